@@ -1,0 +1,12 @@
+//! The wire: VIPs, balancing and probes of one machine; it knows nothing of Raft.
+//!
+//! ```text
+//!   plan, diff   PURE: what this machine must show, and the steps that lead there
+//!   vip          addresses and their announcement
+//!   balance      PURE: picking a server
+//!   tcp, http    one folder a service: codec (PURE) and the tasks that move bytes
+//!   probe        one file a kind of check; schedule; rise and fall (PURE)
+//!   sys          the only unsafe and privileged calls
+//! ```
+
+pub mod plan;

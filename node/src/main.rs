@@ -1,0 +1,3 @@
+//! The farmux binary.
+
+fn main() {}

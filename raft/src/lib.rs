@@ -1,0 +1,13 @@
+//! The agreement: what the nodes hold in common and how they come to hold it.
+//!
+//! ```text
+//!   state      PURE: the replicated state, its commands, what they change and what they refuse
+//!   consensus  openraft, held loosely: elections, membership, proposals with deadlines
+//!   lease      who may answer for a VIP: acceptor and proposer (PURE), datagrams, the lease thread
+//!   peer       the other nodes over mutual TLS: certificates, framing, joining
+//! ```
+//!
+//! It imports none of the other farmux crates, and knows neither the disk nor the data path.
+
+pub mod id;
+pub mod state;

@@ -1,0 +1,190 @@
+//! Commands: the only way to change the state; and the answers: done, or refused.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AdminState, Authority, Config, DeliveryOutcome, HealthChange, Node, Token, TokenId};
+use crate::id::{
+    Ballot, ClusterId, ClusterName, ContactName, FarmName, NodeId, PageId, RequestId, RevisionId,
+    ServerName, UnixMillis, VipName,
+};
+
+/// A command with what makes it recognisable when it arrives twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Equal ids are applied once; the second gets the first one's answer.
+    pub id: RequestId,
+    /// When, by the proposer's clock.
+    pub at: UnixMillis,
+    /// What to do.
+    pub command: Command,
+}
+
+/// Who changed something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author(pub String);
+
+/// A change somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// The first of all: names the cluster and its first node. Refused when there is one.
+    Init {
+        /// Its identity.
+        cluster: ClusterId,
+        /// Its name.
+        name: ClusterName,
+        /// What it keeps secret.
+        secrets: Secrets,
+        /// The first node; gets id 1.
+        node: Node,
+    },
+    /// Stores a join token.
+    CreateToken(Token),
+    /// Forgets a join token.
+    RevokeToken(TokenId),
+    /// The first use of a token: binds it to a key and gives out a node id, or finds the same again.
+    ClaimToken {
+        /// SHA-256 of the secret that was shown.
+        hash: [u8; 32],
+        /// SHA-256 of the joiner's public key (SPKI).
+        key: [u8; 32],
+        /// The joiner as it describes itself.
+        node: Node,
+    },
+    /// The joiner was promoted: its token is used up.
+    FinishJoin(NodeId),
+    /// A node left or was removed; the lease key changes with it.
+    RemoveNode {
+        /// Who.
+        node: NodeId,
+        /// The next lease key.
+        lease_key: LeaseKey,
+    },
+    /// Replaces the configuration as a whole.
+    Configure {
+        /// Who wants it.
+        author: Author,
+        /// The revision it was made from; refused when another came between.
+        base: RevisionId,
+        /// The new configuration.
+        config: Config,
+        /// Why.
+        note: String,
+    },
+    /// Orders a server about: a revision too.
+    SetAdmin {
+        /// Who orders.
+        author: Author,
+        /// Which farm.
+        farm: FarmName,
+        /// Which server.
+        server: ServerName,
+        /// What it shall be.
+        admin: AdminState,
+    },
+    /// What a prober saw change.
+    ReportHealth {
+        /// By what right.
+        authority: Authority,
+        /// Everything that changed, at most 1,000 at once.
+        changes: Vec<HealthChange>,
+    },
+    /// What the leader sees of a node.
+    ReportNode {
+        /// Who.
+        node: NodeId,
+        /// Whether it answers.
+        reachable: bool,
+        /// Why not.
+        reason: String,
+    },
+    /// A new owner reports that it holds a VIP.
+    ReportVip {
+        /// Which.
+        vip: VipName,
+        /// Under which ballot; a lower one than the last is refused.
+        ballot: Ballot,
+    },
+    /// A leader found its majority again after it had lost it.
+    ReportQuorum {
+        /// When it was lost.
+        lost: UnixMillis,
+        /// When it was found.
+        regained: UnixMillis,
+    },
+    /// What became of one attempt to deliver a page.
+    RecordDelivery {
+        /// Which page.
+        page: PageId,
+        /// To whom.
+        contact: ContactName,
+        /// Who tried.
+        by: NodeId,
+        /// How it ended.
+        outcome: DeliveryOutcome,
+    },
+    /// A human takes a page on.
+    Acknowledge {
+        /// Which page.
+        page: PageId,
+        /// In whose name.
+        by: String,
+    },
+    /// An administrator's certificate was issued; kept so that it can be listed.
+    RecordAdminCert {
+        /// The name in it.
+        name: String,
+        /// Until when it is good.
+        expires: UnixMillis,
+    },
+}
+
+/// What the cluster keeps secret; files that hold it have mode 0600, and nothing ever shows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secrets {
+    /// The CA's certificate, PEM. Not secret, but of one piece with its key.
+    pub ca_certificate: String,
+    /// The CA's private key, PEM (PKCS #8).
+    pub ca_key: super::Secret,
+    /// Authenticates lease datagrams.
+    pub lease_key: LeaseKey,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets(…)")
+    }
+}
+
+/// HMAC-SHA256 key of the lease datagrams.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseKey(pub [u8; 32]);
+
+impl std::fmt::Debug for LeaseKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LeaseKey(…)")
+    }
+}
+
+/// What a command did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Applied {
+    /// It is done.
+    Done,
+    /// There was nothing to do.
+    Unchanged,
+    /// It made this revision.
+    Revision(RevisionId),
+    /// The joiner has this id.
+    Node(NodeId),
+}
+
+/// Why a command was refused; equal on every node, and nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Reject {
+    /// There is a cluster already.
+    #[error("this cluster exists already")]
+    AlreadyInitialised,
+    /// There is no cluster yet.
+    #[error("there is no cluster yet")]
+    NotInitialised,
+}
