@@ -1,0 +1,216 @@
+//! `node.toml`: what is this machine's alone. Everything else is replicated.
+//!
+//! ```toml
+//! name = "lb1"
+//! peer = ["10.0.0.11:7946"]           # TCP and UDP, for the other nodes
+//! admin = "10.0.0.11:9443"            # TLS, for administrators' certificates
+//! socket = "/run/farmux/admin.sock"   # for root on this machine
+//! data = "/var/lib/farmux"
+//! [networks]
+//! lan = "eth0"
+//! [log]
+//! level = "info"
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use farmux_raft::id::{NetworkName, NodeName};
+use serde::Deserialize;
+
+/// What one machine knows of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What the node is called; a label of `a-z 0-9 - _ .`.
+    pub name: NodeName,
+    /// Where peers reach it over TCP and UDP; 1 to 4, the first is preferred. No default.
+    pub peer: Vec<SocketAddr>,
+    /// Where administrators reach it over TLS. No default.
+    pub admin: SocketAddr,
+    /// The admin socket for root; `/run/farmux/admin.sock` by default.
+    #[serde(default = "default_socket")]
+    pub socket: PathBuf,
+    /// Where it keeps what must survive; `/var/lib/farmux` by default.
+    #[serde(default = "default_data")]
+    pub data: PathBuf,
+    /// Which interface leads to which network; none by default (a witness needs none).
+    #[serde(default)]
+    pub networks: BTreeMap<NetworkName, String>,
+    /// What is logged.
+    #[serde(default)]
+    pub log: LogSettings,
+    /// Serving threads, 1 to 64; as many as there are cores by default.
+    #[serde(default)]
+    pub serving_threads: Option<usize>,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    /// The least severe level that is written; `info` by default.
+    #[serde(default)]
+    pub level: LogLevel,
+}
+
+/// Severity of a log line, as the conventions define it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// We stop.
+    Error,
+    /// Worth waking someone.
+    Warn,
+    /// A role, an owner or a health changed.
+    #[default]
+    Info,
+    /// A detour.
+    Debug,
+    /// One packet or request.
+    Trace,
+}
+
+/// Why `node.toml` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read: name another with `--config`.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be: mend the place it names.
+    #[error("{path}: {reason}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        reason: String,
+    },
+}
+
+impl Settings {
+    /// Reads and checks a file.
+    ///
+    /// **Errors**: [`SettingsError`]; the operator mends the file it names.
+    pub fn load(path: &Path) -> Result<Settings, SettingsError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Settings::parse(&text).map_err(|reason| SettingsError::Invalid {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+
+    /// Checks a text.
+    ///
+    /// **Errors**: what is wrong and where, for people.
+    pub fn parse(text: &str) -> Result<Settings, String> {
+        let settings: Settings = toml::from_str(text).map_err(|error| error.to_string())?;
+        settings.check().map(|()| settings)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.peer.is_empty() || self.peer.len() > PEER_ADDRESSES_MAX {
+            return Err(format!(
+                "peer: 1 to {PEER_ADDRESSES_MAX} addresses are needed"
+            ));
+        }
+        for address in self.peer.iter().chain([&self.admin]) {
+            if address.ip().is_unspecified() || address.port() == 0 {
+                return Err(format!(
+                    "{address}: the others must be able to reach it: give this machine's own \
+                     address and a port"
+                ));
+            }
+        }
+        if !self.data.is_absolute() || !self.socket.is_absolute() {
+            return Err("data and socket: absolute paths are needed".to_owned());
+        }
+        for (network, interface) in &self.networks {
+            if interface.is_empty() || interface.len() > INTERFACE_BYTES_MAX {
+                return Err(format!(
+                    "networks.{network}: an interface name has 1 to {INTERFACE_BYTES_MAX} \
+                     characters"
+                ));
+            }
+        }
+        match self.serving_threads {
+            Some(threads) if !(1..=THREADS_MAX).contains(&threads) => {
+                Err(format!("serving_threads: 1 to {THREADS_MAX}"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// How many serving runtimes this machine runs: one a core unless the file says otherwise.
+    pub fn threads(&self) -> usize {
+        self.serving_threads.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS_MAX))
+        })
+    }
+}
+
+/// A datagram goes out on every path; four is two networks in both address families.
+const PEER_ADDRESSES_MAX: usize = 4;
+
+/// `IFNAMSIZ` is 16 with the final NUL (`linux/if.h`).
+const INTERFACE_BYTES_MAX: usize = 15;
+
+/// More runtimes than this outgrow what one machine's accept queues were measured with.
+const THREADS_MAX: usize = 64;
+
+fn default_socket() -> PathBuf {
+    PathBuf::from("/run/farmux/admin.sock")
+}
+
+fn default_data() -> PathBuf {
+    PathBuf::from("/var/lib/farmux")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "name = \"lb1\"\npeer = [\"10.0.0.11:7946\"]\nadmin = \"10.0.0.11:9443\"\n\
+                        [networks]\nlan = \"eth0\"\n";
+
+    #[test]
+    fn a_short_file_is_enough() {
+        let settings = Settings::parse(GOOD).expect("a good file");
+        assert_eq!(settings.socket, Path::new("/run/farmux/admin.sock"));
+        assert_eq!(settings.log.level, LogLevel::Info);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let wrong = [
+            (GOOD.replace("name", "nmae"), "unknown field `nmae`"),
+            (
+                GOOD.replace("10.0.0.11:7946", "0.0.0.0:7946"),
+                "0.0.0.0:7946: the others",
+            ),
+            (GOOD.replace("\"10.0.0.11:7946\"", ""), "peer: 1 to 4"),
+            (GOOD.replace("eth0", "a-far-too-long-name"), "networks.lan"),
+            (GOOD.replace("lb1", "LB 1"), "a name is made of"),
+            (
+                GOOD.replace("[networks]", "data = \"here\"\n[networks]"),
+                "absolute paths",
+            ),
+            (
+                GOOD.replace("[networks]", "serving_threads = 0\n[networks]"),
+                "serving_threads",
+            ),
+        ];
+        for (text, part) in wrong {
+            let error = Settings::parse(&text).expect_err(part);
+            assert!(error.contains(part), "{error:?} should name {part:?}");
+        }
+    }
+}
