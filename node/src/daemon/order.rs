@@ -1,0 +1,87 @@
+//! What an operator can order of a daemon, and why an order may fail.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use farmux_raft::id::{ClusterName, NetworkName, NodeId, NodeName, VipName};
+use farmux_raft::state::{NodeRole, Reject};
+
+/// `cluster init`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitOrder {
+    /// What the cluster shall be called.
+    pub name: ClusterName,
+    /// Its first VIP, if it shall have one at once.
+    pub vip: Option<InitVip>,
+}
+
+/// The first VIP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitVip {
+    /// What it shall be called.
+    pub name: VipName,
+    /// The address.
+    pub address: IpAddr,
+    /// Its network, as `node.toml` names it.
+    pub network: NetworkName,
+    /// The reference address; the default route's where none is given.
+    pub gateway: Option<IpAddr>,
+}
+
+/// `cluster join`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JoinOrder {
+    /// The token, as text; never logged.
+    pub token: String,
+    /// As what it joins; must be what the token is for.
+    pub role: NodeRole,
+}
+
+/// `cluster token create`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenOrder {
+    /// As what its user joins.
+    pub role: NodeRole,
+    /// How long it is good; one minute to seven days.
+    pub ttl: Duration,
+}
+
+/// Why an order failed. The faces turn each variant into what, why, a mend and a code.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// This machine is not in a cluster.
+    #[error("this node is not in a cluster yet")]
+    NoCluster,
+    /// This machine is in a cluster already.
+    #[error("this node is in cluster {0} already")]
+    InCluster(ClusterName),
+    /// Another order that changes this machine's membership is under way.
+    #[error("another init, join or leave is under way on this node")]
+    Busy,
+    /// `node.toml` does not fit the order.
+    #[error("{0}")]
+    Settings(String),
+    /// No such node.
+    #[error("there is no node {0}")]
+    UnknownNode(NodeName),
+    /// The last voter cannot go.
+    #[error("node {0} is the last one: stop its daemon instead")]
+    LastNode(NodeId),
+    /// The state refused it.
+    #[error(transparent)]
+    Rejected(#[from] Reject),
+    /// No majority answered in time; nothing was changed, or the outcome is unknown.
+    #[error("{0}")]
+    Agreement(String),
+    /// The cluster refused the joiner, or could not be reached.
+    #[error("{what}")]
+    Join {
+        /// What happened.
+        what: String,
+        /// What the operator does about it.
+        mend: String,
+    },
+    /// Something local failed; the daemon's log says more.
+    #[error("{0}")]
+    Local(String),
+}
