@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   plan, diff   PURE: what this machine must show, and the steps that lead there
+//!   health       what own probes say, as the data path obeys it
 //!   vip          addresses and their announcement
 //!   balance      PURE: picking a server
 //!   tcp, http    one folder a service: codec (PURE) and the tasks that move bytes
@@ -9,4 +10,5 @@
 //!   sys          the only unsafe and privileged calls
 //! ```
 
+pub mod health;
 pub mod plan;

@@ -1,0 +1,208 @@
+//! What this machine's own probes say, as the data path obeys it: at once, before the log has it.
+//!
+//! ```text
+//!   probe runner --set--> HealthOverlay (immutable map + generation) --load--> every serving runtime
+//! ```
+//!
+//! One writer publishes a new immutable map and then raises the generation; readers take the map
+//! without a lock and only when the generation moved. While this machine probes a farm, *every*
+//! check of it has an entry here, beginning with the health that the log remembers; so an entry
+//! is always as new as the log, or newer.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::plan::{Health, ProbeKey};
+
+/// The verdicts of this machine's own probes; one writer, any number of readers.
+#[derive(Debug, Default)]
+pub struct HealthOverlay {
+    verdicts: ArcSwap<OwnVerdicts>,
+    generation: AtomicU64,
+    /// Only writers take it: two of them must not publish from the same old map.
+    writing: Mutex<()>,
+}
+
+impl HealthOverlay {
+    /// Nothing probed yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A number that rises whenever anything in here changed.
+    ///
+    /// A reader that keeps what it derived reads this first and [`Self::load`] after it: the map
+    /// is then at least as new as the number, so nothing is missed.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The verdicts as they are now.
+    pub fn load(&self) -> Arc<OwnVerdicts> {
+        self.verdicts.load_full()
+    }
+
+    /// Takes in several changes as one: `None` forgets a check that is not probed here any more.
+    pub fn set(&self, changes: impl IntoIterator<Item = (ProbeKey, Option<Health>)>) {
+        let _one_writer = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = OwnVerdicts::clone(&self.verdicts.load());
+        let mut changed = false;
+        for (key, health) in changes {
+            changed |= next.set(&key, health);
+        }
+        if changed {
+            self.verdicts.store(Arc::new(next));
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+}
+
+/// An immutable picture of all verdicts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OwnVerdicts {
+    /// By farm; shared between pictures, so that one verdict copies one farm only.
+    farms: BTreeMap<Arc<str>, Arc<FarmVerdicts>>,
+}
+
+/// The verdicts of one farm: by server, then by service.
+type FarmVerdicts = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Health>>;
+
+impl OwnVerdicts {
+    /// What the own probe of one check says; `None` where this machine does not probe it.
+    pub fn get(&self, farm: &str, service: &str, server: &str) -> Option<Health> {
+        self.farms.get(farm)?.get(server)?.get(service).copied()
+    }
+
+    /// Whether `server` may be given work of `service`.
+    ///
+    /// `logged` is the log's opinion ([`crate::plan::ServerPlan::healthy`]); it counts where no
+    /// own probe watches. With fate *each* the service's own check decides. With shared fate any
+    /// check of the server that is down takes it out; a check without a verdict keeps it only
+    /// out of its own service, and a service without a check needs one other that is up.
+    pub fn healthy(
+        &self,
+        farm: &str,
+        service: &str,
+        server: &str,
+        shared_fate: bool,
+        logged: bool,
+    ) -> bool {
+        let own = self.farms.get(farm).and_then(|servers| servers.get(server));
+        let Some(checks) = own else { return logged };
+        let mine = checks.get(service).map(|health| *health == Health::Up);
+        if !shared_fate {
+            return mine.unwrap_or(logged);
+        }
+        if checks.values().any(|health| *health == Health::Down) {
+            return false;
+        }
+        mine.unwrap_or_else(|| checks.values().any(|health| *health == Health::Up))
+    }
+
+    fn set(&mut self, key: &ProbeKey, health: Option<Health>) -> bool {
+        if self.get(&key.farm, &key.service, &key.server) == health {
+            return false;
+        }
+        let servers = Arc::make_mut(self.farms.entry(key.farm.clone()).or_default());
+        let checks = servers.entry(key.server.clone()).or_default();
+        match health {
+            Some(health) => {
+                checks.insert(key.service.clone(), health);
+            }
+            None => {
+                checks.remove(&key.service);
+                if checks.is_empty() {
+                    servers.remove(&key.server);
+                }
+                if servers.is_empty() {
+                    self.farms.remove(&key.farm);
+                }
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(server: &str, service: &str) -> ProbeKey {
+        ProbeKey {
+            farm: "shop".into(),
+            server: server.into(),
+            service: service.into(),
+        }
+    }
+
+    /// Own verdicts of (web, api), asked service, fate, log's opinion -> may it be given work?
+    #[test]
+    fn every_combination_of_fate_and_verdict() {
+        use Health::{Down, Unknown, Up};
+        /// web, api, shared, logged -> web may have work
+        type Row = (Option<Health>, Option<Health>, bool, bool, bool);
+        let rows: &[Row] = &[
+            (None, None, true, true, true),
+            (None, None, true, false, false),
+            (None, None, false, true, true),
+            (None, None, false, false, false),
+            (Some(Up), None, true, false, true),
+            (Some(Down), None, true, true, false),
+            (Some(Unknown), None, true, true, false),
+            (Some(Up), None, false, false, true),
+            (Some(Down), None, false, true, false),
+            (Some(Unknown), None, false, true, false),
+            (Some(Up), Some(Up), true, false, true),
+            (Some(Up), Some(Down), true, true, false),
+            (Some(Up), Some(Down), false, false, true),
+            (Some(Up), Some(Unknown), true, false, true),
+            (Some(Unknown), Some(Up), true, true, false),
+            (Some(Down), Some(Up), true, true, false),
+            // web has no check of its own
+            (None, Some(Up), true, false, true),
+            (None, Some(Down), true, true, false),
+            (None, Some(Unknown), true, true, false),
+            (None, Some(Down), false, true, true),
+            (None, Some(Up), false, false, false),
+        ];
+        for &(web, api, shared, logged, wanted) in rows {
+            let overlay = HealthOverlay::new();
+            overlay.set([(key("s1", "web"), web), (key("s1", "api"), api)]);
+            let got = overlay.load().healthy("shop", "web", "s1", shared, logged);
+            assert_eq!(
+                got, wanted,
+                "web {web:?}, api {api:?}, shared {shared}, logged {logged}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_generation_moves_only_with_a_change() {
+        let overlay = HealthOverlay::new();
+        let start = overlay.generation();
+        overlay.set([(key("s1", "web"), Some(Health::Up))]);
+        let first = overlay.generation();
+        assert!(first > start);
+        overlay.set([
+            (key("s1", "web"), Some(Health::Up)),
+            (key("s9", "web"), None),
+        ]);
+        assert_eq!(overlay.generation(), first);
+        let before = overlay.load();
+        overlay.set([(key("s1", "web"), None)]);
+        assert!(overlay.generation() > first);
+        assert_eq!(
+            before.get("shop", "web", "s1"),
+            Some(Health::Up),
+            "pictures never change"
+        );
+        assert_eq!(
+            *overlay.load(),
+            OwnVerdicts::default(),
+            "nothing is left behind"
+        );
+    }
+}
