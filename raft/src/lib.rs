@@ -10,4 +10,5 @@
 //! It imports none of the other farmux crates, and knows neither the disk nor the data path.
 
 pub mod id;
+pub mod lease;
 pub mod state;

@@ -1,0 +1,37 @@
+//! The VIP lease: a majority of the voters lends each VIP to one node, from memory, over UDP.
+//!
+//! ```text
+//!            orders (roster, release, legs)           held, seen (watch)
+//!   node  ------------------------------->  thread  -------------------->  node
+//!                                          |      ^
+//!                          timers, bytes   v      |  bytes, changes
+//!     engine (PURE): wire -> session -> acceptor      (what we granted)
+//!                                   \-> proposer      (what we ask for, one a group)
+//! ```
+//!
+//! **Source**: `vip-protocol.md`, sections 1 to 4; PaxosLease (arXiv 1209.4187). It knows neither
+//! addresses of VIPs nor the fence: whoever makes the thread passes a callback, which is told of
+//! every gain, extension and loss on the thread itself, so that a deadline can be written at once.
+
+mod counters;
+mod legs;
+mod roster;
+mod thread;
+mod time;
+
+pub use counters::{Counters, Ignored};
+pub use legs::Legs;
+pub use roster::{Group, Member, Roster};
+pub use thread::{Hooks, LeaseHandle, SpawnError, spawn};
+pub use time::{BootTime, LEASE_MAX, LEASE_MIN, LeaseTimeError, Timing};
+
+use crate::id::Ballot;
+
+/// A lease that this node owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Under which ballot.
+    pub ballot: Ballot,
+    /// Until when it owns, by its own clock, unless it is told of a later end before.
+    pub until: BootTime,
+}
