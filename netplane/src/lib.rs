@@ -11,5 +11,7 @@
 //! ```
 
 pub mod health;
+pub mod http;
 pub mod plan;
+pub mod serve;
 pub mod vip;

@@ -1,0 +1,215 @@
+//! What the serving runtimes count: one cell a runtime, written by that runtime alone.
+//!
+//! Every runtime owns one cache-padded shard of each counter and is its only writer, so an increment
+//! is a plain load and store; readers add the shards up. Nothing here is ever locked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::http::refusal::{Failure, Refusal};
+
+/// A counter with a single writer.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    /// One more; only the owning runtime calls this.
+    pub(crate) fn up(&self) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// One less; only the owning runtime calls this.
+    pub(crate) fn down(&self) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(1), Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Keeps the shards of two runtimes off one cache line (128: x86 fetches lines in pairs).
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);
+
+/// What one runtime counts about one server.
+#[derive(Debug, Default)]
+pub(crate) struct ServerShard {
+    pub(crate) active: Count,
+    pub(crate) taken: Count,
+    pub(crate) connects_failed: Count,
+    pub(crate) failures: Count,
+}
+
+/// What one runtime counts about one service.
+#[derive(Debug, Default)]
+pub(crate) struct ServiceShard {
+    pub(crate) listening: Count,
+    pub(crate) open: Count,
+    pub(crate) accepted: Count,
+    pub(crate) requests: Count,
+    pub(crate) refusals: Reasons<{ Refusal::ALL.len() }>,
+    pub(crate) failures: Reasons<{ Failure::ALL.len() }>,
+}
+
+/// One counter for each reason.
+#[derive(Debug)]
+pub(crate) struct Reasons<const N: usize>([Count; N]);
+
+impl<const N: usize> Default for Reasons<N> {
+    fn default() -> Self {
+        Reasons(std::array::from_fn(|_| Count::default()))
+    }
+}
+
+impl<const N: usize> Reasons<N> {
+    pub(crate) fn up(&self, index: usize) {
+        self.0[index].up();
+    }
+
+    fn get(&self, index: usize) -> u64 {
+        self.0[index].get()
+    }
+}
+
+/// The shards of one server.
+#[derive(Debug)]
+pub(crate) struct ServerCounters(Box<[Padded<ServerShard>]>);
+
+impl ServerCounters {
+    pub(crate) fn new(runtimes: usize) -> Self {
+        ServerCounters((0..runtimes).map(|_| Padded::default()).collect())
+    }
+
+    pub(crate) fn shard(&self, runtime: usize) -> &ServerShard {
+        &self.0[runtime].0
+    }
+
+    fn sum(&self, of: impl Fn(&ServerShard) -> u64) -> u64 {
+        self.0
+            .iter()
+            .map(|shard| of(&shard.0))
+            .fold(0, u64::wrapping_add)
+    }
+
+    /// Connections (TCP) or requests (HTTP) in flight, over all runtimes.
+    pub(crate) fn active(&self) -> u64 {
+        self.sum(|shard| shard.active.get())
+    }
+
+    pub(crate) fn read(&self) -> ServerCounts {
+        ServerCounts {
+            active: self.active(),
+            taken: self.sum(|shard| shard.taken.get()),
+            connects_failed: self.sum(|shard| shard.connects_failed.get()),
+            failures: self.sum(|shard| shard.failures.get()),
+        }
+    }
+}
+
+/// The shards of one service and of its servers.
+#[derive(Debug)]
+pub(crate) struct ServiceCounters {
+    shards: Arc<[Padded<ServiceShard>]>,
+    /// By name, with those that left the plan but still finish something.
+    pub(crate) servers: BTreeMap<Arc<str>, Arc<ServerCounters>>,
+}
+
+impl ServiceCounters {
+    pub(crate) fn new(runtimes: usize) -> Self {
+        ServiceCounters {
+            shards: (0..runtimes).map(|_| Padded::default()).collect(),
+            servers: BTreeMap::new(),
+        }
+    }
+
+    /// The same service with these servers: who stays goes on counting, who left is kept for as
+    /// long as it has something in hand.
+    pub(crate) fn with_servers<'a>(&self, names: impl Iterator<Item = &'a Arc<str>>) -> Self {
+        let mut servers = self.servers.clone();
+        servers.retain(|_, counters| counters.active() > 0);
+        for name in names {
+            let counters = self.servers.get(name).cloned();
+            let counters =
+                counters.unwrap_or_else(|| Arc::new(ServerCounters::new(self.shards.len())));
+            servers.insert(name.clone(), counters);
+        }
+        ServiceCounters {
+            shards: self.shards.clone(),
+            servers,
+        }
+    }
+
+    pub(crate) fn shard(&self, runtime: usize) -> &ServiceShard {
+        &self.shards[runtime].0
+    }
+
+    fn sum(&self, of: impl Fn(&ServiceShard) -> u64) -> u64 {
+        self.shards
+            .iter()
+            .map(|shard| of(&shard.0))
+            .fold(0, u64::wrapping_add)
+    }
+
+    pub(crate) fn read(&self) -> ServiceCounts {
+        let refusals = Refusal::ALL.iter().map(|reason| {
+            (
+                reason.name(),
+                self.sum(|shard| shard.refusals.get(reason.index())),
+            )
+        });
+        let failures = Failure::ALL.iter().map(|reason| {
+            (
+                reason.name(),
+                self.sum(|shard| shard.failures.get(reason.index())),
+            )
+        });
+        ServiceCounts {
+            listening: self.sum(|shard| shard.listening.get()),
+            open: self.sum(|shard| shard.open.get()),
+            accepted: self.sum(|shard| shard.accepted.get()),
+            requests: self.sum(|shard| shard.requests.get()),
+            refusals: refusals.filter(|(_, count)| *count > 0).collect(),
+            failures: failures.filter(|(_, count)| *count > 0).collect(),
+            servers: self
+                .servers
+                .iter()
+                .map(|(name, server)| (name.clone(), server.read()))
+                .collect(),
+        }
+    }
+}
+
+/// What a service has done since this process started to serve it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServiceCounts {
+    /// Runtimes whose listener is bound; the number of runtimes when all is well.
+    pub listening: u64,
+    /// Client connections open now.
+    pub open: u64,
+    /// Client connections accepted.
+    pub accepted: u64,
+    /// HTTP requests whose head was accepted.
+    pub requests: u64,
+    /// Clients refused, by the reason's name; only reasons that occurred.
+    pub refusals: BTreeMap<&'static str, u64>,
+    /// Requests that no server answered, by the reason's name; only reasons that occurred.
+    pub failures: BTreeMap<&'static str, u64>,
+    /// Its servers, by name.
+    pub servers: BTreeMap<Arc<str>, ServerCounts>,
+}
+
+/// What a server of a service has done since this process knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ServerCounts {
+    /// TCP connections, or HTTP requests, that it has in hand now; a drain waits for zero.
+    pub active: u64,
+    /// TCP connections, or HTTP requests, given to it.
+    pub taken: u64,
+    /// Connects that failed.
+    pub connects_failed: u64,
+    /// Answers that failed after the connect.
+    pub failures: u64,
+}
