@@ -3,7 +3,11 @@
 //! ```text
 //!   settings   node.toml: what is this machine's alone
 //!   daemon     builds everything, names every task and channel in one drawing
+//!   api        the admin API: shapes, status, metrics
+//!   fault      what an operator reads when something fails
 //! ```
 
+pub mod api;
 pub mod daemon;
+pub mod fault;
 pub mod settings;

@@ -1,0 +1,134 @@
+//! What one node tells another about itself: what it holds, what it serves, how far its log is.
+//!
+//! ```text
+//!   face on n1 --peer channel: Status--> n2: NodeReport::encode --opaque bytes--> n1: decode
+//! ```
+//!
+//! The peer channel carries it as opaque bytes; only this file knows what is in them.
+
+use std::collections::BTreeSet;
+
+use farmux_raft::id::{FarmName, NodeId, ServerName, ServiceName, VipName};
+use serde::{Deserialize, Serialize};
+
+/// What a node says of itself.
+///
+/// **Shape**: JSON, so that a newer node may say more to an older one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Its version.
+    pub version: String,
+    /// The term of its log.
+    pub term: u64,
+    /// Who it thinks leads.
+    pub leader: Option<NodeId>,
+    /// The log index up to which its state is applied.
+    pub applied: u64,
+    /// VIPs that it answers for now.
+    pub held: BTreeSet<VipName>,
+    /// What it serves, for each server of each service.
+    pub servers: Vec<ServerCount>,
+}
+
+/// What a node serves with one server in one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerCount {
+    /// The farm.
+    pub farm: FarmName,
+    /// The service.
+    pub service: ServiceName,
+    /// The server.
+    pub server: ServerName,
+    /// Connections (TCP) and requests (HTTP) in flight.
+    pub active: u64,
+    /// All since the daemon started.
+    pub total: u64,
+}
+
+/// The longest report that is read: 10,000 servers at about 100 bytes each.
+pub const REPORT_BYTES_MAX: usize = 1 << 20;
+
+/// Why a report is not one.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// Longer than [`REPORT_BYTES_MAX`]; the node counts as silent.
+    #[error("a report of {0} bytes is too long")]
+    TooLong(usize),
+    /// Not of the form; the node counts as silent.
+    #[error("not a report: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+impl NodeReport {
+    /// As bytes for the peer channel.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain data with text keys always becomes JSON")
+    }
+
+    /// From the bytes of another node.
+    ///
+    /// **Errors**: [`ReportError`]; the caller counts the node as silent.
+    pub fn decode(bytes: &[u8]) -> Result<NodeReport, ReportError> {
+        if bytes.len() > REPORT_BYTES_MAX {
+            return Err(ReportError::TooLong(bytes.len()));
+        }
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// What is in flight at one server, all services together.
+    pub fn active(&self, farm: &FarmName, server: &ServerName) -> u64 {
+        let of_it = |count: &&ServerCount| count.farm == *farm && count.server == *server;
+        self.servers
+            .iter()
+            .filter(of_it)
+            .map(|count| count.active)
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(service: &str, server: &str, active: u64) -> ServerCount {
+        ServerCount {
+            farm: "shop".parse().expect("a name"),
+            service: service.parse().expect("a name"),
+            server: server.parse().expect("a name"),
+            active,
+            total: 100,
+        }
+    }
+
+    #[test]
+    fn it_comes_back_and_sums_over_services() {
+        let report = NodeReport {
+            version: "0.1.0".to_owned(),
+            term: 3,
+            servers: vec![
+                count("web", "s1", 2),
+                count("api", "s1", 3),
+                count("web", "s2", 7),
+            ],
+            ..NodeReport::default()
+        };
+        let back = NodeReport::decode(&report.encode()).expect("what was encoded");
+        assert_eq!(back, report);
+        let (farm, server) = (
+            "shop".parse().expect("a name"),
+            "s1".parse().expect("a name"),
+        );
+        assert_eq!(back.active(&farm, &server), 5);
+    }
+
+    #[test]
+    fn bytes_of_another_are_not_trusted() {
+        assert!(NodeReport::decode(b"").is_err());
+        assert!(NodeReport::decode(b"{\"held\":[\"../etc\"]}").is_err());
+        let long = vec![b' '; REPORT_BYTES_MAX + 1];
+        assert!(matches!(
+            NodeReport::decode(&long),
+            Err(ReportError::TooLong(_))
+        ));
+    }
+}

@@ -1,0 +1,179 @@
+//! `GET /v1/status`: what stands and what does not, now.
+
+use std::net::{IpAddr, SocketAddr};
+
+use farmux_raft::id::{FarmName, NetworkName, NodeName, VipName};
+use farmux_raft::state::NodeRole;
+use serde::{Deserialize, Serialize};
+
+use super::{Freshness, Moment};
+
+/// What stands and what does not, as one node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The version of the daemon that answers.
+    pub version: String,
+    /// The name of the node that answers.
+    pub node: NodeName,
+    /// All of it in one word.
+    pub overall: Overall,
+    /// Why it is not `ok`, the worst first; notices too.
+    pub reasons: Vec<Reason>,
+    /// Null: the node is in no cluster.
+    pub cluster: Option<ClusterStatus>,
+}
+
+/// All of it in one word; a later one is worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overall {
+    /// Everything that was asked for is there.
+    Ok,
+    /// The node waits for `cluster init` or `cluster join`.
+    NoCluster,
+    /// It serves, and something that was asked for is missing.
+    Degraded,
+    /// Something is not served, or nothing can be changed.
+    Critical,
+}
+
+/// One thing that is not as it should be, or that one should know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reason {
+    /// How bad it is: `ok` for a mere notice.
+    pub level: Overall,
+    /// What, in one line.
+    pub text: String,
+}
+
+/// The cluster as one node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterStatus {
+    /// What it is called.
+    pub name: String,
+    /// Its identity, 32 hexadecimal digits.
+    pub id: String,
+    /// Who leads the log; null: nobody that this node knows of.
+    pub leader: Option<NodeName>,
+    /// The term of the log.
+    pub term: u64,
+    /// How many failures it survives now.
+    pub survives: Survives,
+    /// How fresh the copy of the state is from which this was made.
+    pub fresh: Freshness,
+    /// The machines, by number.
+    pub nodes: Vec<NodeStatus>,
+    /// The floating addresses, by name.
+    pub vips: Vec<VipStatus>,
+    /// The farms, by name.
+    pub farms: Vec<FarmStatus>,
+    /// What is paged.
+    pub pages: PageStatus,
+}
+
+/// How many nodes may fail from here on, one after another, in the worst order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survives {
+    /// That many; null: a majority is missing already.
+    pub failures: Option<u32>,
+    /// Why not more, and how to get more; null where there is nothing to say.
+    pub hint: Option<String>,
+}
+
+/// A machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its number in the cluster.
+    pub id: u64,
+    /// What it is called.
+    pub name: NodeName,
+    /// What it may do.
+    pub role: NodeRole,
+    /// Whether it votes.
+    pub member: MemberKind,
+    /// Whether it leads the log.
+    pub leads: bool,
+    /// Whether it answers the node that was asked.
+    pub answering: Answering,
+    /// Its version; null where it does not answer.
+    pub version: Option<String>,
+    /// How many log entries it is behind, as the leader sees it; null on other nodes.
+    pub lag_entries: Option<u64>,
+    /// Where its peers reach it.
+    pub peer: Vec<SocketAddr>,
+    /// Where administrators reach it.
+    pub admin: SocketAddr,
+}
+
+/// Whether a node votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberKind {
+    /// It counts for majorities.
+    Voter,
+    /// It copies the log and will vote when it has caught up.
+    Learner,
+    /// It is known to the state and not (or no more) in the membership.
+    Outside,
+}
+
+/// Whether a node answers the one that was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answering {
+    /// It is the one that was asked.
+    Itself,
+    /// It answers.
+    Yes,
+    /// It does not.
+    No,
+}
+
+/// A floating address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipStatus {
+    /// What it is called.
+    pub name: VipName,
+    /// The address.
+    pub address: IpAddr,
+    /// Its network.
+    pub network: NetworkName,
+    /// Who answers for it now; null: nobody that this node knows of.
+    pub owner: Option<NodeName>,
+    /// Since when, as the log has it; null where the log names another or none.
+    pub since: Option<Moment>,
+    /// How often it changed its owner.
+    pub moves: u64,
+}
+
+/// A farm in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FarmStatus {
+    /// What it is called.
+    pub name: FarmName,
+    /// Its VIP.
+    pub vip: VipName,
+    /// Its services: `web http 80`.
+    pub services: Vec<String>,
+    /// How many servers it has.
+    pub servers: usize,
+    /// How many of them get new work.
+    pub serving: usize,
+    /// How many are down.
+    pub down: usize,
+    /// How many wait for their first verdict.
+    pub unknown: usize,
+    /// How many drain or are in maintenance.
+    pub ordered_out: usize,
+}
+
+/// What is paged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PageStatus {
+    /// Incidents that are open.
+    pub incidents: usize,
+    /// Deliveries that are still due.
+    pub due: usize,
+    /// Deliveries that have failed at least once and are still due.
+    pub failing: usize,
+}
