@@ -11,4 +11,5 @@
 
 pub mod id;
 pub mod lease;
+pub mod peer;
 pub mod state;

@@ -1,0 +1,54 @@
+//! What nodes ask each other beside Raft.
+//!
+//! What only the `node` crate understands travels as bytes: this crate carries it and looks away.
+
+use serde::{Deserialize, Serialize};
+
+use super::key::SigningRequest;
+use crate::id::NodeId;
+
+/// A question to another node, beside Raft.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerRequest {
+    /// How do you see the world? What a status contains is `node`'s affair.
+    Status,
+    /// To the leader: an administrator's request that arrived elsewhere.
+    Admin(Vec<u8>),
+    /// To the leader: a new leaf for the asker's key, please.
+    Renew(SigningRequest),
+    /// To the leader, from one who joined: I am up, make me a member. Asked again until it is one.
+    Admit,
+}
+
+/// What a node answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerReply {
+    /// To `Status`.
+    Status(Vec<u8>),
+    /// To `Admin`.
+    Admin(Vec<u8>),
+    /// To `Renew`: the leaf, DER.
+    Renewed(Vec<u8>),
+    /// To `Admit`: how far it is.
+    Stage(JoinStage),
+    /// It does not lead; perhaps this one does.
+    NotLeader(Option<NodeId>),
+    /// It cannot, and says why.
+    Failed(String),
+}
+
+/// How far a joiner is on its way into the membership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JoinStage {
+    /// The leader has yet to begin, because another change goes first.
+    Waiting,
+    /// It gets the log, and still lacks this many entries.
+    Learner {
+        /// Entries between its log and the leader's.
+        behind: u64,
+    },
+    /// It has the log and is about to be promoted.
+    CaughtUp,
+    /// It votes: it is a member.
+    Voter,
+}
