@@ -13,5 +13,6 @@
 pub mod health;
 pub mod http;
 pub mod plan;
+pub mod probe;
 pub mod serve;
 pub mod vip;

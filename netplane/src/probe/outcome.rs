@@ -1,0 +1,238 @@
+//! How one probe ends: well, badly, or without telling anything; in our own words only.
+//!
+//! No text that a server sent gets in here: what stands in a page, a log or a terminal cannot be
+//! chosen by whoever answers a probe.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::answer::{BODY_BYTES_MAX, HEAD_BYTES_MAX};
+
+/// What one probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server is well.
+    Pass(Success),
+    /// It is not.
+    Fail(Failure),
+    /// Nothing can be said of the server: it changes no verdict.
+    Inconclusive(LocalTrouble),
+}
+
+/// What was seen of a server that is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Success {
+    /// It accepted a connection.
+    Connected,
+    /// It answered with the expected status.
+    Status(u16),
+    /// It answered with the expected status and text.
+    Text(u16),
+}
+
+/// Why a server is not well.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Nobody listens.
+    #[error("connection refused")]
+    Refused,
+    /// The connection was torn down.
+    #[error("connection reset while {0}")]
+    Reset(Phase),
+    /// Nothing happened for too long.
+    #[error("timeout after {} while {during}", seconds(.after))]
+    Timeout {
+        /// The whole time the probe had.
+        after: Duration,
+        /// How far it had come.
+        during: Phase,
+    },
+    /// The network knows no way there, or nobody has that address.
+    #[error("{0}")]
+    Unreachable(Unreachable),
+    /// The connection ended before the answer began.
+    #[error("connection closed without an answer")]
+    ClosedSilently,
+    /// The connection ended too early.
+    #[error("connection closed in the middle of the answer")]
+    ClosedEarly,
+    /// The answer's head has no end within bounds.
+    #[error("answer head of more than {HEAD_BYTES_MAX} bytes")]
+    HeadTooLong,
+    /// Something answered, but not in HTTP.
+    #[error("the answer is not HTTP")]
+    NotHttp,
+    /// Another status than the expected one.
+    #[error("status {got}, expected {expected}")]
+    Status {
+        /// What came.
+        got: u16,
+        /// What is well.
+        expected: u16,
+    },
+    /// The text is not there.
+    #[error("text not found in the first {BODY_BYTES_MAX} bytes of the body")]
+    TextMissing,
+    /// Anything else the system reports.
+    #[error("{kind} while {during}")]
+    Other {
+        /// The system's error, as a kind.
+        kind: io::ErrorKind,
+        /// How far the probe had come.
+        during: Phase,
+    },
+}
+
+/// Which way there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    /// No answer to ARP, or a router says so.
+    Host,
+    /// No route.
+    Network,
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unreachable::Host => "host unreachable",
+            Unreachable::Network => "network unreachable",
+        })
+    }
+}
+
+/// How far a probe had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// No connection yet.
+    Connecting,
+    /// Connected; not all of the request is gone.
+    Asking,
+    /// Asked; no byte of the answer yet.
+    Waiting,
+    /// In the middle of the answer.
+    Reading,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Connecting => "connecting",
+            Phase::Asking => "sending the request",
+            Phase::Waiting => "waiting for the answer",
+            Phase::Reading => "reading the answer",
+        })
+    }
+}
+
+/// Why this machine could not even ask.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LocalTrouble {
+    /// Files, ports or memory ran out here.
+    #[error("this node could not probe: {0}")]
+    Exhausted(String),
+    /// Every address that the probe could leave from is a VIP.
+    #[error("this node could not probe: no own address leads there")]
+    NoOwnAddress,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Pass(success) => success.fmt(f),
+            Outcome::Fail(failure) => failure.fmt(f),
+            Outcome::Inconclusive(trouble) => trouble.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Success {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Success::Connected => write!(f, "connected"),
+            Success::Status(status) => write!(f, "status {status}"),
+            Success::Text(status) => write!(f, "status {status}, text found"),
+        }
+    }
+}
+
+impl Outcome {
+    /// Sorts what the system reported: about the server, or about ourselves.
+    pub(super) fn from_io(error: &io::Error, during: Phase) -> Outcome {
+        const OURS: [i32; 8] = [
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EADDRNOTAVAIL,
+            libc::EADDRINUSE,
+            libc::EPERM,
+            libc::EACCES,
+        ];
+        if error
+            .raw_os_error()
+            .is_some_and(|code| OURS.contains(&code))
+        {
+            return Outcome::Inconclusive(LocalTrouble::Exhausted(error.to_string()));
+        }
+        let kind = error.kind();
+        let failure = if kind == io::ErrorKind::ConnectionRefused {
+            Failure::Refused
+        } else if matches!(
+            kind,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+        ) {
+            Failure::Reset(during)
+        } else if kind == io::ErrorKind::HostUnreachable {
+            Failure::Unreachable(Unreachable::Host)
+        } else if kind == io::ErrorKind::NetworkUnreachable {
+            Failure::Unreachable(Unreachable::Network)
+        } else {
+            Failure::Other { kind, during }
+        };
+        Outcome::Fail(failure)
+    }
+}
+
+/// A duration as people write it: `1 s`, `1.5 s`, `200 ms`.
+fn seconds(duration: &Duration) -> String {
+    let millis = duration.as_millis();
+    if millis < 1000 {
+        return format!("{millis} ms");
+    }
+    let text = format!("{}.{:03}", millis / 1000, millis % 1000);
+    format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_like_speech() {
+        for (millis, text) in [
+            (1, "1 ms"),
+            (999, "999 ms"),
+            (1000, "1 s"),
+            (1500, "1.5 s"),
+            (30_010, "30.01 s"),
+        ] {
+            assert_eq!(seconds(&Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn our_own_exhaustion_never_speaks_against_a_server() {
+        let ours = io::Error::from_raw_os_error(libc::EMFILE);
+        assert!(matches!(
+            Outcome::from_io(&ours, Phase::Connecting),
+            Outcome::Inconclusive(_)
+        ));
+        let theirs = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        assert_eq!(
+            Outcome::from_io(&theirs, Phase::Connecting),
+            Outcome::Fail(Failure::Refused)
+        );
+    }
+}
