@@ -1,1 +1,9 @@
-//! farmux: tests.
+//! The proof: the lab of network namespaces, and what else the end-to-end tests share.
+//!
+//! ```text
+//!   lab     a LAN on this machine: hosts, nodes, nginx, a mail server, a client
+//!   source  reading Rust source for the house rules
+//! ```
+
+pub mod lab;
+pub mod source;

@@ -1,0 +1,251 @@
+//! Network namespaces, the bridge and its cables, by the `ip` command.
+
+use std::fs::{self, File};
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::process::{Process, kill_all, run};
+
+/// Opens the name of every namespace and folder of ours; the maker's process id follows, so that
+/// a later run can tell whether it is still alive. `deploy/setup.sh` knows it as well.
+pub const PREFIX: &str = "fxlab-";
+
+/// Where iproute2 keeps its namespaces.
+const NAMESPACES: &str = "/run/netns";
+
+/// One machine of the LAN.
+#[derive(Debug, Clone)]
+pub struct Host {
+    lan: String,
+    namespace: String,
+    name: String,
+    address: Ipv4Addr,
+    folder: PathBuf,
+}
+
+impl Host {
+    /// What it is called, also as a port of the bridge.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its address in the LAN.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// The network namespace that stands for it, as `ip netns` knows it.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// A command that will run on this host.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &self.namespace])
+            .arg(program);
+        command
+    }
+
+    /// Starts `command` (see [`Host::command`]); its output goes to `NAME.log` in the lab's folder.
+    ///
+    /// **Errors**: it cannot be started.
+    pub fn spawn(&self, name: &str, command: Command) -> Result<Process> {
+        Process::spawn(name, command, &self.folder.join(format!("{name}.log")))
+    }
+
+    /// Runs `work` on a thread that stands in this host's network.
+    ///
+    /// **Panics**: when `work` does, and when the namespace is gone.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let inside = || {
+            self.enter().expect("the host is there as long as its lab");
+            work()
+        };
+        let ended = thread::scope(|scope| scope.spawn(inside).join());
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// The same on a thread of its own, which the caller joins.
+    pub fn background<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> thread::JoinHandle<T> {
+        let host = self.clone();
+        thread::spawn(move || {
+            host.enter().expect("the host is there as long as its lab");
+            work()
+        })
+    }
+
+    fn enter(&self) -> Result<()> {
+        let path = Path::new(NAMESPACES).join(&self.namespace);
+        let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+            .with_context(|| format!("enter {}", path.display()))
+    }
+
+    /// Pulls the cable at the bridge: this host sees its carrier go, the others hear nothing.
+    ///
+    /// **Errors**: the lab is gone.
+    pub fn unplug(&self) -> Result<()> {
+        ip(&["-n", &self.lan, "link", "set", &self.name, "down"])
+    }
+
+    /// Puts it back.
+    ///
+    /// **Errors**: the lab is gone.
+    pub fn plug(&self) -> Result<()> {
+        ip(&["-n", &self.lan, "link", "set", &self.name, "up"])
+    }
+
+    /// The addresses of its interface, the VIP among them where it holds it.
+    pub fn addresses(&self) -> Vec<String> {
+        let args = [
+            "-n",
+            &self.namespace,
+            "-o",
+            "-4",
+            "addr",
+            "show",
+            "dev",
+            "eth0",
+        ];
+        let shown = run(Command::new("ip").args(args)).unwrap_or_default();
+        let address = |line: &str| line.split_whitespace().nth(3).map(str::to_owned);
+        shown.lines().filter_map(address).collect()
+    }
+
+    /// Whether its kernel answers for `address` now.
+    pub fn holds(&self, address: Ipv4Addr) -> bool {
+        self.addresses()
+            .iter()
+            .any(|have| have.split('/').next() == Some(&address.to_string()))
+    }
+}
+
+/// The namespace of the LAN itself, with the bridge and the gateway's address.
+pub(super) fn make_bridge(prefix: &str, gateway: Ipv4Addr) -> Result<()> {
+    let lan = format!("{prefix}-lan");
+    ip(&["netns", "add", &lan])?;
+    ip(&["-n", &lan, "link", "set", "lo", "up"])?;
+    ip(&["-n", &lan, "link", "add", "br0", "type", "bridge"])?;
+    ip(&[
+        "-n",
+        &lan,
+        "addr",
+        "add",
+        &format!("{gateway}/24"),
+        "dev",
+        "br0",
+    ])?;
+    ip(&["-n", &lan, "link", "set", "br0", "up"])
+}
+
+/// A namespace with one interface, `eth0`, whose other end is a port of the bridge.
+pub(super) fn make_host(prefix: &str, name: &str, at: Ipv4Addr, folder: &Path) -> Result<Host> {
+    let lan = format!("{prefix}-lan");
+    let namespace = format!("{prefix}-{name}");
+    ip(&["netns", "add", &namespace])?;
+    let ends = ["type", "veth", "peer", "name", "eth0", "netns", &namespace];
+    ip(&[&["-n", &lan, "link", "add", "name", name], &ends[..]].concat())?;
+    ip(&["-n", &lan, "link", "set", name, "master", "br0", "up"])?;
+    ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
+    ip(&[
+        "-n",
+        &namespace,
+        "addr",
+        "add",
+        &format!("{at}/24"),
+        "dev",
+        "eth0",
+    ])?;
+    ip(&["-n", &namespace, "link", "set", "eth0", "up"])?;
+    ip(&[
+        "-n",
+        &namespace,
+        "route",
+        "add",
+        "default",
+        "via",
+        &super::GATEWAY.to_string(),
+    ])?;
+    let (name, folder) = (name.to_owned(), folder.to_path_buf());
+    Ok(Host {
+        lan,
+        namespace,
+        name,
+        address: at,
+        folder,
+    })
+}
+
+/// Ends every process of a lab and removes its namespaces.
+pub(super) fn remove(prefix: &str) {
+    let ours = format!("{prefix}-");
+    for namespace in namespaces().iter().filter(|name| name.starts_with(&ours)) {
+        let pids = run(Command::new("ip").args(["netns", "pids", namespace])).unwrap_or_default();
+        kill_all(pids.lines().filter_map(|line| line.trim().parse().ok()));
+        // Already gone is as good as removed.
+        let _ = ip(&["netns", "del", namespace]);
+    }
+}
+
+/// Removes the labs whose maker is dead, with their folders.
+pub(super) fn remove_leftovers() {
+    let folders = fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten();
+    let folders = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut dead: Vec<String> = namespaces()
+        .into_iter()
+        .chain(folders)
+        .filter_map(|name| prefix_of_dead(&name))
+        .collect();
+    dead.sort();
+    dead.dedup();
+    for prefix in dead {
+        remove(&prefix);
+        let _ = fs::remove_dir_all(std::env::temp_dir().join(&prefix));
+    }
+}
+
+/// The prefix `fxlab-PID-NUMBER` of a name whose process is no more.
+fn prefix_of_dead(name: &str) -> Option<String> {
+    let rest = name.strip_prefix(PREFIX)?;
+    let mut parts = rest.split('-');
+    let pid: u32 = parts.next()?.parse().ok()?;
+    let number: u32 = parts.next()?.parse().ok()?;
+    (!Path::new(&format!("/proc/{pid}")).exists()).then(|| format!("{PREFIX}{pid}-{number}"))
+}
+
+fn namespaces() -> Vec<String> {
+    let entries = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn ip(args: &[&str]) -> Result<()> {
+    let ended = Command::new("ip")
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .context("run ip")?;
+    if !ended.status.success() {
+        bail!(
+            "ip {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&ended.stderr).trim()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The lab itself: before it proves anything of farmux, it shows that it does what it says.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use farmux_tests::lab::mail::MailServer;
+use farmux_tests::lab::nginx::Nginx;
+use farmux_tests::lab::{CLIENT, Lab, RELAY, http, server_address};
+
+#[test]
+fn a_lan_with_two_servers_a_mail_server_and_a_cable_to_pull() {
+    let lab = Lab::new().expect("a lab needs root and iproute2");
+    let client = lab.host("client", CLIENT).expect("a client");
+    let mut one = Nginx::start(&lab, 1).expect("nginx s1");
+    let two = Nginx::start(&lab, 2).expect("nginx s2");
+    let ask = |number: u8, limit| {
+        let to = SocketAddr::from((server_address(number), 80));
+        client
+            .within(|| http::Connection::open_within(to, limit).and_then(|mut open| open.get("/")))
+    };
+    let second = Duration::from_secs(1);
+    assert_eq!(ask(1, second).expect("s1 answers").text(), "s1");
+    assert_eq!(ask(2, second).expect("s2 answers").text(), "s2");
+    assert_eq!(two.requests(), 1);
+
+    one.stop().expect("nginx ends");
+    assert!(ask(1, second).is_err(), "a stopped server refuses");
+    one.back().expect("nginx starts again");
+    assert_eq!(ask(1, second).expect("s1 answers").text(), "s1");
+
+    two.host().unplug().expect("the cable comes out");
+    assert!(
+        ask(2, Duration::from_millis(300)).is_err(),
+        "no answer without a cable"
+    );
+    two.host().plug().expect("the cable goes in");
+    assert_eq!(ask(2, 5 * second).expect("s2 answers").text(), "s2");
+
+    let mail = MailServer::start(&lab).expect("a mail server");
+    client
+        .within(|| send_mail(RELAY.into()))
+        .expect("the mail is taken");
+    let mail = mail
+        .wait_for("[DOWN] test", 5 * second)
+        .expect("the mail is there");
+    assert_eq!(mail.field("to").as_deref(), Some("ops@example.com"));
+
+    let folder = lab.folder().to_path_buf();
+    drop((one, two, lab));
+    assert!(!folder.exists(), "a lab takes its folder with it");
+    let left = std::fs::read_dir("/run/netns")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let ours = folder
+        .file_name()
+        .expect("a named folder")
+        .to_string_lossy()
+        .into_owned();
+    let left = left.filter(|entry| entry.file_name().to_string_lossy().starts_with(&ours));
+    assert_eq!(left.count(), 0, "and its namespaces");
+}
+
+/// A mail by hand, one line at a time (RFC 5321, appendix D.1).
+fn send_mail(relay: std::net::IpAddr) -> std::io::Result<()> {
+    use std::io::{BufRead, BufReader, Write};
+    let mut stream = BufReader::new(std::net::TcpStream::connect((relay, 25))?);
+    let body = "To: ops@example.com\r\nSubject: [DOWN] test\r\n\r\nNothing.\r\n.";
+    for line in [
+        "",
+        "HELO client",
+        "MAIL FROM:<a@b>",
+        "RCPT TO:<c@d>",
+        "DATA",
+        body,
+        "QUIT",
+    ] {
+        if !line.is_empty() {
+            write!(stream.get_mut(), "{line}\r\n")?;
+        }
+        let mut answer = String::new();
+        stream.read_line(&mut answer)?;
+        assert!(answer.starts_with(['2', '3']), "{line}: {answer}");
+    }
+    Ok(())
+}
