@@ -1,0 +1,115 @@
+# Shell functions shared by deploy/demo.sh, tests/run.sh, tests/bench.sh and .ci/run; sourced, in
+# the root of the repository, under `set -euo pipefail`. It undoes on exit what it did for a while.
+# shellcheck shell=bash
+
+# Command or file that shows a package to be there, and the Debian package that brings it.
+packages_of() {
+    case $1 in
+        # ring and sled's C parts need a C compiler and linker.
+        build) echo "cc=gcc /usr/include/stdio.h=libc6-dev" ;;
+        lab) echo "ip=iproute2 nginx=nginx-light timeout=coreutils ping=iputils-ping curl=curl \
+            /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
+        tests) echo "strace=strace systemd-analyze=systemd shellcheck=shellcheck git=git" ;;
+        bench) echo "haproxy=haproxy keepalived=keepalived wrk=wrk" ;;
+        *) die "packages_of: no group '$1'" ;;
+    esac
+}
+
+say() { printf '== %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# Runs a command as root, by sudo where we are not.
+as_root() {
+    if ((EUID == 0)); then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "this needs root: run it as root, or install sudo ($*)"
+    fi
+}
+
+is_there() {
+    case $1 in
+        /*) [[ -e $1 ]] ;;
+        *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+    esac
+}
+
+# need_packages GROUP…: installs what is missing of these groups.
+need_packages() {
+    local group pair missing=()
+    for group in "$@"; do
+        for pair in $(packages_of "$group"); do
+            is_there "${pair%%=*}" || missing+=("${pair#*=}")
+        done
+    done
+    ((${#missing[@]})) || return 0
+    command -v apt-get >/dev/null ||
+        die "missing: ${missing[*]}; this machine has no apt-get, so install them by hand"
+    say "installing ${missing[*]} from Debian's packages (a minute or two the first time)"
+    no_services_start
+    # A fresh machine has no package lists, and an old list names packages that are gone.
+    apt_get update
+    apt_get install --yes --no-install-recommends "${missing[@]}"
+    services_start_again
+}
+
+apt_get() {
+    local log
+    log=$(mktemp)
+    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        die "apt-get $1 failed"
+    fi
+    rm -f "$log"
+}
+
+# Debian starts a service when its package is installed, unless policy-rc.d says 101. An nginx or
+# haproxy of the host is none of our business: what we need, the lab starts by itself.
+POLICY=/usr/sbin/policy-rc.d
+policy_is_ours=no
+no_services_start() {
+    [[ ! -e $POLICY ]] || return 0
+    policy_is_ours=yes
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+    as_root chmod 755 "$POLICY"
+}
+services_start_again() {
+    [[ $policy_is_ours == yes ]] || return 0
+    as_root rm -f "$POLICY"
+    policy_is_ours=no
+}
+
+need_cargo() {
+    # rustup puts cargo where a shell that is not a login shell does not look.
+    command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
+    command -v cargo >/dev/null || die "there is no cargo: install Rust first (https://rustup.rs)"
+    local have
+    have=$(cargo --version | cut -d ' ' -f 2)
+    [[ $(printf '%s\n' 1.95.0 "$have" | sort -V | head -n 1) == 1.95.0 ]] ||
+        die "cargo $have is too old: farmux needs Rust 1.95 (rustup update)"
+}
+
+# Builds the binaries, farmux and what the lab runs, once, in the only profile there is.
+build() {
+    say "building farmux (about ten minutes the first time on two cores, then seconds)"
+    cargo build --release --workspace --locked
+}
+
+# Removes the labs whose maker is dead: after Ctrl-C or a kill there may be one.
+remove_dead_labs() {
+    local demo=${CARGO_TARGET_DIR:-target}/release/demo
+    [[ -x $demo ]] || return 0
+    as_root "$demo" --clean || true
+}
+
+setup_cleanup() {
+    trap - EXIT
+    services_start_again
+    remove_dead_labs
+}
+trap setup_cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
