@@ -20,6 +20,12 @@ impl fmt::Display for NodeId {
     }
 }
 
+impl From<u64> for NodeId {
+    fn from(number: u64) -> Self {
+        NodeId(number)
+    }
+}
+
 /// The cluster itself: 128 random bits drawn by `cluster init`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClusterId(pub u128);

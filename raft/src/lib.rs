@@ -9,6 +9,8 @@
 //!
 //! It imports none of the other farmux crates, and knows neither the disk nor the data path.
 
+pub mod codec;
+pub mod consensus;
 pub mod id;
 pub mod lease;
 pub mod peer;

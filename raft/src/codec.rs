@@ -1,0 +1,191 @@
+//! Records: how our structs become bytes, on disk and between nodes. The only place that names bincode.
+//!
+//! ```text
+//!   0       2                          n
+//!   | format | the struct, by bincode  |        format: big-endian, 1 for the first layout
+//! ```
+//!
+//! It does not know what the structs mean, and it never sees a struct of a foreign library: those
+//! change with the library, and ours only when their `FORMAT` does. Golden bytes in `tests/` guard
+//! both. bincode 1.3.3 is unmaintained (RUSTSEC-2025-0141); whoever replaces it replaces this file.
+
+use bincode::Options;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A struct that is stored or sent.
+pub trait Record: Serialize + DeserializeOwned {
+    /// Number of this layout; a struct that changes gets the next one, and the old one a reader.
+    const FORMAT: u16;
+    /// Longest encoding that is written or accepted, in bytes; bounds what a decoder allocates.
+    const BYTES_MAX: u64;
+}
+
+/// Why a struct did not become a record.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// It is longer than its type allows; the caller refuses whatever it was made from.
+    #[error("a record of more than {bytes_max} bytes")]
+    TooLarge {
+        /// The bound of its type.
+        bytes_max: u64,
+    },
+}
+
+/// Why bytes are not a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Shorter than a format number.
+    #[error("a record of {0} bytes")]
+    Short(usize),
+    /// Longer than its type allows.
+    #[error("a record of {bytes} bytes, where {bytes_max} are allowed")]
+    TooLarge {
+        /// What arrived.
+        bytes: usize,
+        /// The bound of its type.
+        bytes_max: u64,
+    },
+    /// Written by another version of farmux.
+    #[error("record format {found}, where this version reads {expected}")]
+    Format {
+        /// What it says.
+        found: u16,
+        /// What we read.
+        expected: u16,
+    },
+    /// The bytes after the format number are not this struct.
+    #[error("not a record of this kind: {0}")]
+    Content(String),
+}
+
+/// Writes a record.
+///
+/// **Errors**: [`EncodeError::TooLarge`].
+pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, EncodeError> {
+    let too_large = EncodeError::TooLarge {
+        bytes_max: R::BYTES_MAX,
+    };
+    let mut bytes = R::FORMAT.to_be_bytes().to_vec();
+    match options(R::BYTES_MAX).serialize_into(&mut bytes, record) {
+        Ok(()) => Ok(bytes),
+        // Writing to memory fails for its bound only: our structs have no other way to fail.
+        Err(_) => Err(too_large),
+    }
+}
+
+/// Reads a record.
+///
+/// **Errors**: each [`DecodeError`]; the caller drops the connection or reports the file.
+pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, DecodeError> {
+    let (format, content) = bytes
+        .split_first_chunk::<2>()
+        .ok_or(DecodeError::Short(bytes.len()))?;
+    let found = u16::from_be_bytes(*format);
+    if found != R::FORMAT {
+        return Err(DecodeError::Format {
+            found,
+            expected: R::FORMAT,
+        });
+    }
+    if u64::try_from(content.len()).is_ok_and(|n| n > R::BYTES_MAX) {
+        return Err(DecodeError::TooLarge {
+            bytes: content.len(),
+            bytes_max: R::BYTES_MAX,
+        });
+    }
+    options(R::BYTES_MAX)
+        .deserialize(content)
+        .map_err(|e| DecodeError::Content(e.to_string()))
+}
+
+/// bincode's variable-length integers, little-endian, nothing left over.
+fn options(bytes_max: u64) -> impl Options {
+    bincode::DefaultOptions::new().with_limit(bytes_max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Sample {
+        number: u64,
+        words: Vec<String>,
+    }
+
+    impl Record for Sample {
+        const FORMAT: u16 = 7;
+        const BYTES_MAX: u64 = 64;
+    }
+
+    fn sample() -> Sample {
+        Sample {
+            number: 300,
+            words: vec!["a".into(), "bc".into()],
+        }
+    }
+
+    const GOLDEN: [u8; 11] = [0, 7, 251, 44, 1, 2, 1, b'a', 2, b'b', b'c'];
+
+    #[test]
+    fn bytes_are_golden() {
+        assert_eq!(encode(&sample()).expect("it is short"), GOLDEN);
+        assert_eq!(decode::<Sample>(&GOLDEN), Ok(sample()));
+    }
+
+    #[test]
+    fn another_format_is_named() {
+        let mut bytes = GOLDEN;
+        bytes[1] = 8;
+        let expected = DecodeError::Format {
+            found: 8,
+            expected: 7,
+        };
+        assert_eq!(decode::<Sample>(&bytes), Err(expected));
+    }
+
+    #[test]
+    fn short_long_and_left_over_bytes_are_refused() {
+        assert_eq!(decode::<Sample>(&[0]), Err(DecodeError::Short(1)));
+        for cut in 2..GOLDEN.len() {
+            assert!(matches!(
+                decode::<Sample>(&GOLDEN[..cut]),
+                Err(DecodeError::Content(_))
+            ));
+        }
+        let left_over = [&GOLDEN[..], &[0]].concat();
+        assert!(matches!(
+            decode::<Sample>(&left_over),
+            Err(DecodeError::Content(_))
+        ));
+        let long = [&GOLDEN[..], &[0; 64]].concat();
+        assert!(matches!(
+            decode::<Sample>(&long),
+            Err(DecodeError::TooLarge { .. })
+        ));
+    }
+
+    #[test]
+    fn a_length_that_lies_allocates_nothing() {
+        // 253: a u64 follows; 2^63 words would not fit into any memory.
+        let lie = [0, 7, 1, 253, 0, 0, 0, 0, 0, 0, 0, 128];
+        assert!(matches!(
+            decode::<Sample>(&lie),
+            Err(DecodeError::Content(_))
+        ));
+    }
+
+    #[test]
+    fn too_large_a_struct_is_refused() {
+        let large = Sample {
+            number: 1,
+            words: vec!["x".repeat(65)],
+        };
+        assert!(matches!(
+            encode(&large),
+            Err(EncodeError::TooLarge { bytes_max: 64 })
+        ));
+    }
+}
