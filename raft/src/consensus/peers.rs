@@ -1,0 +1,63 @@
+//! Asking the other nodes: cluster and epoch on each question, a deadline on each, and who answered.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::{Request, Rpc, RpcReply, Transport, TransportError};
+use crate::id::{ClusterId, NodeId};
+
+/// The other nodes as this one sees them.
+pub(super) struct Peers {
+    pub(super) cluster: ClusterId,
+    pub(super) epoch: u64,
+    transport: Arc<dyn Transport>,
+    answered: Mutex<BTreeMap<NodeId, Instant>>,
+}
+
+impl Peers {
+    pub(super) fn new(cluster: ClusterId, epoch: u64, transport: Arc<dyn Transport>) -> Self {
+        Peers {
+            cluster,
+            epoch,
+            transport,
+            answered: Mutex::default(),
+        }
+    }
+
+    /// Asks, waits at most `deadline` whatever the transport does, and notes an answer.
+    pub(super) async fn ask(
+        &self,
+        to: NodeId,
+        request: Request,
+        deadline: Duration,
+    ) -> Result<RpcReply, TransportError> {
+        let rpc = Rpc {
+            cluster: self.cluster,
+            epoch: self.epoch,
+            request,
+        };
+        let call = self.transport.call(to, rpc, deadline);
+        let lost = |_| TransportError::Lost {
+            node: to,
+            reason: format!("{deadline:?} passed"),
+        };
+        let reply = tokio::time::timeout(deadline, call).await.map_err(lost)??;
+        if let RpcReply::Refused(refusal) = reply {
+            return Err(TransportError::Refused { node: to, refusal });
+        }
+        self.answers().insert(to, Instant::now());
+        Ok(reply)
+    }
+
+    /// When each node answered last.
+    pub(super) fn answered(&self) -> BTreeMap<NodeId, Instant> {
+        self.answers().clone()
+    }
+
+    fn answers(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, Instant>> {
+        self.answered
+            .lock()
+            .expect("no holder of this lock can panic")
+    }
+}

@@ -1,0 +1,191 @@
+//! Proposals: written here or by the leader, within a deadline, and safe to send again.
+//!
+//! A proposal carries an id, and `apply` answers the second one with the first one's answer. So
+//! whatever is uncertain is sent again until the deadline, and only then called undecided.
+
+use std::sync::atomic::Ordering;
+
+use openraft::error::{ClientWriteError, RaftError};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::record::{EntryRecord, LogIdRecord, PayloadRecord};
+use super::timing::{PROPOSE_DEADLINE, PROPOSE_RETRY, READ_BACK_DEADLINE};
+use super::{Consensus, Quorum, Request, Role, RpcReply, TransportError, Unwritten, Written};
+use crate::codec;
+use crate::id::{NodeId, RequestId};
+use crate::state::{Applied, Proposal, Reject};
+
+/// Why a proposal has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// Nobody leads. Nothing was written.
+    #[error("no leader is known")]
+    NoLeader,
+    /// The leader has no majority. Nothing was written.
+    #[error("the leader reaches no majority of the nodes")]
+    NoQuorum,
+    /// It may have been written and may still be decided: ask again with the same id.
+    #[error("no majority answered in time; the change may still come about")]
+    Deadline,
+    /// The state refuses it.
+    #[error(transparent)]
+    Rejected(Reject),
+    /// It is larger than an entry may be.
+    #[error("the change is larger than {} bytes", super::record::ENTRY_BYTES_MAX)]
+    TooLarge,
+    /// This node stops.
+    #[error("this node is stopping")]
+    Stopped,
+}
+
+impl RequestId {
+    /// 128 random bits: a proposal nobody has made before.
+    ///
+    /// **Panics**: when the system has no random numbers.
+    pub fn random() -> Self {
+        use ring::rand::SecureRandom;
+        let mut bytes = [0; 16];
+        ring::rand::SystemRandom::new()
+            .fill(&mut bytes)
+            .expect("the system has random numbers");
+        RequestId(u128::from_le_bytes(bytes))
+    }
+}
+
+/// What became of one attempt.
+enum Attempt {
+    Written(Written),
+    /// Certainly not written; try again, perhaps elsewhere.
+    Not(ProposeError),
+    /// Perhaps written.
+    Unknown,
+}
+
+impl Consensus {
+    /// Has a change decided, here or by the leader, within 3 s; then this node's state shows it.
+    ///
+    /// **Errors**: [`ProposeError`]. After `Deadline` the outcome is unknown, and the same proposal
+    /// may be made again; after all others nothing was changed.
+    pub async fn propose(&self, proposal: Proposal) -> Result<Applied, ProposeError> {
+        if !fits(&proposal) {
+            return Err(ProposeError::TooLarge);
+        }
+        let end = Instant::now() + PROPOSE_DEADLINE;
+        let mut uncertain = false;
+        let mut reason = ProposeError::NoLeader;
+        while Instant::now() < end {
+            match self.attempt(&proposal, end).await {
+                Attempt::Written(written) => return self.read_back(written, end).await,
+                Attempt::Not(ProposeError::Stopped) => return Err(ProposeError::Stopped),
+                Attempt::Not(why) => reason = why,
+                Attempt::Unknown => uncertain = true,
+            }
+            let mut standing = self.standing();
+            let pause = PROPOSE_RETRY.min(end.saturating_duration_since(Instant::now()));
+            _ = timeout(pause, standing.changed()).await;
+        }
+        Err(if uncertain {
+            ProposeError::Deadline
+        } else {
+            reason
+        })
+    }
+
+    async fn attempt(&self, proposal: &Proposal, end: Instant) -> Attempt {
+        let standing = self.inner.standing.borrow().clone();
+        if standing.role == Role::Stopped {
+            return Attempt::Not(ProposeError::Stopped);
+        }
+        match standing.leader {
+            Some(node) if node == standing.me => {
+                Attempt::of(self.write(proposal.clone(), end).await)
+            }
+            Some(node) => self.forward(node, proposal, end).await,
+            None if standing.role == Role::Leader => Attempt::Not(ProposeError::NoQuorum),
+            None => Attempt::Not(ProposeError::NoLeader),
+        }
+    }
+
+    async fn forward(&self, leader: NodeId, proposal: &Proposal, end: Instant) -> Attempt {
+        let left = end.saturating_duration_since(Instant::now());
+        let question = self
+            .inner
+            .peers
+            .ask(leader, Request::Propose(proposal.clone()), left);
+        match question.await {
+            Ok(RpcReply::Proposed(answer)) => match answer {
+                // It is the leader that stops, not this node.
+                Err(Unwritten::Stopped) => Attempt::Unknown,
+                answer => Attempt::of(answer),
+            },
+            Err(TransportError::Unreachable { .. } | TransportError::Refused { .. }) => {
+                Attempt::Not(ProposeError::NoLeader)
+            }
+            Ok(_) | Err(TransportError::Lost { .. }) => Attempt::Unknown,
+        }
+    }
+
+    /// Writes on this node, if it leads with a majority.
+    pub(super) async fn write(
+        &self,
+        proposal: Proposal,
+        end: Instant,
+    ) -> Result<Written, Unwritten> {
+        let standing = self.inner.standing.borrow().clone();
+        if standing.role != Role::Leader || self.inner.stepping_aside.load(Ordering::SeqCst) {
+            return Err(Unwritten::NotLeader(standing.leader));
+        }
+        if matches!(standing.quorum, Quorum::Lost { .. }) {
+            return Err(Unwritten::NoQuorum);
+        }
+        match timeout_at(end, self.inner.raft.client_write(proposal)).await {
+            Ok(Ok(answer)) => Ok(Written {
+                index: answer.log_id.index,
+                outcome: answer.data,
+            }),
+            // openraft says the same before and after it wrote: the outcome is unknown.
+            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) | Err(_) => {
+                Err(Unwritten::Undecided)
+            }
+            Ok(Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(_)))) => {
+                unreachable!("a proposal changes no membership")
+            }
+            Ok(Err(RaftError::Fatal(_))) => Err(Unwritten::Stopped),
+        }
+    }
+
+    /// Waits until this node has applied what was decided, so that its proposer can read it here.
+    async fn read_back(&self, written: Written, end: Instant) -> Result<Applied, ProposeError> {
+        let mut metrics = self.inner.raft.metrics();
+        let until = end.min(Instant::now() + READ_BACK_DEADLINE);
+        let applied =
+            metrics.wait_for(|m| m.last_applied.is_some_and(|id| id.index >= written.index));
+        _ = timeout_at(until, applied).await;
+        written.outcome.map_err(ProposeError::Rejected)
+    }
+}
+
+impl Attempt {
+    fn of(answer: Result<Written, Unwritten>) -> Self {
+        match answer {
+            Ok(written) => Attempt::Written(written),
+            Err(Unwritten::NotLeader(_)) => Attempt::Not(ProposeError::NoLeader),
+            Err(Unwritten::NoQuorum) => Attempt::Not(ProposeError::NoQuorum),
+            Err(Unwritten::Undecided) => Attempt::Unknown,
+            Err(Unwritten::Stopped) => Attempt::Not(ProposeError::Stopped),
+        }
+    }
+}
+
+/// Whether it fits into an entry.
+fn fits(proposal: &Proposal) -> bool {
+    let id = LogIdRecord {
+        term: u64::MAX,
+        node: NodeId(u64::MAX),
+        index: u64::MAX,
+    };
+    let payload = PayloadRecord::Proposal(Box::new(proposal.clone()));
+    codec::encode(&EntryRecord { id, payload }).is_ok()
+}
+
+const _: () = assert!(READ_BACK_DEADLINE.as_millis() < PROPOSE_DEADLINE.as_millis());

@@ -1,0 +1,186 @@
+//! What other nodes ask of us. Who they are has been checked by `peer`; what they claim is checked here.
+
+use std::time::Instant;
+
+use openraft::error::{InstallSnapshotError, RaftError};
+use openraft::raft::VoteRequest;
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest};
+
+use super::election::Ballot;
+use super::record::VoteRecord;
+use super::timing::{ELECTION_MAX, ELECTION_MIN, PROPOSE_DEADLINE};
+use super::{AppendReply, Consensus, Refusal, Request, Rpc, RpcReply, SnapshotReply};
+use crate::id::NodeId;
+
+impl Consensus {
+    /// Answers another node.
+    pub async fn handle(&self, from: NodeId, rpc: Rpc) -> RpcReply {
+        match self.check(from, &rpc) {
+            Ok(()) => self.answer(from, rpc.request).await,
+            Err(refusal) => {
+                tracing::warn!(%from, %refusal, "refused a question");
+                RpcReply::Refused(refusal)
+            }
+        }
+    }
+
+    fn check(&self, from: NodeId, rpc: &Rpc) -> Result<(), Refusal> {
+        if rpc.cluster != self.inner.config.cluster {
+            return Err(Refusal::ForeignCluster);
+        }
+        if rpc.epoch != self.inner.config.epoch {
+            return Err(Refusal::OtherEpoch {
+                ours: self.inner.config.epoch,
+            });
+        }
+        match &rpc.request {
+            Request::Append { vote, .. }
+            | Request::Vote { vote, .. }
+            | Request::Snapshot { vote, .. }
+            | Request::ElectNow { vote } => {
+                if vote.node == from {
+                    Ok(())
+                } else {
+                    Err(Refusal::NotYourself)
+                }
+            }
+            Request::PreVote { .. } | Request::Propose(_) | Request::Change(_) => Ok(()),
+        }
+    }
+
+    async fn answer(&self, from: NodeId, request: Request) -> RpcReply {
+        match request {
+            Request::Append {
+                vote,
+                previous,
+                entries,
+                committed,
+            } => {
+                let rpc = AppendEntriesRequest {
+                    vote: vote.into(),
+                    prev_log_id: previous.map(Into::into),
+                    entries: entries.into_iter().map(Into::into).collect(),
+                    leader_commit: committed.map(Into::into),
+                };
+                self.take_append(rpc).await
+            }
+            Request::Vote {
+                vote,
+                last,
+                sanctioned,
+            } => {
+                if !sanctioned && self.leader_lives() {
+                    tracing::debug!(%from, "no vote: the leader lives");
+                    return self.withhold_vote();
+                }
+                self.take_vote(VoteRequest::new(vote.into(), last.map(Into::into)))
+                    .await
+            }
+            Request::Snapshot {
+                vote,
+                meta,
+                offset,
+                data,
+                done,
+            } => {
+                let meta = meta.into();
+                let rpc = InstallSnapshotRequest {
+                    vote: vote.into(),
+                    meta,
+                    offset,
+                    data,
+                    done,
+                };
+                self.take_snapshot(rpc).await
+            }
+            Request::PreVote { last: theirs } => {
+                let ballot = Ballot {
+                    leader_lives: self.leader_lives(),
+                    last: self.last_log_id(),
+                };
+                RpcReply::PreVote(ballot.would_vote(theirs))
+            }
+            Request::ElectNow { vote } => RpcReply::ElectNow(self.stand_for(vote).await),
+            Request::Propose(proposal) => {
+                let end = tokio::time::Instant::now() + PROPOSE_DEADLINE;
+                RpcReply::Proposed(self.write(proposal, end).await)
+            }
+            Request::Change(change) => RpcReply::Changed(self.change_here(change).await),
+        }
+    }
+
+    async fn take_append(&self, rpc: AppendEntriesRequest<super::TypeConfig>) -> RpcReply {
+        let Ok(answer) = self.inner.raft.append_entries(rpc).await else {
+            return RpcReply::Refused(Refusal::Stopped);
+        };
+        let reply = match answer {
+            AppendEntriesResponse::Success => AppendReply::Success,
+            AppendEntriesResponse::PartialSuccess(upto) => {
+                AppendReply::Partial(upto.map(Into::into))
+            }
+            AppendEntriesResponse::Conflict => AppendReply::Conflict,
+            AppendEntriesResponse::HigherVote(vote) => AppendReply::HigherVote(vote.into()),
+        };
+        if !matches!(reply, AppendReply::HigherVote(_)) {
+            self.inner.hearing.note();
+        }
+        RpcReply::Append(reply)
+    }
+
+    async fn take_vote(&self, rpc: VoteRequest<NodeId>) -> RpcReply {
+        match self.inner.raft.vote(rpc).await {
+            Ok(answer) => RpcReply::Vote {
+                vote: answer.vote.into(),
+                granted: answer.vote_granted,
+                last: answer.last_log_id.map(Into::into),
+            },
+            Err(_) => RpcReply::Refused(Refusal::Stopped),
+        }
+    }
+
+    async fn take_snapshot(&self, rpc: InstallSnapshotRequest<super::TypeConfig>) -> RpcReply {
+        let theirs = rpc.vote;
+        match self.inner.raft.install_snapshot(rpc).await {
+            Ok(answer) => {
+                if answer.vote <= theirs {
+                    self.inner.hearing.note();
+                }
+                RpcReply::Snapshot(SnapshotReply::Taken(answer.vote.into()))
+            }
+            Err(RaftError::APIError(InstallSnapshotError::SnapshotMismatch(_))) => {
+                RpcReply::Snapshot(SnapshotReply::StartOver)
+            }
+            Err(RaftError::Fatal(_)) => RpcReply::Refused(Refusal::Stopped),
+        }
+    }
+
+    fn withhold_vote(&self) -> RpcReply {
+        let vote = self.inner.raft.metrics().borrow().vote.into();
+        RpcReply::Vote {
+            vote,
+            granted: false,
+            last: self.last_log_id(),
+        }
+    }
+
+    /// The leader steps aside and wants us to follow it: stands if that leader is the one we follow.
+    async fn stand_for(&self, leader: VoteRecord) -> bool {
+        let ours: VoteRecord = self.inner.raft.metrics().borrow().vote.into();
+        if ours != leader || !leader.committed {
+            return false;
+        }
+        self.inner.sanction.grant();
+        self.inner.raft.trigger().elect().await.is_ok()
+    }
+
+    /// Whether there is a leader that a candidate would only disturb: we, with a majority that
+    /// answered lately, or one we heard lately.
+    fn leader_lives(&self) -> bool {
+        if self.leads() {
+            let ack = self.inner.raft.metrics().borrow().millis_since_quorum_ack;
+            let recent = u64::try_from(ELECTION_MAX.as_millis()).unwrap_or(u64::MAX);
+            return ack.is_some_and(|ms| ms <= recent);
+        }
+        self.inner.hearing.within(ELECTION_MIN, Instant::now())
+    }
+}
