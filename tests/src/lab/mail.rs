@@ -73,7 +73,7 @@ impl MailServer {
         command
             .args(["--class", "aiosmtpd.handlers.Mailbox"])
             .arg(&self.mailbox);
-        let mut process = self.host.spawn(self.host.name(), command)?;
+        let process = self.host.spawn(self.host.name(), command)?;
         wait::until_true("the mail server listens", STARTS_WITHIN, || {
             self.host.within(|| TcpStream::connect((RELAY, 25)).is_ok())
         })?;

@@ -10,10 +10,12 @@
 //! Nothing of it leaves the namespaces: the bridge has one of its own. Whatever happens to a test,
 //! its LAN goes: on drop, or when the next lab starts and finds the maker of this one dead.
 
+pub mod cluster;
 pub mod http;
 pub mod mail;
 pub mod network;
 pub mod nginx;
+pub mod node;
 pub mod origin;
 pub mod process;
 pub mod wait;

@@ -1,0 +1,234 @@
+//! A formed cluster in a LAN, with the client that asks it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use farmux_node::api::types::{MemberKind, StatusReport};
+use farmux_raft::state::Health;
+
+use super::network::Host;
+use super::node::Node;
+use super::{CLIENT, GATEWAY, Lab, VIP, http, node_address, wait};
+
+/// How long a cluster may take to agree on something new on a busy machine.
+pub const AGREES_WITHIN: Duration = Duration::from_secs(30);
+
+/// A cluster, its LAN and a client.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The nodes, in the order in which they joined; dropped before their LAN.
+    pub nodes: Vec<Node>,
+    /// Whoever asks.
+    pub client: Host,
+    /// The LAN.
+    pub lab: Lab,
+}
+
+impl Cluster {
+    /// A cluster `prod` of `lb1`, `lb2`, … with the VIP `front`.
+    ///
+    /// **Errors**: a step failed, or took too long.
+    pub fn form(nodes: u8) -> Result<Cluster> {
+        let lab = Lab::new()?;
+        let client = lab.host("client", CLIENT)?;
+        let mut cluster = Cluster {
+            nodes: Vec::new(),
+            client,
+            lab,
+        };
+        for number in 1..=nodes {
+            let name = format!("lb{number}");
+            let node = Node::start(&cluster.lab, &name, node_address(number))?;
+            if number == 1 {
+                init(&node)?;
+            } else {
+                let token = cluster.nodes[0].token(&[])?;
+                node.ask(&["cluster", "join", &token])?;
+            }
+            cluster.nodes.push(node);
+        }
+        cluster.wait_for_voters(usize::from(nodes))?;
+        Ok(cluster)
+    }
+
+    /// The VIP's port 80.
+    pub fn front(&self) -> SocketAddr {
+        (VIP, 80).into()
+    }
+
+    /// The node of that name.
+    ///
+    /// **Panics**: there is none; a slip of the test.
+    pub fn node(&mut self, name: &str) -> &mut Node {
+        self.nodes
+            .iter_mut()
+            .find(|node| node.name() == name)
+            .expect("a node of that name")
+    }
+
+    /// The first node that runs, for questions that any node answers.
+    ///
+    /// **Errors**: none runs.
+    pub fn any(&self) -> Result<&Node> {
+        let running = self.nodes.iter().find(|node| node.is_running());
+        running.context("no node runs")
+    }
+
+    /// What the first running node says of the cluster.
+    ///
+    /// **Errors**: none runs or answers.
+    pub fn status(&self) -> Result<StatusReport> {
+        self.any()?.status()
+    }
+
+    /// Waits until every running node sees `count` voters and a leader.
+    ///
+    /// **Errors**: they do not within [`AGREES_WITHIN`].
+    pub fn wait_for_voters(&self, count: usize) -> Result<()> {
+        wait::until_true(
+            &format!("{count} voters and a leader"),
+            AGREES_WITHIN,
+            || {
+                let running = self.nodes.iter().filter(|node| node.is_running());
+                running.into_iter().all(|node| {
+                    let status = node.status().ok().and_then(|status| status.cluster);
+                    status.is_some_and(|cluster| {
+                        let voters = cluster
+                            .nodes
+                            .iter()
+                            .filter(|n| n.member == MemberKind::Voter);
+                        voters.count() == count && cluster.leader.is_some()
+                    })
+                })
+            },
+        )
+    }
+
+    /// The name of the node that owns the VIP; waits until there is one that runs.
+    ///
+    /// **Errors**: nobody owns it within [`AGREES_WITHIN`].
+    pub fn owner(&self) -> Result<String> {
+        wait::until("somebody owns the VIP", AGREES_WITHIN, || {
+            let cluster = self.status().ok()?.cluster?;
+            let owner = cluster.vips.first()?.owner.clone()?.to_string();
+            let node = self.nodes.iter().find(|node| node.name() == owner)?;
+            (node.is_running() && node.host().holds(VIP)).then_some(owner)
+        })
+    }
+
+    /// The name of the leader; waits until there is one that runs.
+    ///
+    /// **Errors**: nobody leads within [`AGREES_WITHIN`].
+    pub fn leader(&self) -> Result<String> {
+        wait::until("somebody leads", AGREES_WITHIN, || {
+            let leader = self.status().ok()?.cluster?.leader?.to_string();
+            let node = self.nodes.iter().find(|node| node.name() == leader)?;
+            node.is_running().then_some(leader)
+        })
+    }
+
+    /// Waits until `server` of `farm` has that health, as any node sees it.
+    ///
+    /// **Errors**: it has another after [`AGREES_WITHIN`].
+    pub fn wait_for_health(&self, farm: &str, server: &str, health: Health) -> Result<()> {
+        wait::until_true(
+            &format!("{farm}/{server} is {health:?}"),
+            AGREES_WITHIN,
+            || {
+                let report = self.any().ok().and_then(|node| node.farm(farm).ok());
+                let servers = report.map(|report| report.servers).unwrap_or_default();
+                servers
+                    .iter()
+                    .any(|have| have.name.as_str() == server && have.health == health)
+            },
+        )
+    }
+
+    /// Asks the VIP once from the client, on a new connection.
+    ///
+    /// **Errors**: no answer.
+    pub fn get(&self, path: &str) -> Result<http::Answer> {
+        self.client.within(|| http::get(self.front(), path))
+    }
+
+    /// Waits until the VIP answers with 200.
+    ///
+    /// **Errors**: it does not within [`AGREES_WITHIN`].
+    pub fn wait_for_service(&self) -> Result<()> {
+        let brief = Duration::from_millis(500);
+        let well = || -> Result<bool> {
+            Ok(http::Connection::open_within(self.front(), brief)?
+                .get("/")?
+                .status
+                == 200)
+        };
+        wait::until_true("the VIP answers with 200", AGREES_WITHIN, || {
+            self.client.within(|| well().unwrap_or(false))
+        })
+    }
+
+    /// How many of `requests` each server answered, in the order of `servers`.
+    ///
+    /// **Errors**: an answer other than 200 from one of them.
+    pub fn spread(&self, requests: usize, servers: &[&str]) -> Result<Vec<usize>> {
+        let mut counts = vec![0; servers.len()];
+        for _ in 0..requests {
+            let answer = self.get("/")?;
+            ensure!(answer.status == 200, "{}: {}", answer.status, answer.text());
+            let text = answer.text();
+            let which = servers.iter().position(|name| *name == text);
+            counts[which.with_context(|| format!("an answer from {text:?}"))?] += 1;
+        }
+        Ok(counts)
+    }
+}
+
+fn init(node: &Node) -> Result<()> {
+    let (vip, gateway) = (VIP.to_string(), GATEWAY.to_string());
+    let network = ["--network", "lan", "--gateway", &gateway];
+    let args = ["cluster", "init", "--name", "prod", "--vip", &vip];
+    node.ask(&[&args[..], &network[..]].concat()).map(|_| ())
+}
+
+/// A configuration with one farm `shop` behind the VIP: servers `s1`, `s2`, … of these weights,
+/// checked often, and one contact.
+pub fn shop(weights: &[u32]) -> String {
+    let mut toml = format!(
+        r#"
+[[vip]]
+name = "front"
+address = "{VIP}"
+network = "lan"
+gateway = "{GATEWAY}"
+
+[[farm]]
+name = "shop"
+vip = "front"
+method = "round-robin"
+
+[[farm.service]]
+name = "web"
+kind = "http"
+port = 80
+[farm.service.check]
+kind = "http"
+path = "/health"
+interval = "200ms"
+timeout = "200ms"
+fall = 3
+rise = 2
+
+[[contact]]
+name = "ops"
+mail = {{ to = ["ops@example.com"], from = "farmux@example.com", relay = "smtp://10.0.0.9:25" }}
+"#
+    );
+    for (number, weight) in (1_u8..).zip(weights) {
+        let address = super::server_address(number);
+        toml.push_str(&format!(
+            "\n[[farm.server]]\nname = \"s{number}\"\naddress = \"{address}\"\nweight = {weight}\n"
+        ));
+    }
+    toml
+}

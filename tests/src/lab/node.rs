@@ -1,0 +1,266 @@
+//! farmux nodes: the real binary, each on a host and with a folder of its own.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use farmux_node::api::types::{FarmReport, PageReport, StatusReport, TokenAnswer};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::network::Host;
+use super::process::Process;
+use super::{Lab, wait};
+
+/// How long a daemon may take until it answers on its socket.
+const STARTS_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long one command may take; `cluster join` is the longest.
+const COMMAND_SECONDS: u32 = 90;
+
+/// A machine that runs farmux.
+#[derive(Debug)]
+pub struct Node {
+    host: Host,
+    folder: PathBuf,
+    process: Option<Process>,
+}
+
+impl Node {
+    /// Plugs a machine into the LAN, with its `node.toml`, and starts the daemon on it.
+    ///
+    /// **Errors**: the binary is missing, or the daemon does not answer in time.
+    pub fn start(lab: &Lab, name: &str, address: Ipv4Addr) -> Result<Node> {
+        let host = lab.host(name, address)?;
+        let folder = lab.folder().join(name);
+        fs::create_dir_all(&folder).context("make the node's folder")?;
+        let mut node = Node {
+            host,
+            folder,
+            process: None,
+        };
+        fs::write(node.folder.join("node.toml"), node.settings())?;
+        node.run()?;
+        Ok(node)
+    }
+
+    fn settings(&self) -> String {
+        let (name, address) = (self.name(), self.host.address());
+        let (socket, data) = (self.socket(), self.data());
+        format!(
+            r#"name = "{name}"
+peer = ["{address}:7946"]
+admin = "{address}:9443"
+socket = "{}"
+data = "{}"
+[networks]
+lan = "eth0"
+[log]
+level = "debug"
+"#,
+            socket.display(),
+            data.display()
+        )
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        self.host.name()
+    }
+
+    /// The machine it runs on.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Where the command line finds it.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("admin.sock")
+    }
+
+    /// What it keeps.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Starts the daemon and waits until it answers on its socket.
+    ///
+    /// **Errors**: it ends, or does not answer in time.
+    pub fn run(&mut self) -> Result<()> {
+        let mut command = self.host.command(binary()?);
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(self.folder.join("node.toml"));
+        command.env("RUST_BACKTRACE", "1");
+        let process = self.host.spawn(self.name(), command)?;
+        let answers = wait::until("the daemon answers", STARTS_WITHIN, || {
+            if !process.is_running() {
+                return Some(false);
+            }
+            self.ask(&["status", "-o", "json"]).ok().map(|_| true)
+        });
+        ensure!(answers?, "{} ended: {}", self.name(), process.log());
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// The daemon's process.
+    ///
+    /// **Errors**: it was killed.
+    pub fn process(&self) -> Result<&Process> {
+        self.process
+            .as_ref()
+            .with_context(|| format!("{} does not run", self.name()))
+    }
+
+    /// Whether the daemon runs.
+    pub fn is_running(&self) -> bool {
+        self.process.as_ref().is_some_and(Process::is_running)
+    }
+
+    /// `kill -9`: it says good-bye to nobody.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Ends it as systemd does.
+    ///
+    /// **Errors**: it does not end in time.
+    pub fn stop(&mut self) -> Result<()> {
+        let Some(mut process) = self.process.take() else {
+            return Ok(());
+        };
+        let ended = process.terminate()?;
+        ensure!(ended.success(), "{}: {ended}", self.name());
+        Ok(())
+    }
+
+    /// Runs a command of the command line against this node, whatever becomes of it.
+    ///
+    /// **Errors**: the binary is missing.
+    pub fn command(&self, args: &[&str]) -> Result<Output> {
+        let mut command = farmux()?;
+        command.arg("--socket").arg(self.socket()).args(args);
+        command.output().context("run the command line")
+    }
+
+    /// Runs a command that must succeed and returns what it printed.
+    ///
+    /// **Errors**: it failed; with all that it said.
+    pub fn ask(&self, args: &[&str]) -> Result<String> {
+        let ended = self.command(args)?;
+        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+        if !ended.status.success() {
+            let complaint = String::from_utf8_lossy(&ended.stderr);
+            bail!(
+                "{} {}: {}\n{said}{complaint}",
+                self.name(),
+                args.join(" "),
+                ended.status
+            );
+        }
+        Ok(said)
+    }
+
+    /// Runs a command that must fail; returns its exit code and what it said.
+    ///
+    /// **Errors**: it succeeded.
+    pub fn refused(&self, args: &[&str]) -> Result<(i32, String)> {
+        let ended = self.command(args)?;
+        ensure!(
+            !ended.status.success(),
+            "{} {} succeeded",
+            self.name(),
+            args.join(" ")
+        );
+        let said = [ended.stdout, ended.stderr].concat();
+        let code = ended.status.code().context("it ended by a signal")?;
+        Ok((code, String::from_utf8_lossy(&said).into_owned()))
+    }
+
+    /// Runs a command with `-o json` and reads its answer.
+    ///
+    /// **Errors**: it failed, or the answer has another shape.
+    pub fn report<T: DeserializeOwned>(&self, args: &[&str]) -> Result<T> {
+        let text = self.ask(&[args, &["-o", "json"]].concat())?;
+        let mut value: Value =
+            serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))?;
+        // A question is answered with how fresh the answer is, beside the data.
+        let data = value
+            .get("fresh")
+            .is_some()
+            .then(|| value.get_mut("data").map(Value::take));
+        let value = data.flatten().unwrap_or(value);
+        serde_json::from_value(value).with_context(|| format!("not as documented: {text}"))
+    }
+
+    /// `farmux status`.
+    ///
+    /// **Errors**: the node does not answer.
+    pub fn status(&self) -> Result<StatusReport> {
+        self.report(&["status"])
+    }
+
+    /// `farmux farm show`.
+    ///
+    /// **Errors**: the node does not answer, or knows no such farm.
+    pub fn farm(&self, name: &str) -> Result<FarmReport> {
+        self.report(&["farm", "show", name])
+    }
+
+    /// `farmux page list --all`.
+    ///
+    /// **Errors**: the node does not answer.
+    pub fn pages(&self) -> Result<Vec<PageReport>> {
+        self.report(&["page", "list", "--all"])
+    }
+
+    /// `farmux cluster token create`.
+    ///
+    /// **Errors**: the node does not answer, or has no majority.
+    pub fn token(&self, options: &[&str]) -> Result<String> {
+        let answer: TokenAnswer =
+            self.report(&[&["cluster", "token", "create"], options].concat())?;
+        Ok(answer.token)
+    }
+
+    /// Applies a configuration.
+    ///
+    /// **Errors**: it is refused.
+    pub fn apply(&self, toml: &str) -> Result<String> {
+        let file = self.folder.join("cluster.toml");
+        fs::write(&file, toml)?;
+        self.ask(&["config", "apply", &file.display().to_string()])
+    }
+}
+
+/// The command line, with an end to its patience.
+///
+/// **Errors**: the binary is missing.
+pub fn farmux() -> Result<Command> {
+    let mut command = Command::new("timeout");
+    command
+        .args(["--kill-after=1", &COMMAND_SECONDS.to_string()])
+        .arg(binary()?);
+    command.stdin(Stdio::null()).env_remove("FARMUX_SOCKET");
+    Ok(command)
+}
+
+/// The binary under test: `FARMUX_BIN`, or the one beside this test's own.
+fn binary() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("FARMUX_BIN") {
+        return Ok(named.into());
+    }
+    let own = std::env::current_exe().context("where this program stands")?;
+    let beside = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("farmux"));
+    let found = beside.into_iter().find(|path| Path::is_file(path));
+    found.context("no farmux beside this program: run `cargo build --release` first")
+}
