@@ -5,34 +5,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use farmux_raft::consensus::Effective;
 use farmux_raft::id::NodeId;
 use farmux_raft::lease::{Group, Member, Roster};
 use farmux_raft::state::State;
 
-/// The effective membership, as far as the lease needs it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Voting {
-    /// Index of the log entry that holds it.
-    pub log_index: u64,
-    /// The voters; two sets while joint.
-    pub halves: Vec<BTreeSet<NodeId>>,
-    /// Nodes that only listen yet.
-    pub learners: BTreeSet<NodeId>,
-}
-
 /// The roster of `me`, or `None` while no membership is known: then nothing is answered.
 ///
 /// A node that is in neither half nor a learner gets none either: it was removed.
-pub fn roster(state: &State, me: NodeId, voting: &Voting) -> Option<Roster> {
+pub fn roster(state: &State, me: NodeId, voting: &Effective) -> Option<Roster> {
     let cluster = state.cluster.as_ref()?;
-    let taking_part: BTreeSet<NodeId> =
-        voting.halves.iter().flatten().chain(&voting.learners).copied().collect();
+    let taking_part: BTreeSet<NodeId> = voting
+        .halves
+        .iter()
+        .flatten()
+        .chain(&voting.learners)
+        .copied()
+        .collect();
     if !taking_part.contains(&me) {
         return None;
     }
     let member = |id: &NodeId| {
         let node = state.nodes.get(id)?;
-        Some((*id, Member { addresses: node.peer_addresses.clone(), role: node.role }))
+        Some((
+            *id,
+            Member {
+                addresses: node.peer_addresses.clone(),
+                role: node.role,
+            },
+        ))
     };
     let members: BTreeMap<NodeId, Member> = taking_part.iter().filter_map(member).collect();
     Some(Roster {
@@ -43,6 +44,11 @@ pub fn roster(state: &State, me: NodeId, voting: &Voting) -> Option<Roster> {
         membership_index: voting.log_index,
         halves: voting.halves.clone(),
         members,
-        groups: state.config.vips.keys().map(|vip| (vip.clone(), Group::default())).collect(),
+        groups: state
+            .config
+            .vips
+            .keys()
+            .map(|vip| (vip.clone(), Group::default()))
+            .collect(),
     })
 }
