@@ -12,6 +12,7 @@
 
 pub mod health;
 pub mod http;
+pub mod origin;
 pub mod plan;
 pub mod probe;
 pub mod serve;

@@ -1,8 +1,7 @@
 //! One connection to a server, within a deadline, from an address of our own.
 
-use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -10,15 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 use super::outcome::{Failure, LocalTrouble, Outcome, Phase};
-
-/// Where a probe may leave from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Origin {
-    /// This node's own addresses.
-    pub(super) own: Vec<IpAddr>,
-    /// VIPs: they move, and with them would go the answer.
-    pub(super) never: BTreeSet<IpAddr>,
-}
+use crate::origin::{NoOwnAddress, Origin};
 
 /// The time that one probe has.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +59,10 @@ pub(super) async fn connect(
         TcpSocket::new_v6()
     }
     .map_err(|error| ours(&error))?;
-    if let Some(source) = origin.source_for(target)? {
+    let source = origin
+        .source_for(target)
+        .map_err(|NoOwnAddress| Outcome::Inconclusive(LocalTrouble::NoOwnAddress))?;
+    if let Some(source) = source {
         socket
             .bind(SocketAddr::new(source, 0))
             .map_err(|error| ours(&error))?;
@@ -88,35 +82,6 @@ pub(super) fn close_without_trace(stream: TcpStream) {
     // A socket that is dead already needs no such care, so a failure here changes nothing.
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     drop(stream);
-}
-
-impl Origin {
-    /// The address to bind to; `None` where the kernel's own choice is no VIP.
-    fn source_for(&self, target: SocketAddr) -> Result<Option<IpAddr>, Outcome> {
-        if self.never.is_empty() || !self.kernels_choice(target).is_some_and(|ip| self.vip(ip)) {
-            return Ok(None);
-        }
-        let fits = |ip: &&IpAddr| ip.is_ipv4() == target.is_ipv4() && !self.vip(**ip);
-        match self.own.iter().find(fits) {
-            Some(ip) => Ok(Some(*ip)),
-            None => Err(Outcome::Inconclusive(LocalTrouble::NoOwnAddress)),
-        }
-    }
-
-    fn vip(&self, ip: IpAddr) -> bool {
-        self.never.contains(&ip)
-    }
-
-    /// Asks the routing table by connecting a datagram socket, which sends nothing.
-    fn kernels_choice(&self, target: SocketAddr) -> Option<IpAddr> {
-        let any: IpAddr = match target {
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let socket = UdpSocket::bind((any, 0)).ok()?;
-        socket.connect(target).ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    }
 }
 
 /// Whether a connection to a port of this very machine met itself: TCP allows it (RFC 9293,

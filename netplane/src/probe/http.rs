@@ -8,8 +8,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::answer::{Answer, BODY_BYTES_MAX, Expected};
-use super::connect::{Budget, Origin, close_without_trace, connect};
+use super::connect::{Budget, close_without_trace, connect};
 use super::outcome::{Outcome, Phase};
+use crate::origin::Origin;
 
 /// Probes once.
 pub(super) async fn probe(

@@ -14,12 +14,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::answer::Expected;
-use super::connect::{Budget, Origin};
+use super::connect::Budget;
 use super::outcome::Outcome;
 use super::schedule::Schedule;
 use super::verdict::{Tally, Thresholds};
 use super::{Counters, ProbeResult, Results, Verdict, Wish, http, tcp};
 use crate::health::HealthOverlay;
+use crate::origin::Origin;
 use crate::plan::{Health, ProbeKey, ProbeKind, ProbePlan};
 
 /// Everything the loop knows.

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::connect::{Budget, Origin, close_without_trace, connect};
+use super::connect::{Budget, close_without_trace, connect};
 use super::outcome::{Outcome, Success};
+use crate::origin::Origin;
 
 /// Probes once.
 pub(super) async fn probe(target: SocketAddr, origin: &Origin, budget: &Budget) -> Outcome {
