@@ -2,8 +2,10 @@
 //!
 //! A value of one of these types is valid: it was parsed once, at the edge.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,9 +71,16 @@ impl FromStr for PageId {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        // `from_str_radix` alone would take a sign.
+        if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(NameError::Character);
+        }
         u128::from_str_radix(text, 16)
             .map(PageId)
-            .map_err(|_| NameError::Character)
+            .map_err(|_| NameError::TooLong)
     }
 }
 
@@ -137,11 +146,22 @@ macro_rules! names {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// The name as text that costs nothing to keep.
+            pub fn shared(&self) -> Arc<str> {
+                Arc::clone(&self.0)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }
@@ -156,7 +176,7 @@ macro_rules! names {
             type Err = NameError;
 
             fn from_str(text: &str) -> Result<Self, NameError> {
-                check_name(text).map(|()| $name(text.to_owned()))
+                check_name(text).map(|()| $name(Arc::from(text)))
             }
         }
 
@@ -164,13 +184,13 @@ macro_rules! names {
             type Error = NameError;
 
             fn try_from(text: String) -> Result<Self, NameError> {
-                check_name(&text).map(|()| $name(text))
+                check_name(&text).map(|()| $name(Arc::from(text)))
             }
         }
 
         impl From<$name> for String {
             fn from(name: $name) -> String {
-                name.0
+                name.0.as_ref().to_owned()
             }
         }
     )*};

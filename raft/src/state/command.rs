@@ -166,25 +166,14 @@ impl std::fmt::Debug for LeaseKey {
 }
 
 /// What a command did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Applied {
     /// It is done.
     Done,
-    /// There was nothing to do.
+    /// There was nothing to do, and nothing was changed.
     Unchanged,
     /// It made this revision.
     Revision(RevisionId),
     /// The joiner has this id.
     Node(NodeId),
-}
-
-/// Why a command was refused; equal on every node, and nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum Reject {
-    /// There is a cluster already.
-    #[error("this cluster exists already")]
-    AlreadyInitialised,
-    /// There is no cluster yet.
-    #[error("there is no cluster yet")]
-    NotInitialised,
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Contact, Farm, Vip};
-use crate::id::{ContactName, FarmName, VipName};
+use super::fault::Faults;
+use super::{Contact, Farm, Fault, FaultKind, Node, Vip};
+use crate::id::{ContactName, FarmName, NodeId, VipName};
 
 /// Everything an operator decides; one revision replaces the whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,3 +20,107 @@ pub struct Config {
     /// Who is paged.
     pub contacts: BTreeMap<ContactName, Contact>,
 }
+
+impl Config {
+    /// What is wrong with it, by itself and beside these nodes; at most [`super::FAULTS_MAX`].
+    ///
+    /// **Shape**: places are written `farm[shop].server[s1].address`.
+    pub fn faults(&self, nodes: &BTreeMap<NodeId, Node>) -> Vec<Fault> {
+        let mut faults = Faults::default();
+        self.check_counts(&mut faults);
+        for (name, vip) in &self.vips {
+            vip.check(&format!("vip[{name}]"), &mut faults);
+        }
+        for (name, farm) in &self.farms {
+            farm.check(&format!("farm[{name}]"), &mut faults);
+        }
+        for (name, contact) in &self.contacts {
+            contact.check(&format!("contact[{name}]"), &mut faults);
+        }
+        self.check_references(&mut faults);
+        self.check_addresses(nodes, &mut faults);
+        self.check_ports(&mut faults);
+        faults.into_vec()
+    }
+
+    fn check_counts(&self, faults: &mut Faults) {
+        let services = self.farms.values().map(|farm| farm.services.len()).sum();
+        let servers = self.farms.values().map(|farm| farm.servers.len()).sum();
+        let counts = [
+            ("vip", self.vips.len(), VIPS_MAX),
+            ("farm", self.farms.len(), FARMS_MAX),
+            ("farm.service", services, SERVICES_MAX),
+            ("farm.server", servers, SERVERS_MAX),
+            ("contact", self.contacts.len(), CONTACTS_MAX),
+        ];
+        for (at, have, max) in counts.into_iter().filter(|(_, have, max)| have > max) {
+            faults.add(at, FaultKind::TooMany { have, max });
+        }
+    }
+
+    fn check_references(&self, faults: &mut Faults) {
+        for (name, farm) in &self.farms {
+            if !self.vips.contains_key(&farm.vip) {
+                let (what, wanted) = ("VIP".to_owned(), farm.vip.to_string());
+                let kind = FaultKind::Dangling { what, name: wanted };
+                faults.add(format!("farm[{name}].vip"), kind);
+            }
+        }
+    }
+
+    /// A floating address is nobody else's.
+    fn check_addresses(&self, nodes: &BTreeMap<NodeId, Node>, faults: &mut Faults) {
+        let mut owners: BTreeMap<IpAddr, String> = BTreeMap::new();
+        for node in nodes.values() {
+            let sockets = node.peer_addresses.iter().chain([&node.admin_address]);
+            owners.extend(sockets.map(|socket| (socket.ip(), format!("node {}", node.name))));
+        }
+        for (farm_name, farm) in &self.farms {
+            let servers = farm.servers.iter();
+            owners.extend(
+                servers
+                    .map(|(name, server)| (server.address, format!("server {farm_name}/{name}"))),
+            );
+        }
+        for (name, vip) in &self.vips {
+            let taken = owners.insert(vip.address, format!("VIP {name}"));
+            if let Some(owner) = taken {
+                let kind = FaultKind::AddressTaken {
+                    address: vip.address,
+                    owner,
+                };
+                faults.add(format!("vip[{name}].address"), kind);
+            }
+        }
+    }
+
+    /// One listener for each address and port.
+    fn check_ports(&self, faults: &mut Faults) {
+        let mut owners: BTreeMap<(&VipName, u16), String> = BTreeMap::new();
+        for (farm_name, farm) in &self.farms {
+            for (name, service) in &farm.services {
+                let port = service.port.get();
+                let taken = owners.insert((&farm.vip, port), format!("{farm_name}/{name}"));
+                if let Some(owner) = taken {
+                    let at = format!("farm[{farm_name}].service[{name}].port");
+                    faults.add(at, FaultKind::PortTaken { port, owner });
+                }
+            }
+        }
+    }
+}
+
+/// Each VIP has its own lease, renewed 33 times a second with every voter.
+const VIPS_MAX: usize = 100;
+
+/// A large hosting site; each farm is judged as a whole when something of it changes.
+const FARMS_MAX: usize = 500;
+
+/// Each is a listening socket on each core of each node.
+const SERVICES_MAX: usize = 1_000;
+
+/// So many checks at an interval of 5 s are a thousand probes a second.
+const SERVERS_MAX: usize = 5_000;
+
+/// Each gets every page.
+const CONTACTS_MAX: usize = 50;

@@ -4,6 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::FaultKind;
+use super::check::host;
+use super::fault::Faults;
+use super::text::plain;
+
 /// Somebody who is paged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
@@ -71,3 +76,89 @@ impl fmt::Debug for Secret {
         f.write_str("Secret(…)")
     }
 }
+
+impl Contact {
+    /// What is wrong with it.
+    pub(super) fn check(&self, at: &str, faults: &mut Faults) {
+        let MailChannel { to, from, relay } = &self.mail;
+        let here = format!("{at}.mail.to");
+        if to.is_empty() {
+            faults.add(&here, FaultKind::Missing);
+        }
+        if to.len() > RECIPIENTS_MAX {
+            faults.add(
+                &here,
+                FaultKind::TooMany {
+                    have: to.len(),
+                    max: RECIPIENTS_MAX,
+                },
+            );
+        }
+        for address in to.iter().filter(|address| !is_mailbox(address)) {
+            faults.add(&here, FaultKind::Mailbox(address.clone()));
+        }
+        for address in from.iter().filter(|address| !is_mailbox(address)) {
+            faults.add(
+                format!("{at}.mail.from"),
+                FaultKind::Mailbox(address.clone()),
+            );
+        }
+        relay.check(&format!("{at}.mail.relay"), faults);
+    }
+}
+
+impl Relay {
+    fn check(&self, at: &str, faults: &mut Faults) {
+        faults.check(at, host(&self.host));
+        if self.port == 0 {
+            faults.add(at, FaultKind::PortZero);
+        }
+        if self.user.is_some() != self.password.is_some() {
+            faults.add(at, FaultKind::HalfLogin);
+        }
+        if self.password.is_some() && self.security == RelaySecurity::None {
+            faults.add(at, FaultKind::PasswordInClear);
+        }
+        if let Some(user) = &self.user {
+            faults.check(format!("{at}.user"), plain(user, 1, LOGIN_CHARS_MAX));
+        }
+        if let Some(password) = &self.password {
+            let checked = plain(password.reveal(), 1, LOGIN_CHARS_MAX);
+            // The refusal goes to the log: no character of a secret may go with it.
+            let unnamed = checked.map_err(|kind| match kind {
+                FaultKind::Character(_) => FaultKind::Character(HIDDEN),
+                other => other,
+            });
+            faults.check(format!("{at}.password"), unnamed);
+        }
+    }
+}
+
+/// Whether mail can go to a text, and nothing else be said with it.
+///
+/// **Source**: the dot-string form of RFC 5321, 4.1.2; quoted strings and address literals are not
+/// taken, since nobody's pager has one.
+fn is_mailbox(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let atom = |part: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+        !part.is_empty() && part.bytes().all(allowed)
+    };
+    let label = |part: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        !part.is_empty() && part.len() <= 63 && !part.starts_with('-') && part.bytes().all(allowed)
+    };
+    let short = local.len() <= 64 && text.len() <= 254;
+    short && local.split('.').all(atom) && domain.split('.').all(label)
+}
+
+/// Stands for a character that must not be told.
+const HIDDEN: char = '\u{fffd}';
+
+/// More belong on a mailing list.
+const RECIPIENTS_MAX: usize = 20;
+
+/// Longer than any generated password.
+const LOGIN_CHARS_MAX: usize = 255;

@@ -1,12 +1,14 @@
-//! Farms: servers that do the same work, the services they offer, and the checks that watch them.
+//! Farms: servers that do the same work, and the services they offer.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fault::Faults;
+use super::{Check, FaultKind, Server};
 use crate::id::{ServerName, ServiceName, VipName};
 
 /// Servers that do the same work behind one VIP.
@@ -97,77 +99,85 @@ impl Default for Limits {
     }
 }
 
-/// A rule by which a server is up or down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// What one probe does.
-    pub kind: CheckKind,
-    /// From the start of one probe to the start of the next; 100 ms to one hour.
-    pub interval: Duration,
-    /// How long one probe may take; never above the interval.
-    pub timeout: Duration,
-    /// Failures in a row until down; 1 to 100.
-    pub fall: NonZeroU32,
-    /// Successes in a row until up again; 1 to 100.
-    pub rise: NonZeroU32,
+impl Farm {
+    /// Its checks, by service.
+    pub fn checks(&self) -> impl Iterator<Item = (&ServiceName, &Check)> {
+        self.services
+            .iter()
+            .filter_map(|(name, service)| Some((name, service.check.as_ref()?)))
+    }
+
+    /// Where a server answers for a service.
+    pub fn target(&self, server: &ServerName, service: &ServiceName) -> Option<SocketAddr> {
+        let server = self.servers.get(server)?;
+        let own = self.services.get(service)?.port;
+        let port = server.ports.get(service).copied().unwrap_or(own);
+        Some(SocketAddr::new(server.address, port.get()))
+    }
+
+    /// What is wrong with it by itself.
+    pub(super) fn check(&self, at: &str, faults: &mut Faults) {
+        if self.services.is_empty() {
+            faults.add(format!("{at}.service"), FaultKind::Missing);
+        }
+        for (name, service) in &self.services {
+            service.check(&format!("{at}.service[{name}]"), faults);
+        }
+        for (name, server) in &self.servers {
+            server.check(self, &format!("{at}.server[{name}]"), faults);
+        }
+        self.check_twins(at, faults);
+    }
+
+    /// Two servers that are one would get a double share and count as two.
+    fn check_twins(&self, at: &str, faults: &mut Faults) {
+        for service in self.services.keys() {
+            let mut owners: BTreeMap<SocketAddr, &ServerName> = BTreeMap::new();
+            for name in self.servers.keys() {
+                let Some(target) = self.target(name, service) else {
+                    continue;
+                };
+                if let Some(twin) = owners.insert(target, name) {
+                    let kind = FaultKind::ServerTwice(twin.to_string());
+                    faults.add(format!("{at}.server[{name}].address"), kind);
+                }
+            }
+        }
+    }
 }
 
-/// What one probe does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckKind {
-    /// Connects.
-    Tcp,
-    /// Asks and reads an answer.
-    Http(HttpCheck),
+impl Service {
+    fn check(&self, at: &str, faults: &mut Faults) {
+        let Limits {
+            connect,
+            header,
+            idle,
+            total,
+        } = self.limits;
+        let limits = [
+            ("connect", connect),
+            ("header", header),
+            ("idle", idle),
+            ("total", total),
+        ];
+        for (name, have) in limits {
+            if !(LIMIT_MIN..=LIMIT_MAX).contains(&have) {
+                let kind = FaultKind::Duration {
+                    have,
+                    min: LIMIT_MIN,
+                    max: LIMIT_MAX,
+                };
+                faults.add(format!("{at}.limits.{name}"), kind);
+            }
+        }
+        if let Some(check) = &self.check {
+            check.check(&format!("{at}.check"), faults);
+        }
+    }
 }
 
-/// What an HTTP probe asks and expects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HttpCheck {
-    /// The request target; starts with `/`.
-    pub path: String,
-    /// The `Host` field; the server's address where there is none.
-    pub host: Option<String>,
-    /// The one status that is well.
-    pub status: u16,
-    /// Text that must stand in the first 64 KiB of the body.
-    pub text: Option<String>,
-}
+/// Below, a busy machine's own scheduling decides.
+const LIMIT_MIN: Duration = Duration::from_millis(10);
 
-/// One address that does the farm's work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Server {
-    /// Where it answers.
-    pub address: IpAddr,
-    /// Ports that differ from the service's own.
-    pub ports: BTreeMap<ServiceName, NonZeroU16>,
-    /// Share of the work, 1 to 256.
-    pub weight: NonZeroU32,
-    /// When it is used at all.
-    pub role: ServerRole,
-    /// What an operator ordered.
-    pub admin: AdminState,
-}
-
-/// What an operator ordered for a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AdminState {
-    /// Works when it is up.
-    #[default]
-    Ready,
-    /// Gets nothing new; what it has, it finishes.
-    Drain,
-    /// Gets nothing, and is neither probed nor paged for.
-    Maintenance,
-}
-
-/// When a server is used. The other roles of the design come with their rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServerRole {
-    /// Whenever it is up; returns by itself.
-    #[default]
-    Favorite,
-}
+/// Above, a connection outlives every drain.
+const LIMIT_MAX: Duration = Duration::from_secs(24 * 3_600);

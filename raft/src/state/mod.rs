@@ -6,40 +6,69 @@
 //! ```
 //!
 //! One file a noun. No clock, no randomness, no I/O: times and identities arrive in the command.
+//! Each part of `apply` first asks everything that could refuse, then changes: nothing half-applies.
 
+mod address;
+mod admin;
+mod answered;
+mod check;
 mod command;
 mod config;
 mod contact;
+mod diff;
+mod due;
+mod explain;
 mod farm;
+mod fault;
 mod health;
+mod incident;
 mod node;
 mod page;
+mod pages;
+mod quorum;
+mod reject;
 mod revision;
+mod server;
+mod standing;
+mod text;
 mod token;
+mod transition;
 mod vip;
 
-pub use command::{Applied, Author, Command, Proposal, Reject};
-pub use command::{LeaseKey, Secrets};
+pub use admin::AdminCert;
+pub use answered::Answered;
+pub use check::{Check, CheckKind, HttpCheck};
+pub use command::{Applied, Author, Command, LeaseKey, Proposal, Secrets};
 pub use config::Config;
 pub use contact::{Contact, MailChannel, Relay, RelaySecurity, Secret};
-pub use farm::{
-    AdminState, Check, CheckKind, Farm, Fate, HttpCheck, Limits, Method, Server, ServerRole,
-    Service, ServiceKind,
-};
+pub use diff::diff;
+pub use due::DuePage;
+pub use explain::{EXPLANATIONS, Explanation, explanation};
+pub use farm::{Farm, Fate, Limits, Method, Service, ServiceKind};
+pub use fault::{AddressClass, FAULTS_MAX, Fault, FaultKind};
 pub use health::{Authority, CheckKey, Health, HealthChange, HealthRecord};
 pub use node::{Node, NodeCondition, NodeRole};
-pub use page::{Acknowledgement, Delivery, DeliveryOutcome, DuePage, Page, PageKind, Subject};
+pub use page::{Acknowledgement, Delivery, DeliveryOutcome, Page, PageKind, Subject, page_id};
+pub use pages::{PAGES_MAX, Pages};
+pub use reject::Reject;
 pub use revision::Revision;
+pub use server::{AdminState, Server, ServerRole};
+pub use standing::{Counts, FarmStanding};
+pub use text::{REASON_CHARS_MAX, clean, duration_text};
 pub use token::{Token, TokenId};
-pub use vip::{OnQuorumLoss, Vip, VipStanding};
+pub use transition::Transitions;
+pub use vip::{BallotFloor, OnQuorumLoss, Vip, VipStanding};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClusterId, ClusterName, NodeId, PageId, RequestId, RevisionId, VipName};
+use crate::id::{ClusterId, ClusterName, NodeId, PageId, RevisionId, UnixMillis, VipName};
 
 /// What every node of the cluster holds equally.
+///
+/// Copying it is cheap: whatever can grow large is shared until it changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct State {
     /// Who we are; `None` until `Init`.
@@ -50,24 +79,28 @@ pub struct State {
     pub last_node: NodeId,
     /// Join tokens, at most 100.
     pub tokens: BTreeMap<TokenId, Token>,
+    /// Administrators' certificates, by the name in them, at most 100.
+    pub admins: BTreeMap<String, AdminCert>,
     /// What operators decided.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// Number of the newest revision.
     pub revision: RevisionId,
     /// The newest revisions, oldest first, at most 1,000.
-    pub revisions: std::collections::VecDeque<Revision>,
-    /// What probes observed.
-    pub health: BTreeMap<CheckKey, HealthRecord>,
+    pub revisions: VecDeque<Arc<Revision>>,
+    /// What probes observed; nothing for a check without a verdict.
+    pub health: Arc<BTreeMap<CheckKey, HealthRecord>>,
     /// Who reported to own what.
     pub vips: BTreeMap<VipName, VipStanding>,
+    /// The newest ballot under which anybody reported about a VIP.
+    pub ballots: BTreeMap<VipName, BallotFloor>,
     /// Subjects that are down now, with the page that said so.
-    pub incidents: BTreeMap<Subject, PageId>,
+    pub incidents: Arc<BTreeMap<Subject, PageId>>,
     /// How often each subject changed; numbers its pages.
-    pub transitions: BTreeMap<Subject, u64>,
+    pub transitions: Arc<Transitions>,
     /// Pages, at most 10,000: the oldest settled ones go first.
-    pub pages: BTreeMap<PageId, Page>,
-    /// Answers to the newest proposals, so that a retry gets the same; at most 10,000, oldest first.
-    pub answered: std::collections::VecDeque<(RequestId, Result<Applied, Reject>)>,
+    pub pages: Pages,
+    /// Answers to the newest proposals, so that a retry changes nothing twice.
+    pub answered: Answered,
 }
 
 /// Who we are.
@@ -83,17 +116,114 @@ pub struct Cluster {
     pub secrets: Secrets,
 }
 
+/// When a command happens, in both of our clocks.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    /// The proposer's wall clock: for people.
+    at: UnixMillis,
+    /// The term of the entry in the log: for order.
+    term: u64,
+}
+
 impl State {
     /// Changes the state as the proposal says, or refuses and changes nothing.
     ///
+    /// `term` is that of the log entry which carries the proposal: lease ballots live in memory only
+    /// and begin anew when a majority restarts, which takes an election, so that they are compared
+    /// within one term.
+    ///
     /// **Errors**: a [`Reject`], equal on every node; the caller shows it to whoever proposed.
-    pub fn apply(&mut self, proposal: Proposal) -> Result<Applied, Reject> {
-        let _ = proposal;
-        Err(Reject::NotInitialised)
+    pub fn apply(&mut self, term: u64, proposal: Proposal) -> Result<Applied, Reject> {
+        if let Some(applied) = self.answered.find(proposal.id) {
+            return Ok(applied);
+        }
+        let now = Now {
+            at: proposal.at,
+            term,
+        };
+        let applied = self.obey(now, proposal.command)?;
+        if applied != Applied::Unchanged {
+            self.answered.remember(proposal.id, applied);
+        }
+        Ok(applied)
     }
 
-    /// What contacts have not got yet, in the order in which it happened.
-    pub fn due_pages(&self) -> Vec<DuePage> {
-        Vec::new()
+    fn obey(&mut self, now: Now, command: Command) -> Result<Applied, Reject> {
+        if let Command::Init {
+            cluster,
+            name,
+            secrets,
+            node,
+        } = command
+        {
+            return self.init(
+                now,
+                Cluster {
+                    id: cluster,
+                    name,
+                    epoch: 0,
+                    secrets,
+                },
+                node,
+            );
+        }
+        if self.cluster.is_none() {
+            return Err(Reject::NotInitialised);
+        }
+        match command {
+            Command::Init { .. } => unreachable!("obeyed above"),
+            Command::CreateToken(token) => self.create_token(now, token),
+            Command::RevokeToken(id) => self.revoke_token(id),
+            Command::ClaimToken { hash, key, node } => self.claim_token(now, hash, key, node),
+            Command::FinishJoin(node) => self.finish_join(node),
+            Command::RemoveNode { node, lease_key } => self.remove_node(now, node, lease_key),
+            Command::Configure {
+                author,
+                base,
+                config,
+                note,
+            } => self.configure(now, author, base, config, note),
+            Command::SetAdmin {
+                author,
+                farm,
+                server,
+                admin,
+            } => self.set_admin(now, author, farm, server, admin),
+            Command::ReportHealth { authority, changes } => {
+                self.report_health(now, authority, changes)
+            }
+            Command::ReportNode {
+                node,
+                reachable,
+                reason,
+            } => self.report_node(now, node, reachable, &reason),
+            Command::ReportVip { vip, ballot } => self.report_vip(now, vip, ballot),
+            Command::ReportQuorum { lost, regained } => self.report_quorum(lost, regained),
+            Command::RecordDelivery {
+                page,
+                contact,
+                by,
+                outcome,
+            } => self.record_delivery(now, page, contact, by, outcome),
+            Command::Acknowledge { page, by } => self.acknowledge(now, page, &by),
+            Command::RecordAdminCert { name, expires } => {
+                self.record_admin_cert(now, name, expires)
+            }
+        }
+    }
+
+    fn init(&mut self, now: Now, cluster: Cluster, node: Node) -> Result<Applied, Reject> {
+        if self.cluster.is_some() {
+            return Err(Reject::AlreadyInitialised);
+        }
+        let id = NodeId(1);
+        if node.role == NodeRole::Witness {
+            return Err(Reject::Witness(id));
+        }
+        self.check_node(id, &node)?;
+        self.cluster = Some(cluster);
+        self.last_node = id;
+        self.admit(now, id, node);
+        Ok(Applied::Node(id))
     }
 }

@@ -1,10 +1,15 @@
 //! Nodes: the machines of the cluster.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{NodeName, UnixMillis};
+use super::incident::Event;
+use super::text::{REASON_CHARS_MAX, clean};
+use super::{Applied, Fault, FaultKind, LeaseKey, Now, Reject, State, Subject, address};
+use crate::id::{NodeId, NodeName, UnixMillis};
 
 /// A machine of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +26,6 @@ pub struct Node {
     pub joined: UnixMillis,
     /// Whether the leader reaches it, as last reported.
     pub condition: NodeCondition,
-    /// How often that changed; numbers the pages about it.
-    pub transition: u64,
 }
 
 /// What a node may do.
@@ -46,3 +49,191 @@ pub enum NodeCondition {
         since: UnixMillis,
     },
 }
+
+impl fmt::Display for NodeRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            NodeRole::Balancer => "balancer",
+            NodeRole::Witness => "witness",
+        })
+    }
+}
+
+impl Node {
+    /// All its addresses: of peers first, then the administrators'.
+    fn addresses(&self) -> impl Iterator<Item = &SocketAddr> {
+        self.peer_addresses.iter().chain([&self.admin_address])
+    }
+
+    /// What is wrong with it by itself.
+    fn check(&self) -> Result<(), Reject> {
+        let bad = |at: String, kind| Reject::BadNode {
+            name: self.name.clone(),
+            fault: Fault { at, kind },
+        };
+        let have = self.peer_addresses.len();
+        if have == 0 {
+            return Err(bad("peer".to_owned(), FaultKind::Missing));
+        }
+        if have > PEER_ADDRESSES_MAX {
+            let kind = FaultKind::TooMany {
+                have,
+                max: PEER_ADDRESSES_MAX,
+            };
+            return Err(bad("peer".to_owned(), kind));
+        }
+        for socket in self.addresses() {
+            address::own(socket.ip()).map_err(|kind| bad(socket.to_string(), kind))?;
+            if socket.port() == 0 {
+                return Err(bad(socket.to_string(), FaultKind::PortZero));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Whether a machine can be this node: whole by itself, and in nobody's way.
+    pub(super) fn check_node(&self, id: NodeId, node: &Node) -> Result<(), Reject> {
+        node.check()?;
+        for (other_id, other) in self.nodes.iter().filter(|(other, _)| **other != id) {
+            if other.name == node.name {
+                return Err(Reject::NodeNameTaken {
+                    node: *other_id,
+                    name: node.name.clone(),
+                });
+            }
+            let taken = node
+                .addresses()
+                .find(|ours| other.addresses().any(|a| a == *ours));
+            if let Some(socket) = taken {
+                return Err(Reject::NodeAddressTaken {
+                    address: socket.to_string(),
+                    owner: format!("node {}", other.name),
+                });
+            }
+        }
+        for (name, vip) in &self.config.vips {
+            if node.addresses().any(|socket| socket.ip() == vip.address) {
+                return Err(Reject::NodeAddressTaken {
+                    address: vip.address.to_string(),
+                    owner: format!("VIP {name}"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a checked node in.
+    pub(super) fn admit(&mut self, now: Now, id: NodeId, node: Node) {
+        let joined = now.at;
+        self.nodes.insert(
+            id,
+            Node {
+                joined,
+                condition: NodeCondition::Reachable,
+                ..node
+            },
+        );
+    }
+
+    pub(super) fn remove_node(
+        &mut self,
+        now: Now,
+        id: NodeId,
+        lease_key: LeaseKey,
+    ) -> Result<Applied, Reject> {
+        let node = self.nodes.get(&id).ok_or(Reject::UnknownNode(id))?;
+        let balancers = self
+            .nodes
+            .values()
+            .filter(|n| n.role == NodeRole::Balancer)
+            .count();
+        if node.role == NodeRole::Balancer && balancers == 1 {
+            return Err(Reject::LastBalancer(id));
+        }
+        self.nodes.remove(&id);
+        // Its token would let it resume as a node that is gone.
+        self.tokens
+            .retain(|_, token| token.claimed.is_none_or(|(_, claimant)| claimant != id));
+        if let Some(cluster) = &mut self.cluster {
+            cluster.secrets.lease_key = lease_key;
+        }
+        self.forget_incident(&Subject::Node(id), now.at);
+        Arc::make_mut(&mut self.transitions).retain(|subject| *subject != Subject::Node(id));
+        Ok(Applied::Done)
+    }
+
+    pub(super) fn report_node(
+        &mut self,
+        now: Now,
+        id: NodeId,
+        reachable: bool,
+        reason: &str,
+    ) -> Result<Applied, Reject> {
+        let node = self.nodes.get_mut(&id).ok_or(Reject::UnknownNode(id))?;
+        let since = match (&node.condition, reachable) {
+            (NodeCondition::Reachable, true) | (NodeCondition::Lost { .. }, false) => {
+                return Ok(Applied::Unchanged);
+            }
+            (NodeCondition::Reachable, false) => None,
+            (NodeCondition::Lost { since }, true) => Some(*since),
+        };
+        node.condition = match reachable {
+            true => NodeCondition::Reachable,
+            false => NodeCondition::Lost { since: now.at },
+        };
+        let subject = Subject::Node(id);
+        let left = self.nodes_left();
+        match since {
+            None => {
+                let cause = match clean(reason, REASON_CHARS_MAX) {
+                    empty if empty.is_empty() => "does not answer".to_owned(),
+                    reason => reason,
+                };
+                self.open_incident(
+                    subject,
+                    Event {
+                        at: now.at,
+                        cause,
+                        left,
+                        evidence: vec![],
+                    },
+                );
+            }
+            Some(since) => {
+                let cause = super::incident::back_after("answers again", since, now.at);
+                self.close_incident(
+                    subject,
+                    Event {
+                        at: now.at,
+                        cause,
+                        left,
+                        evidence: vec![],
+                    },
+                );
+            }
+        }
+        Ok(Applied::Done)
+    }
+
+    /// How many nodes are there: `2 of 3 nodes`.
+    pub(super) fn nodes_left(&self) -> String {
+        let reachable = self
+            .nodes
+            .values()
+            .filter(|n| n.condition == NodeCondition::Reachable)
+            .count();
+        format!("{reachable} of {} nodes", self.nodes.len())
+    }
+
+    /// What a node is called, or its id when it is gone.
+    pub fn node_name(&self, id: NodeId) -> String {
+        self.nodes
+            .get(&id)
+            .map_or_else(|| id.to_string(), |node| node.name.to_string())
+    }
+}
+
+/// Two interfaces with both address families each.
+const PEER_ADDRESSES_MAX: usize = 4;

@@ -1,8 +1,11 @@
 //! Revisions: each change of the configuration, numbered, with an author and a diff.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::Author;
+use super::text::plain;
+use super::{Applied, Author, Config, Delivery, Now, Reject, State, Subject, diff};
 use crate::id::{RevisionId, UnixMillis};
 
 /// One change of the configuration.
@@ -19,3 +22,138 @@ pub struct Revision {
     /// What changed, one line each, without secrets; at most 100 lines.
     pub diff: Vec<String>,
 }
+
+impl Author {
+    /// Whether it can be written down.
+    pub(super) fn check(&self) -> Result<(), Reject> {
+        plain(&self.0, 1, AUTHOR_CHARS_MAX).map_err(|_| Reject::BadText {
+            what: "the author".to_owned(),
+            min: 1,
+            max: AUTHOR_CHARS_MAX,
+        })
+    }
+}
+
+impl State {
+    pub(super) fn configure(
+        &mut self,
+        now: Now,
+        author: Author,
+        base: RevisionId,
+        config: Config,
+        note: String,
+    ) -> Result<Applied, Reject> {
+        author.check()?;
+        plain(&note, 0, NOTE_CHARS_MAX).map_err(|_| Reject::BadText {
+            what: "the note".to_owned(),
+            min: 0,
+            max: NOTE_CHARS_MAX,
+        })?;
+        if base != self.revision {
+            return Err(Reject::RevisionMoved {
+                base,
+                newest: self.revision,
+            });
+        }
+        if config == *self.config {
+            return Ok(Applied::Unchanged);
+        }
+        let faults = config.faults(&self.nodes);
+        if !faults.is_empty() {
+            return Err(Reject::InvalidConfig(faults));
+        }
+        Ok(self.revise(now, author, config, note))
+    }
+
+    /// Makes a valid configuration the present one, and everything else follow it.
+    pub(super) fn revise(
+        &mut self,
+        now: Now,
+        author: Author,
+        config: Config,
+        note: String,
+    ) -> Applied {
+        let old = std::mem::replace(&mut self.config, Arc::new(config));
+        let new = Arc::clone(&self.config);
+        let id = RevisionId(self.revision.0 + 1);
+        self.revision = id;
+        let diff = diff(&old, &new);
+        self.revisions.push_back(Arc::new(Revision {
+            id,
+            author,
+            at: now.at,
+            note,
+            diff,
+        }));
+        if self.revisions.len() > REVISIONS_MAX {
+            self.revisions.pop_front();
+        }
+        self.vips.retain(|name, _| new.vips.contains_key(name));
+        self.ballots.retain(|name, _| new.vips.contains_key(name));
+        self.carry_health(now, &old, &new);
+        self.forget_subjects(now, &new);
+        if old
+            .contacts
+            .keys()
+            .any(|name| !new.contacts.contains_key(name))
+        {
+            self.expire_deliveries(&new);
+        }
+        for farm in new.farms.keys() {
+            self.judge_farm(farm, now.at);
+        }
+        Applied::Revision(id)
+    }
+
+    /// Closes the incidents of what is gone, without a word.
+    fn forget_subjects(&mut self, now: Now, config: &Config) {
+        let exists = |subject: &Subject| match subject {
+            Subject::Server(farm, server) => config
+                .farms
+                .get(farm)
+                .is_some_and(|farm| farm.servers.contains_key(server)),
+            Subject::Farm(farm) => config.farms.contains_key(farm),
+            Subject::Vip(vip) => config.vips.contains_key(vip),
+            Subject::Node(_) | Subject::Quorum => true,
+        };
+        let gone: Vec<Subject> = self
+            .incidents
+            .keys()
+            .filter(|s| !exists(s))
+            .cloned()
+            .collect();
+        for subject in &gone {
+            self.forget_incident(subject, now.at);
+        }
+        if self.transitions.subjects().any(|subject| !exists(subject)) {
+            Arc::make_mut(&mut self.transitions).retain(exists);
+        }
+    }
+
+    /// Whoever is no contact any more gets nothing any more.
+    fn expire_deliveries(&mut self, config: &Config) {
+        let waiting = self.pages.iter().filter(|page| {
+            page.deliveries.iter().any(|(contact, delivery)| {
+                delivery.is_due() && !config.contacts.contains_key(contact)
+            })
+        });
+        let waiting: Vec<_> = waiting.map(|page| page.id).collect();
+        for id in &waiting {
+            let page = self.pages.get_mut(id).expect("listed above");
+            for (contact, delivery) in &mut page.deliveries {
+                if delivery.is_due() && !config.contacts.contains_key(contact) {
+                    *delivery = Delivery::Expired;
+                }
+            }
+        }
+    }
+}
+
+/// A certificate's common name, or `root@host`.
+const AUTHOR_CHARS_MAX: usize = 100;
+
+/// A paragraph.
+const NOTE_CHARS_MAX: usize = 500;
+
+/// Years of changes; bounds the snapshot.
+const REVISIONS_MAX: usize = 1_000;

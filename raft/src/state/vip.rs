@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Ballot, NetworkName, NodeId, UnixMillis};
+use super::fault::Faults;
+use super::incident::Event;
+use super::{Applied, FaultKind, NodeRole, Now, Reject, State, Subject, address};
+use crate::id::{Ballot, NetworkName, NodeId, UnixMillis, VipName};
 
 /// A floating address; at most one node answers for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,132 @@ pub struct VipStanding {
     pub ballot: Ballot,
     /// Since when.
     pub since: UnixMillis,
-    /// How often the owner changed; numbers the pages about it.
-    pub transition: u64,
+}
+
+/// The newest ballot under which anybody reported about a VIP, and in which term of the log.
+///
+/// Ballots rise as long as a majority of acceptors remembers them. They live in memory only: when a
+/// majority restarts they begin anew, and an election, that is a higher term, comes before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BallotFloor {
+    /// The term.
+    pub term: u64,
+    /// The ballot.
+    pub ballot: Ballot,
+}
+
+impl Vip {
+    /// What is wrong with it by itself.
+    pub(super) fn check(&self, at: &str, faults: &mut Faults) {
+        let here = format!("{at}.address");
+        faults.check(&here, address::ordinary(self.address));
+        if self.address.is_ipv6() {
+            faults.add(&here, FaultKind::Ipv6Vip(self.address));
+        }
+        let Some(gateway) = self.gateway else { return };
+        let here = format!("{at}.gateway");
+        faults.check(&here, address::ordinary(gateway));
+        if gateway.is_ipv6() != self.address.is_ipv6() {
+            faults.add(&here, FaultKind::Family(gateway));
+        }
+        if gateway == self.address {
+            let owner = "the VIP itself".to_owned();
+            faults.add(
+                &here,
+                FaultKind::AddressTaken {
+                    address: gateway,
+                    owner,
+                },
+            );
+        }
+    }
+}
+
+impl State {
+    pub(super) fn report_vip(
+        &mut self,
+        now: Now,
+        name: VipName,
+        ballot: Ballot,
+    ) -> Result<Applied, Reject> {
+        if !self.config.vips.contains_key(&name) {
+            return Err(Reject::UnknownVip(name));
+        }
+        self.check_owner(now, &name, ballot)?;
+        let before = self.vips.get(&name).cloned();
+        let same = before
+            .as_ref()
+            .filter(|standing| standing.owner == ballot.node);
+        if same.is_some_and(|standing| standing.ballot == ballot) {
+            return Ok(Applied::Unchanged);
+        }
+        self.raise_ballot(now, &name, ballot);
+        let since = same.map_or(now.at, |standing| standing.since);
+        self.vips.insert(
+            name.clone(),
+            VipStanding {
+                owner: ballot.node,
+                ballot,
+                since,
+            },
+        );
+        let moved = before.filter(|standing| standing.owner != ballot.node);
+        if let Some(standing) = moved {
+            let (from, to) = (self.node_name(standing.owner), self.node_name(ballot.node));
+            let cause = format!("moved from {from} to {to}");
+            let left = self.nodes_left();
+            let evidence = vec![format!(
+                "lease ballot {ballot}, before it {}",
+                standing.ballot
+            )];
+            self.notice(
+                Subject::Vip(name),
+                Event {
+                    at: now.at,
+                    cause,
+                    left,
+                    evidence,
+                },
+            );
+        }
+        Ok(Applied::Done)
+    }
+
+    /// Whether a ballot can be that of the VIP's owner now.
+    pub(super) fn check_owner(
+        &self,
+        now: Now,
+        vip: &VipName,
+        ballot: Ballot,
+    ) -> Result<(), Reject> {
+        let node = self
+            .nodes
+            .get(&ballot.node)
+            .ok_or(Reject::UnknownNode(ballot.node))?;
+        if node.role == NodeRole::Witness {
+            return Err(Reject::Witness(ballot.node));
+        }
+        match self.ballots.get(vip) {
+            Some(floor) if floor.term == now.term && ballot < floor.ballot => {
+                let newest = floor.ballot;
+                Err(Reject::StaleBallot {
+                    vip: vip.clone(),
+                    given: ballot,
+                    newest,
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Remembers a checked ballot.
+    pub(super) fn raise_ballot(&mut self, now: Now, vip: &VipName, ballot: Ballot) {
+        self.ballots.insert(
+            vip.clone(),
+            BallotFloor {
+                term: now.term,
+                ballot,
+            },
+        );
+    }
 }

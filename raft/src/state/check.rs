@@ -1,0 +1,171 @@
+//! Checks: the rules by which a server is up or down.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::FaultKind;
+use super::fault::Faults;
+use super::text::plain;
+
+/// A rule by which a server is up or down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What one probe does.
+    pub kind: CheckKind,
+    /// From the start of one probe to the start of the next; 100 ms to one hour.
+    pub interval: Duration,
+    /// How long one probe may take; never above the interval.
+    pub timeout: Duration,
+    /// Failures in a row until down; 1 to 100.
+    pub fall: NonZeroU32,
+    /// Successes in a row until up again; 1 to 100.
+    pub rise: NonZeroU32,
+}
+
+/// What one probe does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckKind {
+    /// Connects.
+    Tcp,
+    /// Asks and reads an answer.
+    Http(HttpCheck),
+}
+
+/// What an HTTP probe asks and expects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpCheck {
+    /// The request target; starts with `/`.
+    pub path: String,
+    /// The `Host` field; the server's address where there is none.
+    pub host: Option<String>,
+    /// The one status that is well.
+    pub status: u16,
+    /// Text that must stand in the first 64 KiB of the body.
+    pub text: Option<String>,
+}
+
+impl Check {
+    /// What is wrong with it.
+    pub(super) fn check(&self, at: &str, faults: &mut Faults) {
+        let interval = self.interval;
+        if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) {
+            let kind = FaultKind::Duration {
+                have: interval,
+                min: INTERVAL_MIN,
+                max: INTERVAL_MAX,
+            };
+            faults.add(format!("{at}.interval"), kind);
+        }
+        if !(TIMEOUT_MIN..=interval).contains(&self.timeout) {
+            let kind = FaultKind::Duration {
+                have: self.timeout,
+                min: TIMEOUT_MIN,
+                max: interval,
+            };
+            faults.add(format!("{at}.timeout"), kind);
+        }
+        for (name, count) in [("fall", self.fall), ("rise", self.rise)] {
+            if count.get() > COUNT_MAX {
+                let have = count.get().into();
+                let kind = FaultKind::Range {
+                    have,
+                    min: 1,
+                    max: COUNT_MAX.into(),
+                };
+                faults.add(format!("{at}.{name}"), kind);
+            }
+        }
+        match &self.kind {
+            CheckKind::Tcp => {}
+            CheckKind::Http(http) => http.check(at, faults),
+        }
+    }
+}
+
+impl HttpCheck {
+    fn check(&self, at: &str, faults: &mut Faults) {
+        faults.check(format!("{at}.path"), target(&self.path));
+        if let Some(name) = &self.host {
+            faults.check(format!("{at}.host"), host(name));
+        }
+        if !(STATUS_MIN..=STATUS_MAX).contains(&self.status) {
+            let (min, max) = (STATUS_MIN.into(), STATUS_MAX.into());
+            let kind = FaultKind::Range {
+                have: self.status.into(),
+                min,
+                max,
+            };
+            faults.add(format!("{at}.status"), kind);
+        }
+        if let Some(text) = &self.text {
+            faults.check(format!("{at}.text"), plain(text, 1, TEXT_CHARS_MAX));
+        }
+    }
+}
+
+/// Whether a text can be a request target in origin form. **Source**: RFC 9112, 3.2.1.
+fn target(path: &str) -> Result<(), FaultKind> {
+    if !path.starts_with('/') {
+        return Err(FaultKind::Path);
+    }
+    let have = path.len();
+    if have > PATH_BYTES_MAX {
+        return Err(FaultKind::Length {
+            have,
+            min: 1,
+            max: PATH_BYTES_MAX,
+        });
+    }
+    // A fragment is never sent.
+    match path.chars().find(|&c| !c.is_ascii_graphic() || c == '#') {
+        Some(c) => Err(FaultKind::Character(c)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a text can be a Host field: a name or an address, perhaps with a port.
+pub(super) fn host(name: &str) -> Result<(), FaultKind> {
+    let have = name.len();
+    if have == 0 || have > HOST_BYTES_MAX {
+        return Err(FaultKind::Length {
+            have,
+            min: 1,
+            max: HOST_BYTES_MAX,
+        });
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+    match name.chars().find(|&c| !allowed(c)) {
+        Some(c) => Err(FaultKind::Character(c)),
+        None => Ok(()),
+    }
+}
+
+/// Ten probes a second are noticed in a server's log.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// Who asks less than hourly is not watching.
+const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+
+/// Below, a busy machine's own scheduling decides.
+const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+
+/// More in a row would hide a failure for minutes.
+const COUNT_MAX: u32 = 100;
+
+/// An interim answer (1xx) is no answer.
+const STATUS_MIN: u16 = 200;
+
+/// **Source**: RFC 9110, 15.
+const STATUS_MAX: u16 = 599;
+
+/// Longer ones are refused by common servers' defaults sooner or later.
+const PATH_BYTES_MAX: usize = 1_024;
+
+/// A DNS name with a port. **Source**: RFC 1035, 2.3.4.
+const HOST_BYTES_MAX: usize = 261;
+
+/// A sentence of a page.
+const TEXT_CHARS_MAX: usize = 200;

@@ -1,0 +1,37 @@
+//! The majority itself: lost and found again, told when it is found, since only then can it be logged.
+
+use super::incident::{Event, back_after};
+use super::{Applied, Reject, State, Subject};
+use crate::id::UnixMillis;
+
+impl State {
+    /// Two transitions, as if each had been logged in its time: whoever paged the loss by itself
+    /// meanwhile used the first one's id, so that receivers fold the two.
+    pub(super) fn report_quorum(
+        &mut self,
+        lost: UnixMillis,
+        regained: UnixMillis,
+    ) -> Result<Applied, Reject> {
+        if regained < lost {
+            return Err(Reject::QuorumBackwards);
+        }
+        let cause = "no majority of the nodes answered: nothing could be changed".to_owned();
+        let left = self.nodes_left();
+        let event = Event {
+            at: lost,
+            cause,
+            left: String::new(),
+            evidence: vec![],
+        };
+        self.open_incident(Subject::Quorum, event);
+        let cause = back_after("a majority answers again", lost, regained);
+        let event = Event {
+            at: regained,
+            cause,
+            left,
+            evidence: vec![],
+        };
+        self.close_incident(Subject::Quorum, event);
+        Ok(Applied::Done)
+    }
+}

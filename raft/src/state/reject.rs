@@ -1,0 +1,227 @@
+//! Refusals: why a command was not obeyed. Values, equal on every node; nothing was changed.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, NodeRole, TokenId, explain};
+use crate::id::{Ballot, FarmName, NodeId, NodeName, PageId, RevisionId, ServerName, VipName};
+
+/// Why a command was refused; equal on every node, and nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Reject {
+    /// There is a cluster already.
+    #[error("this cluster exists already")]
+    AlreadyInitialised,
+    /// There is no cluster yet.
+    #[error("there is no cluster yet")]
+    NotInitialised,
+
+    /// No node has this id.
+    #[error("there is no node {0}")]
+    UnknownNode(NodeId),
+    /// What a node says of itself cannot be.
+    #[error("node {name}: {fault}")]
+    BadNode {
+        /// Which node.
+        name: NodeName,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// Another node is called the same.
+    #[error("node {node} is called {name} already")]
+    NodeNameTaken {
+        /// Who has the name.
+        node: NodeId,
+        /// The name.
+        name: NodeName,
+    },
+    /// Another node, or a VIP, has one of its addresses.
+    #[error("the address {address} belongs to {owner} already")]
+    NodeAddressTaken {
+        /// The address, as text.
+        address: String,
+        /// Who has it.
+        owner: String,
+    },
+    /// No room for another node.
+    #[error("a cluster has at most {max} nodes")]
+    TooManyNodes {
+        /// The bound.
+        max: usize,
+    },
+    /// Without it nobody could hold a VIP.
+    #[error("node {0} is the last balancer")]
+    LastBalancer(NodeId),
+    /// Only a balancer does this.
+    #[error("node {0} is a witness")]
+    Witness(NodeId),
+
+    /// No token has this id, or this secret.
+    #[error("there is no such token; it may have been revoked, or be of another cluster")]
+    UnknownToken,
+    /// The token's time is over.
+    #[error("token {0} has expired")]
+    TokenExpired(TokenId),
+    /// Another machine uses it, or it did its work.
+    #[error("token {0} is used already")]
+    TokenUsed(TokenId),
+    /// It was made for the other role.
+    #[error("token {token} is for a {role}")]
+    TokenRole {
+        /// Which token.
+        token: TokenId,
+        /// What it is for.
+        role: NodeRole,
+    },
+    /// A token lives between a second and a week.
+    #[error("token {0} would live for less than a second or more than a week")]
+    TokenLifetime(TokenId),
+    /// The same secret was stored before.
+    #[error("token {0} exists already")]
+    TokenExists(TokenId),
+    /// No room for another token.
+    #[error("there are {max} live tokens already")]
+    TooManyTokens {
+        /// The bound.
+        max: usize,
+    },
+
+    /// Somebody else made a revision in between.
+    #[error("the change was made from revision {base}, but the newest is {newest}")]
+    RevisionMoved {
+        /// What the change was made from.
+        base: RevisionId,
+        /// What is current.
+        newest: RevisionId,
+    },
+    /// The configuration contradicts itself or its bounds; at most [`super::FAULTS_MAX`] faults.
+    #[error("the configuration is not valid: {}", list(.0))]
+    InvalidConfig(Vec<Fault>),
+    /// An author, note or name that cannot be written down.
+    #[error("{what} has to be {min} to {max} characters, without control characters")]
+    BadText {
+        /// Which text.
+        what: String,
+        /// Shortest.
+        min: usize,
+        /// Longest.
+        max: usize,
+    },
+    /// No farm is called so.
+    #[error("there is no farm {0}")]
+    UnknownFarm(FarmName),
+    /// The farm has no such server.
+    #[error("there is no server {farm}/{server}")]
+    UnknownServer {
+        /// The farm.
+        farm: FarmName,
+        /// The server.
+        server: ServerName,
+    },
+    /// No VIP is called so.
+    #[error("there is no VIP {0}")]
+    UnknownVip(VipName),
+
+    /// The reporter lost the VIP meanwhile.
+    #[error("ballot {given} for VIP {vip} is older than {newest}")]
+    StaleBallot {
+        /// Which VIP.
+        vip: VipName,
+        /// The ballot of the report.
+        given: Ballot,
+        /// The newest ballot that was reported.
+        newest: Ballot,
+    },
+    /// The reporter leads no more.
+    #[error("a report of term {given} came in term {current}")]
+    StaleTerm {
+        /// The term of the report.
+        given: u64,
+        /// The term it was logged in.
+        current: u64,
+    },
+    /// More changes at once than one entry of the log should carry.
+    #[error("{have} changes in one report, at most {max} are taken")]
+    TooManyChanges {
+        /// How many came.
+        have: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A majority cannot be found before it was lost.
+    #[error("the majority cannot have been found before it was lost")]
+    QuorumBackwards,
+
+    /// No page has this id; it may have been so old that it was forgotten.
+    #[error("there is no page {0}")]
+    UnknownPage(PageId),
+    /// The page does not go to this contact.
+    #[error("page {page} does not go to {contact}")]
+    NotAddressed {
+        /// Which page.
+        page: PageId,
+        /// Who does not get it.
+        contact: crate::id::ContactName,
+    },
+    /// Somebody else was faster.
+    #[error("page {page} was taken on by {by} already")]
+    AlreadyAcknowledged {
+        /// Which page.
+        page: PageId,
+        /// Who has it.
+        by: String,
+    },
+    /// No room for another administrator.
+    #[error("there are {max} administrators with valid certificates already")]
+    TooManyAdmins {
+        /// The bound.
+        max: usize,
+    },
+}
+
+fn list(faults: &[Fault]) -> String {
+    let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
+    lines.join("; ")
+}
+
+impl Reject {
+    /// The code that `farmux explain` knows; never given a second meaning.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Reject::AlreadyInitialised => "FMX-S001",
+            Reject::NotInitialised => "FMX-S002",
+            Reject::UnknownNode(_) => "FMX-S010",
+            Reject::BadNode { .. } => "FMX-S011",
+            Reject::NodeNameTaken { .. } => "FMX-S012",
+            Reject::NodeAddressTaken { .. } => "FMX-S013",
+            Reject::TooManyNodes { .. } => "FMX-S014",
+            Reject::LastBalancer(_) => "FMX-S015",
+            Reject::Witness(_) => "FMX-S016",
+            Reject::UnknownToken => "FMX-S020",
+            Reject::TokenExpired(_) => "FMX-S021",
+            Reject::TokenUsed(_) => "FMX-S022",
+            Reject::TokenRole { .. } => "FMX-S023",
+            Reject::TokenLifetime(_) => "FMX-S024",
+            Reject::TokenExists(_) => "FMX-S025",
+            Reject::TooManyTokens { .. } => "FMX-S026",
+            Reject::RevisionMoved { .. } => "FMX-S030",
+            Reject::InvalidConfig(_) => "FMX-S031",
+            Reject::BadText { .. } => "FMX-S032",
+            Reject::UnknownFarm(_) => "FMX-S033",
+            Reject::UnknownServer { .. } => "FMX-S034",
+            Reject::UnknownVip(_) => "FMX-S035",
+            Reject::StaleBallot { .. } => "FMX-S040",
+            Reject::StaleTerm { .. } => "FMX-S041",
+            Reject::TooManyChanges { .. } => "FMX-S042",
+            Reject::QuorumBackwards => "FMX-S043",
+            Reject::UnknownPage(_) => "FMX-S050",
+            Reject::NotAddressed { .. } => "FMX-S051",
+            Reject::AlreadyAcknowledged { .. } => "FMX-S052",
+            Reject::TooManyAdmins { .. } => "FMX-S060",
+        }
+    }
+
+    /// What the operator does about it.
+    pub fn mend(&self) -> &'static str {
+        explain::explanation(self.code()).map_or("", |explanation| explanation.mend)
+    }
+}

@@ -1,0 +1,286 @@
+//! Standing: what health and orders amount to, for a server, a service, a farm and the whole.
+//!
+//! Projections only; nothing here changes anything.
+
+use std::fmt;
+
+use super::{AdminState, CheckKey, Farm, Fate, Health, HealthRecord, Server, State};
+use crate::id::{FarmName, ServerName, ServiceName};
+
+/// How many servers of a farm are in which condition; each is counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FarmStanding {
+    /// Ready and up: they get work.
+    pub up: usize,
+    /// Ready, and a check failed.
+    pub down: usize,
+    /// Ready, without a verdict yet.
+    pub unknown: usize,
+    /// Ordered to drain.
+    pub draining: usize,
+    /// Ordered into maintenance.
+    pub maintenance: usize,
+}
+
+impl FarmStanding {
+    /// All servers.
+    pub fn total(&self) -> usize {
+        self.up + self.down + self.unknown + self.draining + self.maintenance
+    }
+}
+
+impl fmt::Display for FarmStanding {
+    /// `3 of 4 up`, and what else is not simply down: `2 of 4 up, 1 draining`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} up", self.up, self.total())?;
+        let others = [
+            (self.unknown, "unknown"),
+            (self.draining, "draining"),
+            (self.maintenance, "in maintenance"),
+        ];
+        for (count, word) in others.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {word}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything counted, for metrics and for the first lines of a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Farms.
+    pub farms: usize,
+    /// Servers of all farms, by condition.
+    pub servers: FarmStanding,
+    /// Incidents that are open.
+    pub incidents: usize,
+    /// Pages that are remembered.
+    pub pages: usize,
+    /// Deliveries that are due.
+    pub deliveries_due: usize,
+}
+
+/// Whether a farm does its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum FarmCondition {
+    /// Every service has a server.
+    Serving,
+    /// Some service has none, because of failures; which ones, unless it is all of them.
+    Without(Option<String>),
+    /// Verdicts are outstanding, or everything was ordered out: nobody need be called.
+    Undecided,
+}
+
+/// The verdicts on one server, gathered once.
+struct Verdicts<'a> {
+    farm: &'a Farm,
+    own: Vec<(&'a ServiceName, Option<Health>)>,
+}
+
+impl Verdicts<'_> {
+    fn any(&self, health: Health) -> bool {
+        self.own.iter().any(|(_, own)| *own == Some(health))
+    }
+
+    /// The server as a whole: down with its first failing check, up when all are well.
+    fn server(&self) -> Health {
+        if self.any(Health::Down) {
+            return Health::Down;
+        }
+        if self.any(Health::Unknown) {
+            Health::Unknown
+        } else {
+            Health::Up
+        }
+    }
+
+    /// The server for one service. An unknown check keeps it only out of its own service: a service
+    /// that is added must not take a running farm down.
+    fn service(&self, own: Option<Health>) -> Health {
+        match (self.farm.fate, own) {
+            (Fate::Each, own) => own.unwrap_or(Health::Up),
+            (Fate::Shared, _) if self.any(Health::Down) => Health::Down,
+            (Fate::Shared, Some(own)) => own,
+            // Without a check of its own it goes by the others.
+            (Fate::Shared, None) if self.any(Health::Up) => Health::Up,
+            (Fate::Shared, None) => self.server(),
+        }
+    }
+
+    fn works_somewhere(&self) -> bool {
+        self.own
+            .iter()
+            .any(|(_, own)| self.service(*own) == Health::Up)
+    }
+}
+
+impl State {
+    fn verdicts<'a>(&self, name: &FarmName, farm: &'a Farm, server: &ServerName) -> Verdicts<'a> {
+        let own = farm.services.iter().map(|(service, rule)| {
+            let key = || CheckKey {
+                farm: name.clone(),
+                server: server.clone(),
+                service: service.clone(),
+            };
+            (
+                service,
+                rule.check.as_ref().map(|_| self.check_health(&key())),
+            )
+        });
+        Verdicts {
+            farm,
+            own: own.collect(),
+        }
+    }
+
+    /// The verdict of one check.
+    pub fn check_health(&self, key: &CheckKey) -> Health {
+        self.health
+            .get(key)
+            .map_or(Health::Unknown, |record| record.health)
+    }
+
+    /// A server as a whole: down with its first failing check, up when all are well.
+    pub fn server_health(&self, farm: &FarmName, server: &ServerName) -> Health {
+        let Some(rules) = self.config.farms.get(farm) else {
+            return Health::Unknown;
+        };
+        self.verdicts(farm, rules, server).server()
+    }
+
+    /// A server for one service, the farm's fate counted in; what an operator ordered is not.
+    pub fn service_health(
+        &self,
+        farm: &FarmName,
+        server: &ServerName,
+        service: &ServiceName,
+    ) -> Health {
+        let Some(rules) = self.config.farms.get(farm) else {
+            return Health::Unknown;
+        };
+        let verdicts = self.verdicts(farm, rules, server);
+        let own = verdicts.own.iter().find(|(name, _)| *name == service);
+        own.map_or(Health::Unknown, |(_, own)| verdicts.service(*own))
+    }
+
+    /// Whether a server gets new work of a service.
+    pub fn serves(&self, farm: &FarmName, server: &ServerName, service: &ServiceName) -> bool {
+        let ordered = self
+            .config
+            .farms
+            .get(farm)
+            .and_then(|farm| farm.servers.get(server));
+        ordered.is_some_and(|server| server.admin == AdminState::Ready)
+            && self.service_health(farm, server, service) == Health::Up
+    }
+
+    /// The records of one server's checks, as far as there are verdicts.
+    pub fn server_records(
+        &self,
+        farm: &FarmName,
+        server: &ServerName,
+    ) -> impl Iterator<Item = (&CheckKey, &HealthRecord)> {
+        let rules = self.config.farms.get(farm);
+        let checks = rules.into_iter().flat_map(|rules| rules.checks());
+        let (farm, server) = (farm.clone(), server.clone());
+        checks.filter_map(move |(service, _)| {
+            let key = CheckKey {
+                farm: farm.clone(),
+                server: server.clone(),
+                service: service.clone(),
+            };
+            self.health.get_key_value(&key)
+        })
+    }
+
+    /// How many servers of a farm are in which condition.
+    pub fn farm_standing(&self, name: &FarmName) -> FarmStanding {
+        let mut standing = FarmStanding::default();
+        if let Some(farm) = self.config.farms.get(name) {
+            for (server, ordered) in &farm.servers {
+                self.count_server(name, farm, server, ordered, &mut standing);
+            }
+        }
+        standing
+    }
+
+    fn count_server(
+        &self,
+        name: &FarmName,
+        farm: &Farm,
+        server: &ServerName,
+        ordered: &Server,
+        standing: &mut FarmStanding,
+    ) {
+        match ordered.admin {
+            AdminState::Drain => standing.draining += 1,
+            AdminState::Maintenance => standing.maintenance += 1,
+            AdminState::Ready => {
+                let verdicts = self.verdicts(name, farm, server);
+                match verdicts.server() {
+                    Health::Down => standing.down += 1,
+                    Health::Up => standing.up += 1,
+                    Health::Unknown if verdicts.works_somewhere() => standing.up += 1,
+                    Health::Unknown => standing.unknown += 1,
+                }
+            }
+        }
+    }
+
+    /// Everything counted.
+    pub fn counts(&self) -> Counts {
+        let mut servers = FarmStanding::default();
+        for (name, farm) in &self.config.farms {
+            for (server, ordered) in &farm.servers {
+                self.count_server(name, farm, server, ordered, &mut servers);
+            }
+        }
+        Counts {
+            farms: self.config.farms.len(),
+            servers,
+            incidents: self.incidents.len(),
+            pages: self.pages.len(),
+            deliveries_due: self.due_pages().len(),
+        }
+    }
+
+    /// Whether a farm does its work.
+    pub(super) fn farm_condition(&self, name: &FarmName) -> FarmCondition {
+        let Some(farm) = self.config.farms.get(name) else {
+            return FarmCondition::Undecided;
+        };
+        let servers: Vec<(AdminState, Verdicts<'_>)> = farm
+            .servers
+            .iter()
+            .map(|(server, ordered)| (ordered.admin, self.verdicts(name, farm, server)))
+            .collect();
+        let mut without = Vec::new();
+        let mut undecided = servers.is_empty() || farm.services.is_empty();
+        for (position, service) in farm.services.keys().enumerate() {
+            let mut health = servers
+                .iter()
+                .map(|(admin, verdicts)| (*admin, verdicts.service(verdicts.own[position].1)));
+            if health
+                .clone()
+                .any(|seen| seen == (AdminState::Ready, Health::Up))
+            {
+                continue;
+            }
+            let pending = health
+                .clone()
+                .any(|seen| seen == (AdminState::Ready, Health::Unknown));
+            let failed = health
+                .any(|(admin, health)| admin != AdminState::Maintenance && health == Health::Down);
+            match failed && !pending {
+                true => without.push(service.as_str()),
+                false => undecided = true,
+            }
+        }
+        match without.len() {
+            0 if undecided => FarmCondition::Undecided,
+            0 => FarmCondition::Serving,
+            all if all == farm.services.len() => FarmCondition::Without(None),
+            _ => FarmCondition::Without(Some(without.join(", "))),
+        }
+    }
+}
