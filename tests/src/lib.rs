@@ -1,9 +1,11 @@
 //! The proof: the lab of network namespaces, and what else the end-to-end tests share.
 //!
 //! ```text
+//!   gap     how long an address did not answer, as a client sees it
 //!   lab     a LAN on this machine: hosts, nodes, nginx, a mail server, a client
 //!   source  reading Rust source for the house rules
 //! ```
 
+pub mod gap;
 pub mod lab;
 pub mod source;

@@ -30,6 +30,13 @@ impl Cluster {
     ///
     /// **Errors**: a step failed, or took too long.
     pub fn form(nodes: u8) -> Result<Cluster> {
+        Cluster::form_told(nodes, |_| ())
+    }
+
+    /// The same, telling line by line what is typed and answered.
+    ///
+    /// **Errors**: a step failed, or took too long.
+    pub fn form_told(nodes: u8, tell: impl Fn(&str)) -> Result<Cluster> {
         let lab = Lab::new()?;
         let client = lab.host("client", CLIENT)?;
         let mut cluster = Cluster {
@@ -40,11 +47,20 @@ impl Cluster {
         for number in 1..=nodes {
             let name = format!("lb{number}");
             let node = Node::start(&cluster.lab, &name, node_address(number))?;
+            let typed = |node: &Node, args: &[&str]| -> Result<()> {
+                tell(&format!("{}# farmux {}", node.name(), args.join(" ")));
+                tell(node.ask(args)?.trim_end());
+                Ok(())
+            };
             if number == 1 {
-                init(&node)?;
+                let (vip, gateway) = (VIP.to_string(), GATEWAY.to_string());
+                let network = ["--network", "lan", "--gateway", &gateway];
+                let args = ["cluster", "init", "--name", "prod", "--vip", &vip];
+                typed(&node, &[&args[..], &network[..]].concat())?;
             } else {
+                tell("lb1# farmux cluster token create");
                 let token = cluster.nodes[0].token(&[])?;
-                node.ask(&["cluster", "join", &token])?;
+                typed(&node, &["cluster", "join", &token])?;
             }
             cluster.nodes.push(node);
         }
@@ -182,13 +198,6 @@ impl Cluster {
         }
         Ok(counts)
     }
-}
-
-fn init(node: &Node) -> Result<()> {
-    let (vip, gateway) = (VIP.to_string(), GATEWAY.to_string());
-    let network = ["--network", "lan", "--gateway", &gateway];
-    let args = ["cluster", "init", "--name", "prod", "--vip", &vip];
-    node.ask(&[&args[..], &network[..]].concat()).map(|_| ())
 }
 
 /// A configuration with one farm `shop` behind the VIP: servers `s1`, `s2`, … of these weights,

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
-pub use network::Host;
+pub use network::{Host, remove_leftovers};
 
 /// The LAN's own address, on the bridge: the gateway of all its hosts.
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);

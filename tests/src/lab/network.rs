@@ -199,7 +199,7 @@ pub(super) fn remove(prefix: &str) {
 }
 
 /// Removes the labs whose maker is dead, with their folders.
-pub(super) fn remove_leftovers() {
+pub fn remove_leftovers() {
     let folders = fs::read_dir(std::env::temp_dir())
         .into_iter()
         .flatten()

@@ -1,0 +1,163 @@
+//! How long an address did not answer, as a client sees it.
+//!
+//! ```text
+//!   every 5 ms  ──connect──>  VIP      given up after 100 ms; many are under way at once
+//!   gap: the longest time between two connections that came about
+//! ```
+//!
+//! Attempts overlap, so that one that hangs hides nothing.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::lab::Host;
+
+/// A new connection this often: the grain of the measurement.
+const EVERY: Duration = Duration::from_millis(5);
+
+/// A connection that takes longer is given up: below the kernel's own retry of a SYN (1 s), and
+/// many times what a LAN needs.
+const GIVE_UP_AFTER: Duration = Duration::from_millis(100);
+
+/// A client that keeps connecting until it is stopped.
+#[derive(Debug)]
+pub struct Watch {
+    stop: oneshot::Sender<()>,
+    client: JoinHandle<Result<Seen>>,
+}
+
+/// What such a client saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The longest time without a connection that came about, start and end of the watch included.
+    pub gap: Duration,
+    /// Connections that came about.
+    pub connected: usize,
+    /// Connections that were refused, reset or given up.
+    pub failed: usize,
+}
+
+impl Watch {
+    /// Starts connecting from `client`.
+    pub fn start(client: &Host, to: SocketAddr) -> Watch {
+        let (stop, stopped) = oneshot::channel();
+        let client = client.background(move || watch(to, stopped));
+        Watch { stop, client }
+    }
+
+    /// Stops and tells.
+    ///
+    /// **Errors**: the client could not run.
+    pub fn stop(self) -> Result<Seen> {
+        // It may have failed already; then joining tells why.
+        let _ = self.stop.send(());
+        self.client
+            .join()
+            .map_err(|_| anyhow!("the watching client panicked"))?
+    }
+}
+
+fn watch(to: SocketAddr, stopped: oneshot::Receiver<()>) -> Result<Seen> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.context("a runtime for the client")?;
+    let tally = Rc::new(RefCell::new(Tally::new(Instant::now())));
+    LocalSet::new().block_on(&runtime, connect_until(to, stopped, &tally));
+    Ok(tally.borrow_mut().close(Instant::now()))
+}
+
+async fn connect_until(
+    to: SocketAddr,
+    mut stopped: oneshot::Receiver<()>,
+    tally: &Rc<RefCell<Tally>>,
+) {
+    let mut ticks = interval(EVERY);
+    // After a pause of this process, many at once would measure nothing.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = &mut stopped => return,
+            _ = ticks.tick() => {}
+        }
+        let tally = tally.clone();
+        tokio::task::spawn_local(async move {
+            let connected = matches!(
+                timeout(GIVE_UP_AFTER, TcpStream::connect(to)).await,
+                Ok(Ok(_))
+            );
+            tally.borrow_mut().count(connected, Instant::now());
+        });
+    }
+}
+
+/// PURE but for its caller's clock: answers in, longest gap out.
+#[derive(Debug)]
+struct Tally {
+    last: Instant,
+    seen: Seen,
+}
+
+impl Tally {
+    fn new(start: Instant) -> Tally {
+        Tally {
+            last: start,
+            seen: Seen {
+                gap: Duration::ZERO,
+                connected: 0,
+                failed: 0,
+            },
+        }
+    }
+
+    fn count(&mut self, connected: bool, now: Instant) {
+        if connected {
+            self.seen.connected += 1;
+            self.answered(now);
+        } else {
+            self.seen.failed += 1;
+        }
+    }
+
+    fn close(&mut self, now: Instant) -> Seen {
+        self.answered(now);
+        self.seen.clone()
+    }
+
+    fn answered(&mut self, now: Instant) {
+        self.seen.gap = self.seen.gap.max(now.duration_since(self.last));
+        self.last = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_silence_counts_and_so_do_both_ends() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut tally = Tally::new(start);
+        for (ms, connected) in [(5, true), (10, true), (60, false), (150, true), (155, true)] {
+            tally.count(connected, at(ms));
+        }
+        let seen = tally.close(at(160));
+        let expected = Seen {
+            gap: Duration::from_millis(140),
+            connected: 4,
+            failed: 1,
+        };
+        assert_eq!(seen, expected);
+        assert_eq!(tally.close(at(400)).gap, Duration::from_millis(240));
+    }
+}
