@@ -10,4 +10,5 @@
 pub mod api;
 pub mod daemon;
 pub mod fault;
+pub mod plan;
 pub mod settings;
