@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   stand-by --own acceptor's lease ran out--> Prepare --majority promised--> Propose
-//!      ^  \______ back-off ______________________/  \______ back-off __________/  | majority accepted
+//!      ^  \___ back-off (refused, or R over) ____/  \______ back-off __________/  | majority accepted
 //!      |                                                                           v
 //!      +---- its own time is over, or released -------------------------------- owner --R--> Propose
 //!                                                        refused: higher ballot  `--> Prepare above
@@ -278,7 +278,9 @@ impl Proposer {
     fn decide(&mut self, view: &View<'_>, dice: &mut Dice) -> Option<Step> {
         let round = self.round.as_mut()?;
         if !view.roster.is_majority(&round.granted) {
-            if self.lease.is_none() && round.is_hopeless(view) {
+            // Not only once it is hopeless: whoever has not answered by now may be the dead owner,
+            // and waiting for it would cost the rest of the round.
+            if self.lease.is_none() && round.is_refused(view) {
                 self.end_round(view, dice);
             }
             return None;
@@ -355,12 +357,9 @@ impl Round {
         }
     }
 
-    /// Whether those who have not refused are too few.
-    fn is_hopeless(&self, view: &View<'_>) -> bool {
-        let refused = |node: &NodeId| self.answered.contains(node) && !self.granted.contains(node);
-        let members = view.roster.members.keys().copied();
-        !view
-            .roster
-            .is_majority(&members.filter(|node| !refused(node)).collect())
+    /// Whether a voter said no.
+    fn is_refused(&self, view: &View<'_>) -> bool {
+        let refused = |node: &NodeId| view.roster.is_voter(*node) && !self.granted.contains(node);
+        self.answered.iter().any(refused)
     }
 }
