@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use super::refusal::Refusal;
 use crate::id::{ClusterId, NodeId};
 
 /// Bytes of a header.
@@ -72,12 +73,20 @@ pub(super) struct Route {
 
 impl Route {
     /// A joiner's: it has no name yet.
-    pub(super) const JOIN: Route =
-        Route { cluster: ClusterId(0), epoch: 0, from: NodeId(0), to: NodeId(0) };
+    pub(super) const JOIN: Route = Route {
+        cluster: ClusterId(0),
+        epoch: 0,
+        from: NodeId(0),
+        to: NodeId(0),
+    };
 
     /// The way back.
     pub(super) fn back(self) -> Route {
-        Route { from: self.to, to: self.from, ..self }
+        Route {
+            from: self.to,
+            to: self.from,
+            ..self
+        }
     }
 
     /// Whether a frame that arrived belongs on this connection.
@@ -86,10 +95,16 @@ impl Route {
             return Err(FrameError::OtherCluster);
         }
         if arrived.epoch != self.epoch {
-            return Err(FrameError::OtherEpoch { ours: self.epoch, theirs: arrived.epoch });
+            return Err(FrameError::OtherEpoch {
+                ours: self.epoch,
+                theirs: arrived.epoch,
+            });
         }
         if arrived.from != self.from {
-            return Err(FrameError::NotItself { said: arrived.from, is: self.from });
+            return Err(FrameError::NotItself {
+                said: arrived.from,
+                is: self.from,
+            });
         }
         if arrived.to != self.to {
             return Err(FrameError::NotForUs { to: arrived.to });
@@ -130,6 +145,8 @@ pub(super) enum FrameError {
     Unexpected,
     #[error("the frame came too slowly, or could not be sent")]
     Stalled,
+    #[error("TLS refused it: {0}")]
+    Tls(Refusal),
     #[error("the connection ended: {0}")]
     Ended(String),
 }
@@ -170,12 +187,19 @@ impl Header {
         if length > bytes_max {
             return Err(FrameError::TooLong { length, bytes_max });
         }
-        Ok(Header { kind, route, id, length })
+        Ok(Header {
+            kind,
+            route,
+            id,
+            length,
+        })
     }
 }
 
 fn part<const N: usize>(bytes: &[u8; HEADER_BYTES], start: usize) -> [u8; N] {
-    bytes[start..start + N].try_into().expect("every field lies within the header")
+    bytes[start..start + N]
+        .try_into()
+        .expect("every field lies within the header")
 }
 
 /// A message with its header's words.
@@ -188,7 +212,13 @@ pub(super) struct Frame {
 
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Frame({:?}, {}, {} bytes)", self.kind, self.id, self.payload.len())
+        write!(
+            f,
+            "Frame({:?}, {}, {} bytes)",
+            self.kind,
+            self.id,
+            self.payload.len()
+        )
     }
 }
 
@@ -196,20 +226,41 @@ impl fmt::Debug for Frame {
 mod tests {
     use super::*;
 
-    const ROUTE: Route =
-        Route { cluster: ClusterId(0x0102), epoch: 3, from: NodeId(4), to: NodeId(5) };
+    const ROUTE: Route = Route {
+        cluster: ClusterId(0x0102),
+        epoch: 3,
+        from: NodeId(4),
+        to: NodeId(5),
+    };
 
     #[test]
     fn headers_are_golden() {
-        let header = Header { kind: Kind::Raft, route: ROUTE, id: 6, length: 7 };
+        let header = Header {
+            kind: Kind::Raft,
+            route: ROUTE,
+            id: 6,
+            length: 7,
+        };
         let mut golden = [0; HEADER_BYTES];
-        for (place, byte) in [(0, 1), (1, 2), (16, 1), (17, 2), (25, 3), (33, 4), (41, 5), (49, 6)] {
+        for (place, byte) in [
+            (0, 1),
+            (1, 2),
+            (16, 1),
+            (17, 2),
+            (25, 3),
+            (33, 4),
+            (41, 5),
+            (49, 6),
+        ] {
             golden[place] = byte;
         }
         golden[53] = 7;
         assert_eq!(header.to_bytes(), golden);
         assert_eq!(Header::from_bytes(&golden, 7), Ok(header));
-        let too_long = FrameError::TooLong { length: 7, bytes_max: 6 };
+        let too_long = FrameError::TooLong {
+            length: 7,
+            bytes_max: 6,
+        };
         assert_eq!(Header::from_bytes(&golden, 6), Err(too_long));
         golden[1] = 200;
         assert_eq!(Header::from_bytes(&golden, 7), Err(FrameError::Kind(200)));
@@ -229,13 +280,34 @@ mod tests {
         assert_eq!(ROUTE.check(ROUTE), Ok(()));
         assert_eq!(ROUTE.back().back(), ROUTE);
         let cases = [
-            (Route { cluster: ClusterId(1), ..ROUTE }, FrameError::OtherCluster),
-            (Route { epoch: 2, ..ROUTE }, FrameError::OtherEpoch { ours: 3, theirs: 2 }),
             (
-                Route { from: NodeId(9), ..ROUTE },
-                FrameError::NotItself { said: NodeId(9), is: NodeId(4) },
+                Route {
+                    cluster: ClusterId(1),
+                    ..ROUTE
+                },
+                FrameError::OtherCluster,
             ),
-            (Route { to: NodeId(9), ..ROUTE }, FrameError::NotForUs { to: NodeId(9) }),
+            (
+                Route { epoch: 2, ..ROUTE },
+                FrameError::OtherEpoch { ours: 3, theirs: 2 },
+            ),
+            (
+                Route {
+                    from: NodeId(9),
+                    ..ROUTE
+                },
+                FrameError::NotItself {
+                    said: NodeId(9),
+                    is: NodeId(4),
+                },
+            ),
+            (
+                Route {
+                    to: NodeId(9),
+                    ..ROUTE
+                },
+                FrameError::NotForUs { to: NodeId(9) },
+            ),
         ];
         for (arrived, error) in cases {
             assert_eq!(ROUTE.check(arrived), Err(error));

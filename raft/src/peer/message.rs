@@ -5,6 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::SigningRequest;
+use crate::codec::Record;
+use crate::consensus::RPC_BYTES_MAX;
 use crate::id::NodeId;
 
 /// A question to another node, beside Raft.
@@ -51,4 +53,47 @@ pub enum JoinStage {
     CaughtUp,
     /// It votes: it is a member.
     Voter,
+}
+
+/// How a server begins: it takes the caller in, or says why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Greeting {
+    /// Speak.
+    Welcome,
+    /// The caller was removed from the cluster.
+    Removed,
+}
+
+/// Why a question was not looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Fault {
+    /// The asker was removed from the cluster.
+    Removed,
+    /// It cannot be read: another version, or damage.
+    Unreadable(String),
+    /// The answer is too large to be sent.
+    TooLarge,
+}
+
+impl Record for PeerRequest {
+    const FORMAT: u16 = 1;
+    const BYTES_MAX: u64 = RPC_BYTES_MAX;
+}
+
+impl Record for PeerReply {
+    const FORMAT: u16 = 1;
+    const BYTES_MAX: u64 = RPC_BYTES_MAX;
+}
+
+/// Longest greeting or fault: a few words.
+const WORDS_BYTES_MAX: u64 = 1024;
+
+impl Record for Greeting {
+    const FORMAT: u16 = 1;
+    const BYTES_MAX: u64 = WORDS_BYTES_MAX;
+}
+
+impl Record for Fault {
+    const FORMAT: u16 = 1;
+    const BYTES_MAX: u64 = WORDS_BYTES_MAX;
 }

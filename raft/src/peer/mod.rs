@@ -2,18 +2,32 @@
 //!
 //! ```text
 //!   key, certificate, identity, token   who may speak: key pairs, the CA, the join token
-//!   refusal                             why a connection is refused, counted
+//!   tls, verify, refusal                what TLS demands; why a connection is refused, counted
+//!   frame (PURE), wire                  messages on a connection
 //!   message, join                       what is said beside Raft
+//!   server, gate                        being called
+//!   client, link                        calling
 //! ```
 
 pub mod certificate;
+mod client;
+mod frame;
+mod gate;
 pub mod identity;
 pub mod join;
 pub mod key;
+mod link;
+mod material;
 pub mod message;
 pub mod refusal;
+mod server;
+pub mod tls;
 pub mod token;
+mod verify;
+mod wire;
 
+pub use client::{Addresses, PeerClient};
 pub use identity::{Identity, IdentityError};
 pub use message::{JoinStage, PeerReply, PeerRequest};
 pub use refusal::{Refusal, Refusals};
+pub use server::{Handler, PeerServer, admits};

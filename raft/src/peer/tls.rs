@@ -100,15 +100,16 @@ pub fn admin_client_config(
 
 /// How a joiner calls a node of the cluster that its token names.
 pub(super) fn join_client_config(ca_fingerprint: [u8; 32]) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut config =
-        client_with(Trust::Fingerprint(ca_fingerprint), None)?.with_no_client_auth();
+    let mut config = client_with(Trust::Fingerprint(ca_fingerprint), None)?.with_no_client_auth();
     harden_client(&mut config, JOIN_ALPN);
     Ok(Arc::new(config))
 }
 
 /// The name under which a node's leaf is checked.
 pub(super) fn tls_name(cluster: ClusterId, node: NodeId) -> ServerName<'static> {
-    server_name(cluster, node).try_into().expect("hexadecimal digits and dots make a host name")
+    server_name(cluster, node)
+        .try_into()
+        .expect("hexadecimal digits and dots make a host name")
 }
 
 /// Takes a client in on the admin port, within [`HANDSHAKE_TIMEOUT`].
@@ -120,8 +121,14 @@ pub async fn accept_admin(
 ) -> Result<(server::TlsStream<TcpStream>, Names), Refusal> {
     let stream = accept(tcp, |_| Ok(config)).await?;
     match bearer(&stream)? {
-        names @ Names { bearer: Bearer::Admin { .. }, .. } => Ok((stream, names)),
-        Names { bearer: Bearer::Node { .. }, .. } => Err(Refusal::WrongRole),
+        names @ Names {
+            bearer: Bearer::Admin { .. },
+            ..
+        } => Ok((stream, names)),
+        Names {
+            bearer: Bearer::Node { .. },
+            ..
+        } => Err(Refusal::WrongRole),
     }
 }
 
@@ -133,17 +140,29 @@ pub(super) async fn accept(
     let handshake = async {
         let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp);
         let start = acceptor.await.map_err(|error| Refusal::of(&error))?;
-        let offered: Vec<&[u8]> =
-            start.client_hello().alpn().map(Iterator::collect).unwrap_or_default();
+        let offered: Vec<&[u8]> = start
+            .client_hello()
+            .alpn()
+            .map(Iterator::collect)
+            .unwrap_or_default();
         let config = choose(&offered)?;
-        start.into_stream(config).await.map_err(|error| Refusal::of(&error))
+        start
+            .into_stream(config)
+            .await
+            .map_err(|error| Refusal::of(&error))
     };
-    tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await.unwrap_or(Err(Refusal::Slow))
+    tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake)
+        .await
+        .unwrap_or(Err(Refusal::Slow))
 }
 
 /// Who is at the other end of a connection that was accepted.
 pub(super) fn bearer(stream: &server::TlsStream<TcpStream>) -> Result<Names, Refusal> {
-    let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let leaf = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .and_then(<[_]>::first);
     Names::read(leaf.ok_or(Refusal::NoCertificate)?).map_err(|_| Refusal::Nameless)
 }
 

@@ -12,8 +12,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerIncompatible,
-    RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    PeerIncompatible, RootCertStore, SignatureScheme,
 };
 
 use super::certificate::{Bearer, Names, fingerprint};
@@ -47,7 +47,11 @@ impl ClientOf {
             .clear_root_hint_subjects()
             .build()
             .map_err(|error| TlsError::Authority(error.to_string()))?;
-        Ok(ClientOf { chain, cluster, wanted })
+        Ok(ClientOf {
+            chain,
+            cluster,
+            wanted,
+        })
     }
 }
 
@@ -131,7 +135,11 @@ impl AnyNode {
             Trust::Fingerprint(wanted) => Anchor::Fingerprint(wanted),
         };
         let algorithms = provider().signature_verification_algorithms;
-        Ok(AnyNode { anchor, named, algorithms })
+        Ok(AnyNode {
+            anchor,
+            named,
+            algorithms,
+        })
     }
 }
 
@@ -148,8 +156,13 @@ impl ServerCertVerifier for AnyNode {
         let roots = match &self.anchor {
             Anchor::Roots(roots) => roots,
             Anchor::Fingerprint(wanted) => {
-                let ca = intermediates.iter().find(|sent| fingerprint(sent) == *wanted);
-                let ca = ca.ok_or_else(|| refuse(Refusal::ForeignCa))?.clone().into_owned();
+                let ca = intermediates
+                    .iter()
+                    .find(|sent| fingerprint(sent) == *wanted);
+                let ca = ca
+                    .ok_or_else(|| refuse(Refusal::ForeignCa))?
+                    .clone()
+                    .into_owned();
                 pinned = self::roots(&ca).map_err(|_| refuse(Refusal::ForeignCa))?;
                 &pinned
             }
@@ -200,7 +213,9 @@ impl ServerCertVerifier for AnyNode {
 
 fn roots(ca: &CertificateDer<'static>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    roots.add(ca.clone()).map_err(|error| TlsError::Authority(error.to_string()))?;
+    roots
+        .add(ca.clone())
+        .map_err(|error| TlsError::Authority(error.to_string()))?;
     Ok(roots)
 }
 

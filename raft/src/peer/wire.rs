@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::frame::{Frame, FrameError, HEADER_BYTES, Header, Route};
+use super::refusal::Refusal;
 
 /// Frames that wait on either side of a connection. Enough to keep the line busy; each may hold
 /// 8 MiB, so more would be memory given away.
@@ -47,7 +48,8 @@ pub(super) struct WireLimits {
 pub(super) struct Wire {
     outgoing: mpsc::Sender<Frame>,
     incoming: mpsc::Receiver<Result<Frame, FrameError>>,
-    _tasks: JoinSet<()>,
+    writer: JoinSet<()>,
+    _reader: JoinSet<()>,
 }
 
 impl Wire {
@@ -58,10 +60,16 @@ impl Wire {
         let (reader, writer) = tokio::io::split(stream);
         let (outgoing, to_write) = mpsc::channel(QUEUE_FRAMES);
         let (arrived, incoming) = mpsc::channel(QUEUE_FRAMES);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(read_all(reader, limits, arrived.clone()));
-        tasks.spawn(write_all(writer, limits.route, to_write, arrived));
-        Wire { outgoing, incoming, _tasks: tasks }
+        // A set of one each: it ends its task when it is dropped.
+        let (mut reading, mut writing) = (JoinSet::new(), JoinSet::new());
+        reading.spawn(read_all(reader, limits, arrived.clone()));
+        writing.spawn(write_all(writer, limits.route, to_write, arrived));
+        Wire {
+            outgoing,
+            incoming,
+            writer: writing,
+            _reader: reading,
+        }
     }
 
     /// A way to send while somebody else receives.
@@ -73,6 +81,13 @@ impl Wire {
     pub(super) async fn recv(&mut self) -> Result<Frame, FrameError> {
         let ended = || Err(FrameError::Ended("both directions closed".to_owned()));
         self.incoming.recv().await.unwrap_or_else(ended)
+    }
+
+    /// Ends it after everything that was sent has left.
+    pub(super) async fn finish(mut self) {
+        drop(self.outgoing);
+        // The writer bounds itself; it ends when the last sender is gone.
+        self.writer.join_next().await;
     }
 }
 
@@ -112,13 +127,23 @@ async fn read_one<S: AsyncRead>(
         // It grows with what arrives, never by what a header claims.
         let mut payload = Vec::new();
         let length = u64::from(header.length);
-        let read = reader.take(length).read_to_end(&mut payload).await.map_err(ended)?;
+        let read = reader
+            .take(length)
+            .read_to_end(&mut payload)
+            .await
+            .map_err(ended)?;
         if u64::try_from(read).is_ok_and(|read| read < length) {
             return Err(FrameError::Ended("in the middle of a frame".to_owned()));
         }
-        Ok(Frame { kind: header.kind, id: header.id, payload })
+        Ok(Frame {
+            kind: header.kind,
+            id: header.id,
+            payload,
+        })
     };
-    timeout(FRAME_TIMEOUT, rest).await.unwrap_or(Err(FrameError::Stalled))
+    timeout(FRAME_TIMEOUT, rest)
+        .await
+        .unwrap_or(Err(FrameError::Stalled))
 }
 
 async fn write_all<S: AsyncWrite>(
@@ -144,7 +169,12 @@ async fn write_one<S: AsyncWrite>(
     frame: Frame,
 ) -> Result<(), FrameError> {
     let length = u32::try_from(frame.payload.len()).expect("payloads are bounded by their codecs");
-    let header = Header { kind: frame.kind, route, id: frame.id, length };
+    let header = Header {
+        kind: frame.kind,
+        route,
+        id: frame.id,
+        length,
+    };
     // One piece, so that a small frame is one TLS record and one packet.
     let bytes = [header.to_bytes().as_slice(), &frame.payload].concat();
     within(FRAME_TIMEOUT, async {
@@ -158,10 +188,19 @@ async fn within<T>(
     time: Duration,
     step: impl Future<Output = std::io::Result<T>>,
 ) -> Result<T, FrameError> {
-    timeout(time, step).await.map_err(|_| FrameError::Stalled)?.map_err(ended)
+    timeout(time, step)
+        .await
+        .map_err(|_| FrameError::Stalled)?
+        .map_err(ended)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is named in map_err")]
 fn ended(error: std::io::Error) -> FrameError {
-    FrameError::Ended(error.to_string())
+    let tls = error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<rustls::Error>());
+    if tls {
+        FrameError::Tls(Refusal::of(&error))
+    } else {
+        FrameError::Ended(error.to_string())
+    }
 }
