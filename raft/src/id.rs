@@ -213,4 +213,6 @@ names! {
     ServerName;
     /// Somebody who is paged.
     ContactName;
+    /// An administrator, as a certificate names them.
+    AdminName;
 }

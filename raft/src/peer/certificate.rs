@@ -20,7 +20,7 @@ use rustls::pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::key::{NodeKey, RequestedKey, random, sha256};
-use crate::id::{ClusterId, ClusterName, NameError, NodeId, NodeName, UnixMillis};
+use crate::id::{AdminName, ClusterId, ClusterName, NameError, NodeId, NodeName, UnixMillis};
 use crate::state::{LeaseKey, NodeRole, Secret, Secrets};
 
 /// How long a leaf is good. Long enough to be away for a season, short enough that a stolen one dies.
@@ -50,7 +50,7 @@ pub enum Bearer {
     /// A person: client of the admin API only.
     Admin {
         /// In whose name.
-        name: NodeName,
+        name: AdminName,
     },
 }
 
@@ -282,11 +282,7 @@ impl Names {
         let cluster = self.cluster;
         match &self.bearer {
             Bearer::Node { node, role, name } => {
-                format!(
-                    "farmux://{cluster}/node/{}/{}/{name}",
-                    node.0,
-                    role_word(*role)
-                )
+                format!("farmux://{cluster}/node/{}/{role}/{name}", node.0)
             }
             Bearer::Admin { name } => format!("farmux://{cluster}/admin/{name}"),
         }
@@ -324,13 +320,6 @@ pub fn ca_cluster(certificate: &CertificateDer<'_>) -> Result<ClusterId, Certifi
         .and_then(|rest| rest.strip_suffix("/ca"))
         .and_then(parse_cluster)
         .ok_or(CertificateError::Nameless)
-}
-
-fn role_word(role: NodeRole) -> &'static str {
-    match role {
-        NodeRole::Balancer => "balancer",
-        NodeRole::Witness => "witness",
-    }
 }
 
 fn parse_cluster(text: &str) -> Option<ClusterId> {

@@ -143,7 +143,7 @@ pub enum JoinRefusal {
     #[error("the token is in use by another machine")]
     TokenBound,
     /// It is for the other role.
-    #[error("the token is for a {}, not for a {}", word(*.token), word(*.asked))]
+    #[error("the token is for a {token}, not for a {asked}")]
     TokenRole {
         /// What the token is for.
         token: NodeRole,
@@ -169,9 +169,20 @@ pub enum JoinRefusal {
     /// Another node has that name.
     #[error("a node named {0} is a member already")]
     NameTaken(NodeName),
-    /// Another node has that address.
-    #[error("another node answers at {0}")]
-    AddressTaken(SocketAddr),
+    /// Somebody else has one of its addresses.
+    #[error("the address {address} belongs to {owner} already")]
+    AddressTaken {
+        /// Which address.
+        address: String,
+        /// Whose it is.
+        owner: String,
+    },
+    /// The cluster has as many nodes as it may.
+    #[error("a cluster has at most {max} nodes")]
+    Full {
+        /// How many.
+        max: usize,
+    },
     /// A balancer must sit in every network that has a VIP.
     #[error("VIP {vip} lives in network {network}, which this machine does not have")]
     NetworkMissing {
@@ -208,13 +219,6 @@ impl Record for Result<JoinAnswer, JoinRefusal> {
     const BYTES_MAX: u64 = JOIN_BYTES_MAX;
 }
 
-fn word(role: NodeRole) -> &'static str {
-    match role {
-        NodeRole::Balancer => "balancer",
-        NodeRole::Witness => "witness",
-    }
-}
-
 fn difference_s(a: UnixMillis, b: UnixMillis) -> u64 {
     a.0.abs_diff(b.0) / 1000
 }
@@ -231,7 +235,8 @@ impl JoinRefusal {
             JoinRefusal::ClockSkew { .. } => "pages and certificates carry times",
             JoinRefusal::VersionMismatch { .. } => "nodes of different wire versions cannot agree",
             JoinRefusal::NameTaken(_) => "names tell nodes apart",
-            JoinRefusal::AddressTaken(_) => "addresses tell nodes apart",
+            JoinRefusal::AddressTaken { .. } => "addresses tell nodes apart",
+            JoinRefusal::Full { .. } => "each further voter only makes every majority slower",
             JoinRefusal::NetworkMissing { .. } => "a balancer must be able to hold every VIP",
             JoinRefusal::NotLeader { .. } => "only the leader can take a new node",
             JoinRefusal::NoQuorum => "a join is written to the log, which needs a majority",
@@ -259,7 +264,8 @@ impl JoinRefusal {
             JoinRefusal::NameTaken(_) => {
                 "change name in node.toml, or on a member: farmux cluster remove the old node"
             }
-            JoinRefusal::AddressTaken(_) => {
+            JoinRefusal::Full { .. } => "on a member: farmux cluster remove a node first",
+            JoinRefusal::AddressTaken { .. } => {
                 "change peer in node.toml, or on a member: farmux cluster remove the old node"
             }
             JoinRefusal::NetworkMissing { .. } => "add it under [networks] in node.toml",

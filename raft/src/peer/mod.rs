@@ -4,9 +4,10 @@
 //!   key, certificate, identity, token   who may speak: key pairs, the CA, the join token
 //!   tls, verify, refusal                what TLS demands; why a connection is refused, counted
 //!   frame (PURE), wire                  messages on a connection
-//!   message, join                       what is said beside Raft
+//!   message                             what is said beside Raft
 //!   server, gate                        being called
 //!   client, link                        calling
+//!   join, issue, joiner                 joining: the words, the leader's side, the joiner's side
 //! ```
 
 pub mod certificate;
@@ -14,7 +15,9 @@ mod client;
 mod frame;
 mod gate;
 pub mod identity;
+pub mod issue;
 pub mod join;
+pub mod joiner;
 pub mod key;
 mod link;
 mod material;

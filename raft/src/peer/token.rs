@@ -118,7 +118,7 @@ impl JoinToken {
 
     /// Its public name.
     pub fn id(&self) -> TokenId {
-        token_id(&self.secret.hash())
+        TokenId::of(&self.secret.hash())
     }
 
     /// What the replicated state keeps of it.
@@ -132,12 +132,6 @@ impl JoinToken {
             used: false,
         }
     }
-}
-
-/// A token's public name, from the hash of its secret.
-pub fn token_id(hash: &[u8; 32]) -> TokenId {
-    let first: [u8; 8] = hash[..8].try_into().expect("32 bytes have 8");
-    TokenId(u64::from_be_bytes(first))
 }
 
 impl fmt::Display for JoinToken {
@@ -288,7 +282,7 @@ mod tests {
         assert!(!shown.contains(&text[50..70]), "{shown}");
         assert!(shown.contains(&format!("{:016x}", token.id().0)));
         assert_eq!(
-            token_id(&token.record(UnixMillis(0), UnixMillis(1)).hash),
+            TokenId::of(&token.record(UnixMillis(0), UnixMillis(1)).hash),
             token.id()
         );
     }
