@@ -1,6 +1,7 @@
 //! Contacts: who is paged, and through what.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -109,7 +110,14 @@ impl Contact {
 
 impl Relay {
     fn check(&self, at: &str, faults: &mut Faults) {
-        faults.check(at, host(&self.host));
+        // Colons make sense in an address only.
+        if self.host.parse::<IpAddr>().is_err() {
+            let strange = self.host.chars().find(|c| ":[]".contains(*c));
+            faults.check(
+                at,
+                strange.map_or_else(|| host(&self.host), |c| Err(FaultKind::Character(c))),
+            );
+        }
         if self.port == 0 {
             faults.add(at, FaultKind::PortZero);
         }
@@ -125,9 +133,9 @@ impl Relay {
         if let Some(password) = &self.password {
             let checked = plain(password.reveal(), 1, LOGIN_CHARS_MAX);
             // The refusal goes to the log: no character of a secret may go with it.
-            let unnamed = checked.map_err(|kind| match kind {
-                FaultKind::Character(_) => FaultKind::Character(HIDDEN),
-                other => other,
+            let unnamed = checked.map_err(|kind| match matches!(kind, FaultKind::Character(_)) {
+                true => FaultKind::Character(HIDDEN),
+                false => kind,
             });
             faults.check(format!("{at}.password"), unnamed);
         }

@@ -233,7 +233,10 @@ impl std::fmt::Display for Relay {
             RelaySecurity::Starttls => "smtp+starttls",
             RelaySecurity::Tls => "smtps",
         };
-        write!(f, "{scheme}://{}:{}", self.host, self.port)
+        match self.host.contains(':') {
+            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
+        }
     }
 }
 

@@ -57,12 +57,12 @@ pub(super) fn plain(text: &str, min: usize, max: usize) -> Result<(), FaultKind>
 /// A duration as an operator writes it: `2s`, `500ms`, `5m`, `1h`.
 pub fn duration_text(duration: Duration) -> String {
     let millis = duration.as_millis();
-    if millis == 0 || millis % 1_000 != 0 {
+    if millis == 0 || !millis.is_multiple_of(1_000) {
         return format!("{millis}ms");
     }
     match millis / 1_000 {
-        seconds if seconds % 3_600 == 0 => format!("{}h", seconds / 3_600),
-        seconds if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        seconds if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        seconds if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
         seconds => format!("{seconds}s"),
     }
 }
