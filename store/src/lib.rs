@@ -1,1 +1,33 @@
-//! The disk: log, vote, snapshots, and the barrier through which everything durable goes.
+//! The disk: log, vote and snapshots, and the barrier through which everything durable goes.
+//!
+//! ```text
+//!   openraft ─append, vote─> log ─write─> Kv (sled)            the log: entries, vote, purge point
+//!                             └─job─> flusher: Kv.barrier(), then mark, then the answer
+//!            ─apply────────> machine ─> watch<Arc<State>>      the state: in memory
+//!                             └─> snapshot files                its start after the next boot
+//!
+//!   FOLDER/log/       sled's files          FOLDER/mark       vote and end of the log, synced
+//!   FOLDER/snapshot   the newest snapshot   FOLDER/mark.new, snapshot.new   being written
+//! ```
+//!
+//! sled calls `sync_file_range`, not `fsync`, and sometimes opens a damaged file cleanly with records
+//! missing. So each answer waits for an `fdatasync` of its file, and a hash chain over the log must
+//! reach the mark when it is opened. Nothing outside this crate knows any of this.
+
+mod chain;
+mod error;
+mod files;
+mod flusher;
+mod kv;
+mod log;
+mod machine;
+mod mark;
+mod open;
+mod record;
+mod sled_kv;
+mod snapshot;
+
+pub use error::OpenError;
+pub use log::LogStore;
+pub use machine::Machine;
+pub use open::{Store, is_opening};

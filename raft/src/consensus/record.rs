@@ -14,7 +14,7 @@ use crate::id::NodeId;
 use crate::state::Proposal;
 
 /// A vote: for whom, in which term, and whether that one already leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct VoteRecord {
     /// The term.
     pub term: u64,
