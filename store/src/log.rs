@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use farmux_raft::codec;
 use farmux_raft::consensus::TypeConfig;
-use farmux_raft::consensus::record::{ENTRY_BYTES_MAX, EntryRecord, LogIdRecord};
+use farmux_raft::consensus::record::{ENTRY_BYTES_MAX, EntryRecord, LogIdRecord, VoteRecord};
 use farmux_raft::id::NodeId;
 use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{AnyError, StorageIOError, Vote};
@@ -30,6 +30,7 @@ type Failure = StorageError<NodeId>;
 /// The log on the disk; a handle that is cheap to clone, for readers too.
 #[derive(Clone)]
 pub struct LogStore {
+    me: NodeId,
     kv: Arc<dyn Kv>,
     tail: Arc<Mutex<Tail>>,
     flusher: Arc<Flusher>,
@@ -39,8 +40,14 @@ pub struct LogStore {
 const READ_BYTES_MAX: u64 = ENTRY_BYTES_MAX;
 
 impl LogStore {
-    pub(crate) fn new(kv: Arc<dyn Kv>, tail: Arc<Mutex<Tail>>, flusher: Flusher) -> Self {
+    pub(crate) fn new(
+        me: NodeId,
+        kv: Arc<dyn Kv>,
+        tail: Arc<Mutex<Tail>>,
+        flusher: Flusher,
+    ) -> Self {
         LogStore {
+            me,
             kv,
             tail,
             flusher: Arc::new(flusher),
@@ -171,8 +178,15 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         Ok(())
     }
 
+    /// A leader that starts again does not go on leading, as openraft would have it: it stands for
+    /// election like everybody. So a term never outlives what its leader had in memory, and leases,
+    /// which begin anew then, are told apart by the term.
     async fn read_vote(&mut self) -> Result<Option<Vote<NodeId>>, Failure> {
-        Ok(self.tail().vote.map(Into::into))
+        let vote = self.tail().vote;
+        Ok(vote.map(|vote| {
+            let committed = vote.committed && vote.node != self.me;
+            VoteRecord { committed, ..vote }.into()
+        }))
     }
 
     /// Waits for no barrier: losing it only makes a restart wait for the leader to say it again.

@@ -70,7 +70,10 @@ impl Machine {
         match entry.payload {
             EntryPayload::Blank => Ok(Applied::Done),
             // The state that others may be reading is left to them; this is a copy of it.
-            EntryPayload::Normal(proposal) => Arc::make_mut(&mut self.state).apply(proposal),
+            EntryPayload::Normal(proposal) => {
+                let term = entry.log_id.leader_id.term;
+                Arc::make_mut(&mut self.state).apply(term, proposal)
+            }
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(Some(entry.log_id), membership);
                 Ok(Applied::Done)

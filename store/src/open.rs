@@ -95,7 +95,7 @@ fn open(folder: &Path, me: NodeId) -> Result<Store, OpenError> {
     let flusher = Flusher::spawn(kv.clone(), mark, tail.clone()).map_err(OpenError::io(folder))?;
     let (machine, state) = Machine::new(file, snapshot);
     Ok(Store {
-        log: LogStore::new(kv, tail, flusher),
+        log: LogStore::new(me, kv, tail, flusher),
         machine,
         state,
     })
