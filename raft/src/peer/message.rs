@@ -14,8 +14,8 @@ use crate::id::NodeId;
 pub enum PeerRequest {
     /// How do you see the world? What a status contains is `node`'s affair.
     Status,
-    /// To the leader: an administrator's request that arrived elsewhere.
-    Admin(Vec<u8>),
+    /// To the leader: take me out, please. Answered when it is done.
+    Leave,
     /// To the leader: a new leaf for the asker's key, please.
     Renew(SigningRequest),
     /// To the leader, from one who joined: I am up, make me a member. Asked again until it is one.
@@ -27,8 +27,8 @@ pub enum PeerRequest {
 pub enum PeerReply {
     /// To `Status`.
     Status(Vec<u8>),
-    /// To `Admin`.
-    Admin(Vec<u8>),
+    /// To `Leave`: it is no member any more.
+    Gone,
     /// To `Renew`: the leaf, DER.
     Renewed(Vec<u8>),
     /// To `Admit`: how far it is.
