@@ -11,5 +11,6 @@ pub mod api;
 pub mod config;
 pub mod daemon;
 pub mod fault;
+pub mod identity;
 pub mod plan;
 pub mod settings;
