@@ -18,6 +18,7 @@ pub mod nginx;
 pub mod node;
 pub mod origin;
 pub mod process;
+pub mod tls;
 pub mod wait;
 
 use std::fs;

@@ -251,7 +251,9 @@ pub fn farmux() -> Result<Command> {
 }
 
 /// The binary under test: `FARMUX_BIN`, or the one beside this test's own.
-fn binary() -> Result<PathBuf> {
+///
+/// **Errors**: there is none.
+pub fn binary() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("FARMUX_BIN") {
         return Ok(named.into());
     }

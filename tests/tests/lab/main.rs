@@ -1,0 +1,9 @@
+//! End to end, on LANs of network namespaces: real nodes, real servers, real mail. They run one at
+//! a time (`.config/nextest.toml`), and are one program, because linking takes longer than most.
+
+mod admission;
+mod balance;
+mod failover;
+mod membership;
+mod network;
+mod pages;
