@@ -2,10 +2,10 @@
 //! code and the HTTP status it is answered with.
 //!
 //! Numbers are never used for anything else again. 1xx: the command line and this machine; 2xx: the
-//! cluster; 3xx: what was asked for; 4xx: pages; 9xx: farmux itself.
+//! cluster; 3xx: what was asked for; 4xx: pages; 9xx: farmux itself. What the replicated state
+//! refuses has codes of its own, `FMX-S…`, which `raft::state` explains.
 
 use std::fmt;
-use std::str::FromStr;
 
 use super::Exit;
 
@@ -166,91 +166,44 @@ catalogue! {
         "Before anything is changed the joiner's version, clock, data folder, role and networks are \
          compared with the cluster's, and its token with what the cluster remembers of it.",
         "mend what is named, then run the same command again: a join can be repeated";
-    TokenRefused = 211, Refused, 403,
-        "the token is not good",
-        "A token is for one machine and good for an hour unless --ttl said otherwise. It was used, \
-         has expired, was revoked, was altered on the way, or belongs to another cluster.",
-        "farmux cluster token create   (on a node of the cluster; add --witness for a witness)";
-    TokenUnknown = 212, Refused, 404,
-        "there is no such token",
-        "Tokens are forgotten a while after they were used or have expired.",
-        "farmux cluster token list";
-    TokenLimit = 213, Refused, 409,
-        "too many tokens, or a life that is too short or too long",
-        "A cluster remembers at most 100 tokens; one lives from a minute to seven days.",
-        "farmux cluster token list   and   farmux cluster token revoke ID";
-    NodeConflict = 214, Refused, 409,
-        "the node contradicts another one",
-        "Its name or one of its addresses is taken, or it describes itself otherwise than before.",
-        "change name and addresses in its node.toml, or: farmux cluster remove NODE";
-    InitFailed = 215, Refused, 409,
+    InitFailed = 211, Refused, 409,
         "the cluster cannot be made",
         "What was asked for does not fit this machine's node.toml.",
         "mend what is named and run cluster init again";
-    MembershipFailed = 216, NoMajority, 503,
+    MembershipFailed = 212, NoMajority, 503,
         "the membership could not be changed",
         "The order needs a majority of the nodes and did not get it in time. It is safe to repeat it.",
         "farmux status   (then the same command again)";
-    NotLeader = 217, NoMajority, 503,
-        "this node does not lead",
-        "The request is one that only the leader answers.",
-        "farmux status   (names the leader)";
+    WouldLoseMajority = 213, Refused, 409,
+        "without this node the others would be no majority",
+        "A node may go only while those that are left and answer are a majority of themselves.",
+        "start the nodes that do not answer first: farmux status";
 
     ConfigUnreadable = 301, Refused, 422,
         "the configuration is not valid TOML, or has a field farmux does not know",
         "Unknown fields are refused, so that a typing error is not taken for a default.",
         "mend the line that is named; farmux config export   shows the form";
-    ConfigRefused = 302, Refused, 422,
-        "the configuration contradicts itself",
-        "Every name, address, port and reference is checked before anything is changed; a revision \
-         is made as a whole or not at all.",
-        "mend what is named, then: farmux config apply FILE --dry-run";
-    RevisionOutdated = 303, Refused, 409,
-        "somebody changed the configuration in between",
-        "A change is made from a known revision. Another one came first.",
-        "farmux config history   and   farmux config export   (then apply again)";
-    FarmUnknown = 304, Refused, 404,
-        "there is no such farm",
-        "The configuration has no farm of this name.",
-        "farmux farm list";
-    ServerUnknown = 305, Refused, 404,
-        "there is no such server",
-        "A server is named with its farm: shop/s1.",
-        "farmux farm show FARM";
-    VipUnknown = 306, Refused, 404,
-        "there is no such VIP",
-        "The configuration has no VIP of this name.",
-        "farmux status";
-    ContactUnknown = 307, Refused, 404,
+    ContactUnknown = 302, Refused, 404,
         "there is no such contact",
         "The configuration has no contact of this name.",
         "farmux config export";
-    ReportOutdated = 308, Refused, 409,
-        "the report came too late",
-        "Health and ownership are reported under a ballot or a term; a newer one has reported since. \
-         This is the rule at work, not a failure.",
-        "nothing needs to be done";
-    LimitReached = 309, Refused, 409,
-        "a bound of the state is reached",
-        "Everything the cluster remembers has a bound, so that memory and snapshots have one.",
-        "remove what is no longer needed: farmux config export, then apply a shorter file";
-    RequestInvalid = 310, Refused, 400,
+    RequestInvalid = 303, Refused, 400,
         "the request is not understood",
         "The admin API got a body, a path or a parameter that is not of its form.",
         "farmux version   (use the command line of the same version)";
-    RequestTooLarge = 311, Refused, 413,
+    RequestTooLarge = 304, Refused, 413,
         "the request is too large",
         "A request has at most 1 MiB.",
         "make the configuration smaller";
-    NotFound = 312, Refused, 404,
+    NotFound = 305, Refused, 404,
         "the admin API has no such path",
         "The command line and the daemon are of different versions, or the path was typed by hand.",
         "farmux version";
-    NotAdmin = 313, Refused, 403,
+    NotAdmin = 306, Refused, 403,
         "this is not for you",
         "The admin port serves certificates of role admin from this cluster's CA.",
         "farmux admin-cert create NAME   (as root on a node)";
-    RequestSlow = 314, Unknown, 504,
+    RequestSlow = 307, Unknown, 504,
         "the request took too long",
         "The daemon gives up a request after 30 seconds. A change may have been made.",
         "farmux status   and   farmux config history";
@@ -276,45 +229,17 @@ impl fmt::Display for Code {
     }
 }
 
-/// The text is no code of the catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such code")]
-pub struct CodeUnknown;
-
-impl FromStr for Code {
-    type Err = CodeUnknown;
-
-    /// Takes `FMX-204`, `fmx-204` and `204`.
-    fn from_str(text: &str) -> Result<Code, CodeUnknown> {
-        let digits = match text.get(..4) {
-            Some(prefix) if prefix.eq_ignore_ascii_case("FMX-") => &text[4..],
-            Some(_) | None => text,
-        };
-        let number: u16 = digits.parse().map_err(|_| CodeUnknown)?;
-        let found = Code::ALL.iter().find(|code| code.entry().number == number);
-        found.copied().ok_or(CodeUnknown)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_rise_and_come_back() {
+    fn numbers_rise() {
         let numbers: Vec<u16> = Code::ALL.iter().map(|code| code.entry().number).collect();
         assert!(
             numbers.windows(2).all(|pair| pair[0] < pair[1]),
             "{numbers:?}"
         );
-        for &code in Code::ALL {
-            assert_eq!(code.to_string().parse(), Ok(code));
-            assert_eq!(code.to_string().to_lowercase().parse(), Ok(code));
-            assert_eq!(code.entry().number.to_string().parse(), Ok(code));
-        }
-        assert_eq!("FMX-999".parse::<Code>(), Err(CodeUnknown));
-        assert_eq!("FMX-é".parse::<Code>(), Err(CodeUnknown));
-        assert_eq!("".parse::<Code>(), Err(CodeUnknown));
     }
 
     #[test]

@@ -1,13 +1,55 @@
 //! How the errors of the other modules become faults: an arm for each thing a caller can do about.
 
-use farmux_raft::state::Reject;
+use farmux_raft::consensus::{ChangeError, ProposeError};
+use farmux_raft::state::{Reject, explanation};
 
-use super::{Code, Fault};
+use super::{Code, Exit, Fault};
 use crate::daemon::OrderError;
+use crate::settings::SettingsError;
 
 impl From<Reject> for Fault {
     fn from(reject: Reject) -> Fault {
-        Fault::new(Code::ConfigRefused).why(reject)
+        let why = explanation(reject.code()).map_or("", |explanation| explanation.what);
+        Fault {
+            code: reject.code().to_owned(),
+            exit: Exit::Refused,
+            what: reject.to_string(),
+            why: why.to_owned(),
+            mend: reject.mend().to_owned(),
+            status: 409,
+        }
+    }
+}
+
+impl From<ProposeError> for Fault {
+    fn from(error: ProposeError) -> Fault {
+        let why = error.to_string();
+        match error {
+            ProposeError::NoLeader => Fault::new(Code::NoLeader).why(why),
+            ProposeError::NoQuorum => Fault::new(Code::NoQuorum).why(why),
+            ProposeError::Deadline => Fault::new(Code::OutcomeUnknown).why(why),
+            ProposeError::Rejected(reject) => Fault::from(reject),
+            ProposeError::TooLarge => Fault::new(Code::RequestTooLarge).why(why),
+            ProposeError::Stopped => Fault::new(Code::Stopping),
+        }
+    }
+}
+
+impl From<ChangeError> for Fault {
+    fn from(error: ChangeError) -> Fault {
+        let code = match error {
+            ChangeError::NotLeader(_) => Code::NoLeader,
+            ChangeError::NoQuorum => Code::NoQuorum,
+            ChangeError::InProgress => Code::Busy,
+            ChangeError::LastVoter(_) => Code::LastNode,
+            ChangeError::WouldLoseQuorum(_) => Code::WouldLoseMajority,
+            ChangeError::Undecided => Code::OutcomeUnknown,
+            ChangeError::Stopped => Code::Stopping,
+            ChangeError::NotMember(_)
+            | ChangeError::NotCaughtUp { .. }
+            | ChangeError::NoSuccessor => Code::MembershipFailed,
+        };
+        Fault::new(code).why(error)
     }
 }
 
@@ -28,5 +70,11 @@ impl From<OrderError> for Fault {
             OrderError::Join { what, mend } => Fault::new(Code::JoinRefused).why(what).mend(mend),
             OrderError::Local(_) => Fault::new(Code::Broken).why(why),
         }
+    }
+}
+
+impl From<SettingsError> for Fault {
+    fn from(error: SettingsError) -> Fault {
+        Fault::new(Code::SettingsInvalid).why(error)
     }
 }

@@ -11,10 +11,12 @@
 
 mod catalogue;
 mod exit;
+mod explain;
 mod from;
 
 pub use catalogue::{Code, Entry};
 pub use exit::{EXIT_CODES, Exit};
+pub use explain::{Explained, explain, explain_all};
 
 use std::fmt;
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use farmux_raft::id::{ClusterName, NetworkName, VipName};
+use farmux_raft::id::{ClusterName, NetworkName, NodeName, VipName};
 use farmux_raft::state::NodeRole;
 use serde::{Deserialize, Serialize};
 
@@ -110,14 +110,22 @@ pub enum TokenState {
 #[serde(deny_unknown_fields)]
 pub struct AdminCertRequest {
     /// Whose it shall be; written as author of what they change.
-    pub name: String,
+    pub name: NodeName,
+}
+
+/// `POST /v1/cluster/remove`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveRequest {
+    /// Which node.
+    pub node: NodeName,
 }
 
 /// A new administrator's certificate: the one time that its key is shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminCertAnswer {
     /// Whose it is.
-    pub name: String,
+    pub name: NodeName,
     /// Until when it is good.
     pub expires: Moment,
     /// Certificate, key and the cluster's CA, PEM, as `--cert` takes them.

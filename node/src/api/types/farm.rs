@@ -60,6 +60,8 @@ pub struct ServerReport {
     pub admin: AdminState,
     /// What probes observed, all checks together.
     pub health: Health,
+    /// The services in which it gets new work.
+    pub serves: Vec<ServiceName>,
     /// Connections (TCP) and requests (HTTP) in flight, summed over the nodes that answered; null:
     /// the owner of the VIP did not say.
     pub active: Option<u64>,

@@ -13,14 +13,14 @@ mod status;
 
 pub use cluster::{
     AdminCertAnswer, AdminCertRequest, InitRequest, InitVipRequest, JoinEvent, JoinRequest,
-    TokenAnswer, TokenReport, TokenRequest, TokenState,
+    RemoveRequest, TokenAnswer, TokenReport, TokenRequest, TokenState,
 };
 pub use config::{ApplyAnswer, ApplyRequest, ExportAnswer, RevisionReport};
 pub use farm::{
     AdminRequest, CheckReport, ConnectionsReport, FarmReport, ServerReport, ServiceReport,
 };
 pub use moment::Moment;
-pub use page::{AckRequest, DeliveryReport, DeliveryState, PageReport};
+pub use page::{AckRequest, ContactTestAnswer, DeliveryReport, DeliveryState, PageReport};
 pub use status::{
     Answering, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall, PageStatus, Reason,
     StatusReport, Survives, VipStatus,

@@ -20,6 +20,8 @@ pub struct PageReport {
     pub cause: String,
     /// What is left: `3 of 4 up`.
     pub left: String,
+    /// What was seen, one line each.
+    pub evidence: Vec<String>,
     /// Whether the incident that it opened is still open.
     pub open: bool,
     /// What became of it, contact by contact.
@@ -64,4 +66,11 @@ pub struct AckRequest {
     /// In whose name; the author's where there is none.
     #[serde(default)]
     pub by: Option<String>,
+}
+
+/// The answer to `POST /v1/contacts/NAME/test`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactTestAnswer {
+    /// Which relay took the mail.
+    pub relay: String,
 }

@@ -142,8 +142,6 @@ pub struct VipStatus {
     pub owner: Option<NodeName>,
     /// Since when, as the log has it; null where the log names another or none.
     pub since: Option<Moment>,
-    /// How often it changed its owner.
-    pub moves: u64,
 }
 
 /// A farm in one line.
@@ -163,8 +161,10 @@ pub struct FarmStatus {
     pub down: usize,
     /// How many wait for their first verdict.
     pub unknown: usize,
-    /// How many drain or are in maintenance.
-    pub ordered_out: usize,
+    /// How many drain.
+    pub draining: usize,
+    /// How many are in maintenance.
+    pub maintenance: usize,
 }
 
 /// What is paged.

@@ -1,0 +1,216 @@
+//! PURE. What stands and what does not: one function from what a node knows to what it shows.
+//!
+//! ```text
+//!   View (state, log, membership, leases, reports) --assemble--> StatusReport
+//!                                                  --farms-----> FarmReports
+//! ```
+//!
+//! No clock, no socket: whoever gathers the view has asked the other nodes already.
+
+mod farms;
+mod overall;
+mod survives;
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+
+pub use farms::{active_at, farm_report};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use farmux_raft::id::{NodeId, NodeName, VipName};
+use farmux_raft::state::{Delivery, Node, NodeRole, State, Vip};
+
+use super::report::NodeReport;
+use super::types::{
+    Answering, ClusterStatus, Freshness, MemberKind, Moment, NodeStatus, Overall, PageStatus,
+    Reason, StatusReport, VipStatus,
+};
+
+/// Everything that one node knows when it is asked how things stand.
+#[derive(Debug, Clone)]
+pub struct View<'a> {
+    /// The node itself.
+    pub me: NodeId,
+    /// What it is called.
+    pub name: &'a NodeName,
+    /// Its copy of the state.
+    pub state: &'a State,
+    /// How its log stands.
+    pub log: LogView,
+    /// The voters of the effective membership, both halves while joint.
+    pub halves: Vec<BTreeSet<NodeId>>,
+    /// Who copies the log and does not vote yet.
+    pub learners: BTreeSet<NodeId>,
+    /// Whose lease its own acceptor granted, VIP by VIP.
+    pub leases: BTreeMap<VipName, NodeId>,
+    /// What the nodes that answer say of themselves, its own report included.
+    pub reports: BTreeMap<NodeId, NodeReport>,
+}
+
+/// How a node's log stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogView {
+    /// Its term.
+    pub term: u64,
+    /// Who leads, as far as it knows.
+    pub leader: Option<NodeId>,
+    /// The index up to which its state is applied.
+    pub applied: u64,
+    /// On a leader: how many entries each follower is behind.
+    pub lag: BTreeMap<NodeId, u64>,
+}
+
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a node without a cluster shows.
+pub fn without_cluster(name: &NodeName) -> StatusReport {
+    StatusReport {
+        version: VERSION.to_owned(),
+        node: name.clone(),
+        overall: Overall::NoCluster,
+        reasons: vec![Reason {
+            level: Overall::NoCluster,
+            text: "this node is in no cluster: farmux cluster init --name NAME, or farmux cluster \
+                   join TOKEN"
+                .to_owned(),
+        }],
+        cluster: None,
+    }
+}
+
+/// What a member shows.
+pub fn assemble(view: &View<'_>) -> StatusReport {
+    let Some(cluster) = &view.state.cluster else {
+        return without_cluster(view.name);
+    };
+    let status = ClusterStatus {
+        name: cluster.name.to_string(),
+        id: cluster.id.to_string(),
+        leader: view.log.leader.and_then(|node| view.node_name(node)),
+        term: view.log.term,
+        survives: survives::survives(view),
+        fresh: view.freshness(),
+        nodes: view.nodes(),
+        vips: view.vips(),
+        farms: farms::farm_lines(view),
+        pages: pages(view.state),
+    };
+    let reasons = overall::reasons(view, &status);
+    let overall = reasons.iter().map(|reason| reason.level).max();
+    StatusReport {
+        version: VERSION.to_owned(),
+        node: view.name.clone(),
+        overall: overall.unwrap_or(Overall::Ok),
+        reasons,
+        cluster: Some(status),
+    }
+}
+
+impl View<'_> {
+    /// How fresh everything is that is read from this view.
+    pub fn freshness(&self) -> Freshness {
+        let leader = self.log.leader.and_then(|node| self.node_name(node));
+        Freshness {
+            applied: self.log.applied,
+            leader: leader.map(String::from),
+            revision: self.state.revision.0,
+        }
+    }
+
+    /// Who answers for a VIP now: whoever says so; where the others are silent, whoever holds the
+    /// lease that our own acceptor granted. Two that say so are told apart by [`View::holders`].
+    pub fn owner(&self, vip: &VipName) -> Option<NodeId> {
+        let holder = self.holders(vip).next();
+        holder.or_else(|| self.leases.get(vip).copied())
+    }
+
+    /// All nodes that say they answer for a VIP now.
+    pub fn holders(&self, vip: &VipName) -> impl Iterator<Item = NodeId> {
+        let holds = move |(node, report): (&NodeId, &NodeReport)| {
+            report.held.contains(vip).then_some(*node)
+        };
+        self.reports.iter().filter_map(holds)
+    }
+
+    /// Whether a node answers; the one that is asked does.
+    pub fn answers(&self, node: NodeId) -> bool {
+        node == self.me || self.reports.contains_key(&node)
+    }
+
+    /// Everybody who votes, in either half.
+    pub fn voters(&self) -> BTreeSet<NodeId> {
+        self.halves.iter().flatten().copied().collect()
+    }
+
+    pub(super) fn node_name(&self, node: NodeId) -> Option<NodeName> {
+        self.state.nodes.get(&node).map(|known| known.name.clone())
+    }
+
+    fn nodes(&self) -> Vec<NodeStatus> {
+        let voters = self.voters();
+        let status = |(&id, node): (&NodeId, &Node)| NodeStatus {
+            id: id.0,
+            name: node.name.clone(),
+            role: node.role,
+            member: if voters.contains(&id) {
+                MemberKind::Voter
+            } else if self.learners.contains(&id) {
+                MemberKind::Learner
+            } else {
+                MemberKind::Outside
+            },
+            leads: self.log.leader == Some(id),
+            answering: match self.reports.contains_key(&id) {
+                _ if id == self.me => Answering::Itself,
+                true => Answering::Yes,
+                false => Answering::No,
+            },
+            version: self.reports.get(&id).map(|report| report.version.clone()),
+            lag_entries: self.log.lag.get(&id).copied(),
+            peer: node.peer_addresses.clone(),
+            admin: node.admin_address,
+        };
+        self.state.nodes.iter().map(status).collect()
+    }
+
+    fn vips(&self) -> Vec<VipStatus> {
+        let status = |(name, vip): (&VipName, &Vip)| {
+            let owner = self.owner(name);
+            let standing = self.state.vips.get(name);
+            let reported = standing.filter(|standing| Some(standing.owner) == owner);
+            VipStatus {
+                name: name.clone(),
+                address: vip.address,
+                network: vip.network.clone(),
+                owner: owner.and_then(|node| self.node_name(node)),
+                since: reported.map(|standing| Moment(standing.since)),
+            }
+        };
+        self.state.config.vips.iter().map(status).collect()
+    }
+
+    /// Balancers among those that answer.
+    fn balancers_answering(&self) -> usize {
+        let voters = self.voters();
+        let counts = |(id, node): &(&NodeId, &Node)| {
+            node.role == NodeRole::Balancer
+                && voters.contains(id)
+                && (self.reports.contains_key(id) || **id == self.me)
+        };
+        self.state.nodes.iter().filter(counts).count()
+    }
+}
+
+fn pages(state: &State) -> PageStatus {
+    let deliveries = || state.pages.iter().flat_map(|page| page.deliveries.values());
+    let failing = |delivery: &&Delivery| matches!(delivery, Delivery::Due { failures: 1.., .. });
+    PageStatus {
+        incidents: state.incidents.len(),
+        due: deliveries().filter(|delivery| delivery.is_due()).count(),
+        failing: deliveries().filter(failing).count(),
+    }
+}

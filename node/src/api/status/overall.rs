@@ -1,0 +1,150 @@
+//! PURE. Why a cluster is not `ok`, the worst first.
+
+use farmux_raft::state::{Health, Page, State, Subject};
+
+use super::View;
+use super::farms::is_watched;
+use crate::api::types::{Answering, ClusterStatus, FarmStatus, MemberKind, Overall, Reason};
+
+/// Everything that is not as it should be, and what one should know.
+pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let mut add = |level, text: String| reasons.push(Reason { level, text });
+    agreement(view, status, &mut add);
+    vips(view, status, &mut add);
+    nodes(status, &mut add);
+    for farm in &status.farms {
+        farm_as_a_whole(view.state, farm, &mut add);
+    }
+    servers(view.state, &mut add);
+    if status.pages.failing > 0 {
+        let failing = status.pages.failing;
+        add(
+            Overall::Degraded,
+            format!("{failing} page deliveries fail: farmux page list"),
+        );
+    }
+    // Stable: within a level they stay in the order in which they were found.
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.level));
+    reasons
+}
+
+fn agreement(view: &View<'_>, status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {
+    match (status.survives.failures, &status.leader) {
+        (None, _) => {
+            let voters = view.voters();
+            let answer = voters.iter().filter(|node| view.answers(**node)).count();
+            let text = format!(
+                "no majority: {answer} of {} voters answer; nothing can be changed and no VIP moves",
+                voters.len()
+            );
+            add(Overall::Critical, text);
+        }
+        (Some(_), None) => {
+            add(
+                Overall::Critical,
+                "no leader: an election is under way".to_owned(),
+            );
+        }
+        (Some(_), Some(_)) => {}
+    }
+}
+
+fn vips(view: &View<'_>, status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {
+    for vip in &status.vips {
+        let holders: Vec<String> = view
+            .holders(&vip.name)
+            .map(|node| view.node_name(node).map_or(node.to_string(), String::from))
+            .collect();
+        if holders.len() > 1 {
+            let who = holders.join(" and ");
+            add(
+                Overall::Critical,
+                format!(
+                    "{who} both say they own VIP {}: ask again; it must not last",
+                    vip.name
+                ),
+            );
+        } else if vip.owner.is_none() {
+            add(
+                Overall::Critical,
+                format!("nobody owns VIP {} ({})", vip.name, vip.address),
+            );
+        }
+    }
+}
+
+fn nodes(status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {
+    for node in &status.nodes {
+        match (node.answering, node.member) {
+            (Answering::No, MemberKind::Voter | MemberKind::Learner) => {
+                add(
+                    Overall::Degraded,
+                    format!("node {} does not answer", node.name),
+                );
+            }
+            (Answering::No | Answering::Yes | Answering::Itself, MemberKind::Outside) => {
+                add(
+                    Overall::Ok,
+                    format!("node {} has not joined completely", node.name),
+                );
+            }
+            (Answering::Yes | Answering::Itself, MemberKind::Learner) => {
+                add(
+                    Overall::Ok,
+                    format!("node {} is catching up and does not vote yet", node.name),
+                );
+            }
+            (Answering::Yes | Answering::Itself, MemberKind::Voter) => {}
+        }
+    }
+}
+
+fn farm_as_a_whole(state: &State, farm: &FarmStatus, add: &mut impl FnMut(Overall, String)) {
+    let FarmStatus {
+        name,
+        servers,
+        serving,
+        unknown,
+        ..
+    } = farm;
+    if let Some(page) = incident(state, &Subject::Farm(name.clone())) {
+        add(Overall::Critical, format!("farm {name}: {}", page.cause));
+    } else if *servers > 0 && *serving == 0 && *unknown == 0 {
+        add(
+            Overall::Critical,
+            format!("farm {name} serves nothing: none of {servers} servers is up and ready"),
+        );
+    }
+    if *unknown > 0 {
+        add(
+            Overall::Ok,
+            format!("farm {name}: {unknown} servers wait for their first verdict"),
+        );
+    }
+}
+
+/// The page that opened the incident of a subject that is down now.
+fn incident<'a>(state: &'a State, subject: &Subject) -> Option<&'a Page> {
+    state
+        .incidents
+        .get(subject)
+        .and_then(|id| state.pages.get(id))
+}
+
+fn servers(state: &State, add: &mut impl FnMut(Overall, String)) {
+    for (farm_name, farm) in &state.config.farms {
+        for (name, server) in &farm.servers {
+            if !is_watched(server) || state.server_health(farm_name, name) != Health::Down {
+                continue;
+            }
+            let subject = Subject::Server(farm_name.clone(), name.clone());
+            let page = incident(state, &subject);
+            let cause = page.map_or(String::new(), |page| format!(": {}", page.cause));
+            add(
+                Overall::Degraded,
+                format!("server {farm_name}/{name} is down{cause}"),
+            );
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! `farmux cluster …` and `farmux admin-cert …`.
+
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use farmux_raft::id::NodeName;
+use farmux_raft::state::NodeRole;
+
+use super::super::args::{AdminCertAction, ClusterAction, InitArguments, TokenAction};
+use super::super::show;
+use super::Shell;
+use crate::api::types::{
+    AdminCertAnswer, AdminCertRequest, Done, InitRequest, InitVipRequest, JoinEvent, JoinRequest,
+    Reading, RemoveRequest, StatusReport, TokenAnswer, TokenReport, TokenRequest,
+};
+use crate::fault::{Code, Fault};
+
+impl Shell {
+    pub(super) async fn cluster(&mut self, action: ClusterAction) -> Result<(), Fault> {
+        match action {
+            ClusterAction::Init(arguments) => self.init(arguments).await,
+            ClusterAction::Token(action) => self.token(action).await,
+            ClusterAction::Join { token, witness } => self.join(token, role(witness)).await,
+            ClusterAction::Remove { node, yes } => self.remove(node, yes).await,
+            ClusterAction::Leave { yes } => self.leave(yes).await,
+        }
+    }
+
+    async fn init(&mut self, arguments: InitArguments) -> Result<(), Fault> {
+        let vip = arguments
+            .vip
+            .zip(arguments.network)
+            .map(|(address, network)| InitVipRequest {
+                name: arguments.vip_name,
+                address,
+                network,
+                gateway: arguments.gateway,
+            });
+        let request = InitRequest {
+            name: arguments.name,
+            vip,
+        };
+        let done: Done = self.client.post("/v1/cluster/init", &request).await?;
+        self.terminal.show(&done, |_, _| {
+            format!(
+                "cluster {} is made; this node is its first one\n\n{ADVICE_ALONE}\n",
+                request.name
+            )
+        })
+    }
+
+    async fn token(&mut self, action: TokenAction) -> Result<(), Fault> {
+        match action {
+            TokenAction::Create { witness, ttl } => {
+                let request = TokenRequest {
+                    role: role(witness),
+                    ttl_s: ttl.as_secs(),
+                };
+                let answer: TokenAnswer = self.client.post("/v1/tokens", &request).await?;
+                self.terminal
+                    .show(&answer, |answer, _| show::token_created(answer))
+            }
+            TokenAction::List => {
+                let tokens: Reading<Vec<TokenReport>> = self.client.get("/v1/tokens").await?;
+                self.terminal.show(&tokens, show::tokens)
+            }
+            TokenAction::Revoke { id } => {
+                let path = format!("/v1/tokens/{}", segment(&id));
+                let done: Done = self.client.delete(&path).await?;
+                self.terminal
+                    .show(&done, |_, _| format!("token {id} is worthless now\n"))
+            }
+        }
+    }
+
+    async fn join(&mut self, token: String, role: NodeRole) -> Result<(), Fault> {
+        let token = match token.as_str() {
+            "-" => read_stdin()?,
+            _ => token,
+        };
+        let request = JoinRequest {
+            token: token.trim().to_owned(),
+            role,
+        };
+        let mut joined = false;
+        let terminal = &mut self.terminal;
+        let on_line = |event: JoinEvent| match event {
+            JoinEvent::Progress(text) if terminal.is_json() => {
+                let event = JoinEvent::Progress(text);
+                terminal.write(&(serde_json::to_string(&event).expect("plain data") + "\n"))
+            }
+            JoinEvent::Progress(text) => terminal.line(&text),
+            JoinEvent::Failed(fault) => Err(fault),
+            JoinEvent::Joined => {
+                joined = true;
+                Ok(())
+            }
+        };
+        self.client
+            .post_lines("/v1/cluster/join", &request, on_line)
+            .await?;
+        if !joined {
+            return Err(Fault::new(Code::OutcomeUnknown)
+                .what("the daemon ended the join without a verdict")
+                .mend("the same command again: a join can be repeated"));
+        }
+        if self.terminal.is_json() {
+            return self.terminal.write("\"joined\"\n");
+        }
+        self.terminal.line("joined")?;
+        self.say_what_it_survives().await
+    }
+
+    /// A pair is honest: whoever joins learns what the cluster survives now.
+    async fn say_what_it_survives(&mut self) -> Result<(), Fault> {
+        let report: StatusReport = self.client.get("/v1/status").await?;
+        let Some(cluster) = report.cluster else {
+            return Ok(());
+        };
+        let hint = cluster
+            .survives
+            .hint
+            .map_or(String::new(), |hint| format!("\n{hint}"));
+        match cluster.survives.failures {
+            None | Some(0) => self
+                .terminal
+                .line(&format!("\nThe cluster survives NO FAILURE now.{hint}")),
+            Some(1) => self.terminal.line("The cluster survives one failure now."),
+            Some(more) => self
+                .terminal
+                .line(&format!("The cluster survives {more} failures now.")),
+        }
+    }
+
+    async fn remove(&mut self, node: NodeName, yes: bool) -> Result<(), Fault> {
+        let question = format!(
+            "Remove node {node}? It must join anew, with an empty data folder, to come back."
+        );
+        self.terminal.confirm(&question, yes)?;
+        let request = RemoveRequest { node };
+        let done: Done = self.client.post("/v1/cluster/remove", &request).await?;
+        self.terminal
+            .show(&done, |_, _| format!("node {} is removed\n", request.node))
+    }
+
+    async fn leave(&mut self, yes: bool) -> Result<(), Fault> {
+        let question = "Take this node out of its cluster, and forget all that it knows of it?";
+        self.terminal.confirm(question, yes)?;
+        let done: Done = self.client.post("/v1/cluster/leave", &()).await?;
+        self.terminal.show(&done, |_, _| {
+            "this node is in no cluster any more\n".to_owned()
+        })
+    }
+
+    pub(super) async fn admin_cert(&mut self, action: AdminCertAction) -> Result<(), Fault> {
+        let AdminCertAction::Create { name, out } = action;
+        let request = AdminCertRequest { name };
+        let answer: AdminCertAnswer = self.client.post("/v1/admin-certs", &request).await?;
+        let Some(file) = out else {
+            return self.terminal.show(&answer, |answer, _| answer.pem.clone());
+        };
+        write_secret(&file, &answer.pem)?;
+        let text = format!(
+            "{0} is written (mode 0600), good until {1} UTC\n\n    farmux status --connect HOST:9443 \
+             --cert {0}\n",
+            file.display(),
+            answer.expires.to_the_second(),
+        );
+        self.terminal.write(&text)
+    }
+}
+
+/// What is said after `init`.
+const ADVICE_ALONE: &str = "\
+One node survives no failure. For the next machine:   farmux cluster token create
+For a witness that only votes, on any other machine:  farmux cluster token create --witness";
+
+/// The longest token that is read from standard input; one has some 200 characters.
+const TOKEN_BYTES_MAX: u64 = 4096;
+
+fn role(witness: bool) -> NodeRole {
+    match witness {
+        true => NodeRole::Witness,
+        false => NodeRole::Balancer,
+    }
+}
+
+fn read_stdin() -> Result<String, Fault> {
+    let mut text = String::new();
+    let read = std::io::stdin()
+        .lock()
+        .take(TOKEN_BYTES_MAX)
+        .read_to_string(&mut text);
+    match read {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Fault::new(Code::FileUnreadable)
+            .what("standard input cannot be read")
+            .why(error)),
+    }
+}
+
+/// A new file of mode 0600; one that exists is not replaced, because it may be somebody's key.
+fn write_secret(file: &Path, text: &str) -> Result<(), Fault> {
+    let opened = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
+    let written = opened.and_then(|mut open| std::io::Write::write_all(&mut open, text.as_bytes()));
+    written.map_err(|error| {
+        Fault::new(Code::FileUnreadable)
+            .what(format!("{} cannot be written", file.display()))
+            .why(error)
+            .mend("another --out, then the same command again: the certificate made now is lost")
+    })
+}
+
+/// A path segment: whatever is not a letter, a digit or `-_.` is percent-encoded (RFC 3986, 2.1).
+pub(super) fn segment(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_segment_leads_nowhere_else() {
+        assert_eq!(segment("0a1b"), "0a1b");
+        assert_eq!(segment("../x?y z"), "..%2Fx%3Fy%20z");
+    }
+
+    #[test]
+    fn a_key_is_private_and_never_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("ops.pem");
+        write_secret(&file, "first").expect("a new file");
+        let mode = file.metadata().expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let fault = write_secret(&file, "second").expect_err("it exists");
+        assert_eq!(fault.code, Code::FileUnreadable.to_string());
+        assert_eq!(
+            std::fs::read_to_string(&file).expect("it is there"),
+            "first"
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! The commands, one file a family: each asks the admin API and shows the answer.
+
+mod cluster;
+mod config;
+mod explain;
+mod farm;
+mod page;
+mod server;
+mod version;
+
+use farmux_raft::id::UnixMillis;
+
+use super::args::{Action, ContactAction};
+use super::client::Client;
+use super::show;
+use super::terminal::Terminal;
+use crate::api::types::{ContactTestAnswer, StatusReport};
+use crate::daemon::wall_clock;
+use crate::fault::{Code, Fault};
+
+/// What a command needs: whom to ask, and where to show the answer.
+pub struct Shell {
+    /// Asks the daemon.
+    pub client: Client,
+    /// Shows the answer.
+    pub terminal: Terminal,
+}
+
+impl Shell {
+    /// Carries out an action; `run` is the daemon's, not ours.
+    ///
+    /// **Errors**: a [`Fault`] to show; the process leaves with its exit code.
+    pub async fn execute(&mut self, action: Action) -> Result<(), Fault> {
+        match action {
+            Action::Run { .. } => Err(Fault::new(Code::Usage).why("`run` is not a request")),
+            Action::Status => self.status().await,
+            Action::Cluster(action) => self.cluster(action).await,
+            Action::Config(action) => self.config(action).await,
+            Action::Farm(action) => self.farm(action).await,
+            Action::Server(action) => self.server(action).await,
+            Action::Contact(ContactAction::Test { name }) => {
+                let path = format!("/v1/contacts/{name}/test");
+                let answer: ContactTestAnswer = self.client.post(&path, &()).await?;
+                self.terminal.show(&answer, |answer, _| {
+                    format!("the relay {} took a test mail for {name}\n", answer.relay)
+                })
+            }
+            Action::Page(action) => self.page(action).await,
+            Action::AdminCert(action) => self.admin_cert(action).await,
+            Action::Explain { code } => self.explain(code.as_deref()),
+            Action::Version => self.version().await,
+        }
+    }
+
+    async fn status(&mut self) -> Result<(), Fault> {
+        let report: StatusReport = self.client.get("/v1/status").await?;
+        let now = self.now();
+        self.terminal
+            .show(&report, |report, paint| show::status(report, paint, now))
+    }
+
+    /// The wall clock, for ages.
+    fn now(&self) -> UnixMillis {
+        wall_clock()
+    }
+}

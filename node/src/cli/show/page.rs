@@ -1,0 +1,117 @@
+//! `farmux page list` and `farmux page show`.
+
+use std::fmt::Write;
+
+use farmux_raft::state::PageKind;
+
+use super::super::terminal::{Mood, Paint};
+use super::table::{Columns, Word};
+use crate::api::types::{DeliveryReport, DeliveryState, PageReport, Reading};
+
+/// Digits of an id that a list shows: 48 bits tell 10,000 pages apart.
+const ID_DIGITS: usize = 12;
+
+/// Pages, a line each.
+pub fn pages(reading: &Reading<Vec<PageReport>>, paint: Paint) -> String {
+    let header = [
+        "PAGE",
+        "KIND",
+        "WHEN (UTC)",
+        "SUBJECT",
+        "CAUSE",
+        "LEFT",
+        "DELIVERED",
+        "TAKEN BY",
+    ];
+    let mut columns = Columns::new(paint, &header);
+    for page in &reading.data {
+        let id = page.id.get(..ID_DIGITS).unwrap_or(&page.id);
+        columns.row([
+            Word::from(id),
+            Word::moody(kind_words(page)),
+            Word::from(page.at.to_the_second()),
+            Word::from(&page.subject),
+            Word::from(&page.cause),
+            Word::from(&page.left),
+            Word::moody(delivered_words(&page.deliveries)),
+            Word::from(page.acknowledged_by.as_deref().unwrap_or_default()),
+        ]);
+    }
+    format!(
+        "{}\n{}\n",
+        columns.finish("no pages"),
+        reading.fresh.in_words()
+    )
+}
+
+/// One page with what became of it.
+pub fn page(reading: &Reading<PageReport>, paint: Paint) -> String {
+    let page = &reading.data;
+    let (kind, mood) = kind_words(page);
+    let mut text = String::new();
+    let _ = writeln!(text, "page      {}", page.id);
+    let _ = writeln!(text, "kind      {}", paint.paint(mood, kind));
+    let _ = writeln!(text, "subject   {}", page.subject);
+    let _ = writeln!(text, "when      {} UTC", page.at.to_the_second());
+    let _ = writeln!(text, "cause     {}", page.cause);
+    if !page.left.is_empty() {
+        let _ = writeln!(text, "left      {}", page.left);
+    }
+    for line in &page.evidence {
+        let _ = writeln!(text, "seen      {line}");
+    }
+    let taken = match (&page.acknowledged_by, page.acknowledged_at) {
+        (Some(by), Some(at)) => format!("{by}, {} UTC", at.to_the_second()),
+        (Some(by), None) => by.clone(),
+        (None, _) => {
+            "nobody: farmux page ack ".to_owned() + page.id.get(..ID_DIGITS).unwrap_or(&page.id)
+        }
+    };
+    let _ = writeln!(text, "taken by  {taken}\n");
+    let mut columns = Columns::new(
+        paint,
+        &["CONTACT", "DELIVERY", "WHEN (UTC)", "FAILURES", "ERROR"],
+    );
+    for delivery in &page.deliveries {
+        columns.row([
+            Word::from(&delivery.contact),
+            Word::moody(delivery_words(delivery)),
+            Word::from(delivery.at.map_or(String::new(), |at| at.to_the_second())),
+            Word::from(delivery.failures),
+            Word::from(&delivery.error),
+        ]);
+    }
+    text.push_str(&columns.finish("no contacts were there when it was opened"));
+    let _ = writeln!(text, "\n{}", reading.fresh.in_words());
+    text
+}
+
+fn kind_words(page: &PageReport) -> (&'static str, Mood) {
+    match (page.kind, page.open) {
+        (PageKind::Down, true) => ("DOWN", Mood::Bad),
+        (PageKind::Down, false) => ("down, over", Mood::Loud),
+        (PageKind::Up, _) => ("up", Mood::Good),
+        (PageKind::Notice, _) => ("notice", Mood::Loud),
+    }
+}
+
+fn delivery_words(delivery: &DeliveryReport) -> (&'static str, Mood) {
+    match (delivery.state, delivery.failures) {
+        (DeliveryState::Delivered, _) => ("delivered", Mood::Good),
+        (DeliveryState::Due, 0) => ("due", Mood::Poor),
+        (DeliveryState::Due, _) => ("FAILING", Mood::Bad),
+        (DeliveryState::Expired, _) => ("given up", Mood::Bad),
+    }
+}
+
+fn delivered_words(deliveries: &[DeliveryReport]) -> (&'static str, Mood) {
+    let worst = deliveries
+        .iter()
+        .map(delivery_words)
+        .max_by_key(|(_, mood)| match mood {
+            Mood::Good | Mood::Loud => 0,
+            Mood::Poor => 1,
+            Mood::Bad => 2,
+        });
+    worst.unwrap_or(("nobody to tell", Mood::Poor))
+}

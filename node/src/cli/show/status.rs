@@ -1,0 +1,200 @@
+//! `farmux status`: the first lines say all that matters, the tables below say the rest.
+
+use std::fmt::Write;
+
+use farmux_raft::id::UnixMillis;
+
+use super::super::terminal::{Mood, Paint};
+use super::role_words;
+use super::table::{Columns, Word};
+use crate::api::types::{
+    Answering, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall, PageStatus, Reason,
+    StatusReport, Survives, VipStatus,
+};
+
+/// The whole report.
+pub fn status(report: &StatusReport, paint: Paint, now: UnixMillis) -> String {
+    let mut text = String::new();
+    let head = overall_words(report.overall);
+    let head = paint.paint(head.1, head.0);
+    let StatusReport { node, version, .. } = report;
+    let Some(cluster) = &report.cluster else {
+        let _ = writeln!(
+            text,
+            "overall   {head}   seen from {node}, farmux {version}"
+        );
+        text.push_str(&reasons(&report.reasons, paint));
+        return text;
+    };
+    let seen = format!(
+        "cluster {}, seen from {node}, farmux {version}",
+        cluster.name
+    );
+    let _ = writeln!(text, "overall   {head}   {seen}");
+    text.push_str(&head_lines(cluster, paint, now));
+    if !report.reasons.is_empty() {
+        text.push('\n');
+        text.push_str(&reasons(&report.reasons, paint));
+    }
+    text.push('\n');
+    text.push_str(&nodes(&cluster.nodes, paint));
+    if !cluster.farms.is_empty() {
+        text.push('\n');
+        text.push_str(&farms(&cluster.farms, paint));
+    }
+    text
+}
+
+fn head_lines(cluster: &ClusterStatus, paint: Paint, now: UnixMillis) -> String {
+    let mut text = String::new();
+    let leader = match &cluster.leader {
+        Some(leader) => format!("{leader} (term {})", cluster.term),
+        None => paint.paint(Mood::Bad, "NONE"),
+    };
+    let _ = writeln!(text, "leader    {leader}");
+    for vip in &cluster.vips {
+        let _ = writeln!(text, "vip       {}", vip_words(vip, paint, now));
+    }
+    let _ = writeln!(
+        text,
+        "survives  {}",
+        survives_words(&cluster.survives, paint)
+    );
+    let PageStatus {
+        incidents,
+        due,
+        failing,
+    } = cluster.pages;
+    let _ = writeln!(
+        text,
+        "pages     {incidents} open incidents, {due} deliveries due, {failing} of them failing"
+    );
+    let _ = writeln!(text, "fresh     {}", cluster.fresh.in_words());
+    text
+}
+
+fn overall_words(overall: Overall) -> (&'static str, Mood) {
+    match overall {
+        Overall::Ok => ("OK", Mood::Good),
+        Overall::NoCluster => ("NO CLUSTER", Mood::Poor),
+        Overall::Degraded => ("DEGRADED", Mood::Poor),
+        Overall::Critical => ("CRITICAL", Mood::Bad),
+    }
+}
+
+fn vip_words(vip: &VipStatus, paint: Paint, now: UnixMillis) -> String {
+    let VipStatus {
+        name,
+        address,
+        network,
+        ..
+    } = vip;
+    let owner = match &vip.owner {
+        Some(owner) => owner.to_string(),
+        None => paint.paint(Mood::Bad, "NOBODY"),
+    };
+    let since = vip
+        .since
+        .map_or(String::new(), |since| format!(", for {}", since.ago(now)));
+    format!("{name} {address} on {network}: {owner}{since}")
+}
+
+fn survives_words(survives: &Survives, paint: Paint) -> String {
+    let hint = survives
+        .hint
+        .as_ref()
+        .map_or(String::new(), |hint| format!(": {hint}"));
+    match survives.failures {
+        None => paint.paint(Mood::Bad, "NO MAJORITY") + &hint,
+        Some(0) => paint.paint(Mood::Poor, "NO FAILURE") + &hint,
+        Some(1) => format!("1 failure{hint}"),
+        Some(more) => format!("{more} failures{hint}"),
+    }
+}
+
+fn reasons(reasons: &[Reason], paint: Paint) -> String {
+    let line = |reason: &Reason| {
+        let (word, mood) = match reason.level {
+            Overall::Ok => ("note", Mood::Loud),
+            Overall::NoCluster | Overall::Degraded | Overall::Critical => {
+                overall_words(reason.level)
+            }
+        };
+        format!(
+            "{}  {}\n",
+            paint.paint(mood, &format!("{word:<8}")),
+            reason.text
+        )
+    };
+    reasons.iter().map(line).collect()
+}
+
+fn nodes(nodes: &[NodeStatus], paint: Paint) -> String {
+    let header = [
+        "NODE", "ID", "ROLE", "MEMBER", "STATE", "LAG", "VERSION", "PEER", "ADMIN",
+    ];
+    let mut columns = Columns::new(paint, &header);
+    for node in nodes {
+        let state = match (node.answering, node.leads) {
+            (Answering::Itself, true) => ("leader, here", Mood::Good),
+            (Answering::Itself, false) => ("here", Mood::Good),
+            (Answering::Yes, true) => ("leader", Mood::Good),
+            (Answering::Yes, false) => ("answers", Mood::Good),
+            (Answering::No, _) => ("SILENT", Mood::Bad),
+        };
+        let member = match node.member {
+            MemberKind::Voter => "voter",
+            MemberKind::Learner => "learner",
+            MemberKind::Outside => "outside",
+        };
+        let peer: Vec<String> = node.peer.iter().map(ToString::to_string).collect();
+        columns.row([
+            Word::from(&node.name),
+            Word::from(node.id),
+            Word::from(role_words(node.role)),
+            Word::from(member),
+            Word::moody(state),
+            Word::from(
+                node.lag_entries
+                    .map_or(String::new(), |lag| lag.to_string()),
+            ),
+            Word::from(node.version.as_deref().unwrap_or_default()),
+            Word::from(peer.join(",")),
+            Word::from(node.admin),
+        ]);
+    }
+    columns.finish("no nodes")
+}
+
+fn farms(farms: &[FarmStatus], paint: Paint) -> String {
+    let header = [
+        "FARM",
+        "VIP",
+        "SERVICES",
+        "SERVING",
+        "DOWN",
+        "UNKNOWN",
+        "DRAIN",
+        "MAINTENANCE",
+    ];
+    let mut columns = Columns::new(paint, &header);
+    for farm in farms {
+        let serving = format!("{} of {}", farm.serving, farm.servers);
+        let mood = match farm.serving {
+            0 => Mood::Bad,
+            some if some < farm.servers => Mood::Poor,
+            _ => Mood::Good,
+        };
+        columns.row([
+            Word::from(&farm.name),
+            Word::from(&farm.vip),
+            Word::from(farm.services.join(", ")),
+            Word::moody((&serving, mood)),
+            Word::from(farm.down),
+            Word::from(farm.unknown),
+            Word::from(farm.draining),
+            Word::from(farm.maintenance),
+        ]);
+    }
+    columns.finish("no farms")
+}

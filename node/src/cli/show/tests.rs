@@ -1,0 +1,183 @@
+//! Golden texts: what an operator sees, byte by byte.
+//!
+//! After a wanted change: `FARMUX_GOLDEN=write cargo test -p farmux-node golden`, and read the diff.
+
+use std::path::Path;
+
+use farmux_raft::id::UnixMillis;
+use farmux_raft::state::Health;
+use farmux_raft::state::NodeRole::{Balancer, Witness};
+
+use super::super::terminal::Paint;
+use super::{farm, farms, history, page, pages, status, token_created, tokens};
+use crate::api::status::sample::{THEN, set_health, state, view};
+use crate::api::status::{assemble, farm_report, without_cluster};
+use crate::api::types::{
+    DeliveryReport, DeliveryState, Moment, PageReport, Reading, RevisionReport, TokenAnswer,
+    TokenReport, TokenState,
+};
+
+/// Five minutes after everything happened.
+const NOW: UnixMillis = UnixMillis(THEN.0 + 300_000);
+
+fn golden(name: &str, shown: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/cli/show/golden")
+        .join(name);
+    if std::env::var_os("FARMUX_GOLDEN").is_some_and(|value| value == "write") {
+        std::fs::write(&file, shown).expect("the golden file can be written");
+    }
+    let wanted = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(shown == wanted, "{name} differs; it is now\n{shown}");
+}
+
+#[test]
+fn golden_status_without_a_cluster() {
+    let report = without_cluster(&"lb1".parse().expect("a name"));
+    golden("status-no-cluster.txt", &status(&report, Paint::Plain, NOW));
+}
+
+#[test]
+fn golden_status_of_a_healthy_cluster() {
+    let state = state(&[Balancer, Balancer, Witness]);
+    let report = assemble(&view(&state, &[1, 2, 3]));
+    golden("status-ok.txt", &status(&report, Paint::Plain, NOW));
+}
+
+#[test]
+fn golden_status_of_a_pair() {
+    let state = state(&[Balancer, Balancer]);
+    let report = assemble(&view(&state, &[1, 2]));
+    golden("status-pair.txt", &status(&report, Paint::Plain, NOW));
+}
+
+#[test]
+fn golden_status_of_a_cluster_in_trouble() {
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    set_health(&mut state, "s2", Health::Down, "connection refused");
+    let mut view = view(&state, &[1]);
+    view.log.leader = None;
+    view.leases.clear();
+    view.reports
+        .values_mut()
+        .for_each(|report| report.held.clear());
+    let report = assemble(&view);
+    golden("status-critical.txt", &status(&report, Paint::Plain, NOW));
+    golden(
+        "status-critical-colour.txt",
+        &status(&report, Paint::Colour, NOW),
+    );
+}
+
+#[test]
+fn golden_farms() {
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    set_health(&mut state, "s2", Health::Down, "connection refused");
+    let view = view(&state, &[1, 2, 3]);
+    let report = farm_report(&view, &"shop".parse().expect("a name")).expect("it is there");
+    let one = Reading {
+        fresh: view.freshness(),
+        data: report.clone(),
+    };
+    golden("farm-show.txt", &farm(&one, Paint::Plain, NOW));
+    let all = Reading {
+        fresh: view.freshness(),
+        data: vec![report],
+    };
+    golden("farm-list.txt", &farms(&all, Paint::Plain));
+    let none = Reading {
+        fresh: view.freshness(),
+        data: vec![],
+    };
+    golden("farm-none.txt", &farms(&none, Paint::Plain));
+}
+
+#[test]
+fn golden_pages() {
+    let state = state(&[Balancer, Balancer, Witness]);
+    let fresh = view(&state, &[1]).freshness();
+    let delivery = |contact: &str, state, failures, error: &str| DeliveryReport {
+        contact: contact.to_owned(),
+        state,
+        at: Some(Moment(THEN)),
+        failures,
+        error: error.to_owned(),
+    };
+    let report = PageReport {
+        id: "00112233445566778899aabbccddeeff".to_owned(),
+        kind: farmux_raft::state::PageKind::Down,
+        subject: "shop/s2".to_owned(),
+        at: Moment(THEN),
+        cause: "connection refused".to_owned(),
+        left: "2 of 3 up".to_owned(),
+        evidence: vec!["web: connection refused".to_owned()],
+        open: true,
+        deliveries: vec![
+            delivery("ops", DeliveryState::Delivered, 0, ""),
+            delivery(
+                "boss",
+                DeliveryState::Due,
+                2,
+                "10.0.0.9:25: connection refused",
+            ),
+        ],
+        acknowledged_by: None,
+        acknowledged_at: None,
+    };
+    let one = Reading {
+        fresh: fresh.clone(),
+        data: report.clone(),
+    };
+    golden("page-show.txt", &page(&one, Paint::Plain));
+    golden(
+        "page-list.txt",
+        &pages(
+            &Reading {
+                fresh,
+                data: vec![report],
+            },
+            Paint::Plain,
+        ),
+    );
+}
+
+#[test]
+fn golden_tokens_and_revisions() {
+    let state = state(&[Balancer]);
+    let fresh = view(&state, &[1]).freshness();
+    let token = TokenReport {
+        id: "00ff00ff00ff00ff".to_owned(),
+        role: Witness,
+        created: Moment(THEN),
+        expires: Moment(UnixMillis(THEN.0 + 3_600_000)),
+        state: TokenState::Open,
+    };
+    let all = Reading {
+        fresh: fresh.clone(),
+        data: vec![token],
+    };
+    golden("token-list.txt", &tokens(&all, Paint::Plain));
+    let made = TokenAnswer {
+        token: "fmx1-abc".to_owned(),
+        role: Witness,
+        ttl_s: 3_600,
+    };
+    golden("token-create.txt", &token_created(&made));
+    let revision = RevisionReport {
+        id: 7,
+        at: Moment(THEN),
+        author: "anna".to_owned(),
+        note: "more room".to_owned(),
+        diff: vec!["~ farm[shop].server[s1]: weight 1 -> 2".to_owned()],
+    };
+    golden(
+        "config-history.txt",
+        &history(
+            &Reading {
+                fresh,
+                data: vec![revision],
+            },
+            Paint::Plain,
+        ),
+    );
+}

@@ -1,0 +1,154 @@
+//! Every documented command line is understood, and what is wrong is refused with exit code 2.
+
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+
+use super::args::{
+    Action, Arguments, ClusterAction, ConfigAction, InitArguments, Output, PageAction,
+    ServerAction, TokenAction,
+};
+
+fn parse(line: &str) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(line.split_whitespace())
+}
+
+#[test]
+fn the_definition_holds_together() {
+    Arguments::command().debug_assert();
+}
+
+/// As issue 2 and the README write them.
+#[test]
+fn every_documented_line_is_understood() {
+    let lines = [
+        "farmux run --config node.toml",
+        "farmux run",
+        "farmux cluster init --name prod",
+        "farmux cluster init --name prod --vip 10.0.0.100 --network lan --gateway 10.0.0.1",
+        "farmux cluster init --name prod --vip 10.0.0.100 --network lan --vip-name shop",
+        "farmux cluster token create",
+        "farmux cluster token create --witness --ttl 2h",
+        "farmux cluster token list -o json",
+        "farmux cluster token revoke 00ff00ff00ff00ff",
+        "farmux cluster join fmx1-abc",
+        "farmux cluster join fmx1-abc --witness",
+        "farmux cluster join -",
+        "farmux cluster remove lb2",
+        "farmux cluster remove lb2 --yes",
+        "farmux cluster leave --yes",
+        "farmux status",
+        "farmux status -o json",
+        "farmux -o json status",
+        "farmux --socket /run/other.sock status",
+        "farmux status --connect 10.0.0.11:9443 --cert ops.pem",
+        "farmux config apply cluster.toml",
+        "farmux config apply cluster.toml --dry-run",
+        "farmux config apply - --note because",
+        "farmux config export",
+        "farmux config history --output json",
+        "farmux farm list",
+        "farmux farm show shop -o json",
+        "farmux server drain shop/s1",
+        "farmux server drain shop/s1 --wait --timeout 300s",
+        "farmux server ready shop/s1",
+        "farmux server maintenance shop/s1",
+        "farmux contact test ops",
+        "farmux page list",
+        "farmux page list --all -o json",
+        "farmux page show 00ff",
+        "farmux page ack 00ff --by anna",
+        "farmux admin-cert create anna",
+        "farmux admin-cert create anna --out anna.pem",
+        "farmux explain FMX-204",
+        "farmux explain",
+        "farmux version",
+    ];
+    for line in lines {
+        if let Err(error) = parse(line) {
+            panic!("{line}\n{error}");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_a_usage_error() {
+    let lines = [
+        "farmux",
+        "farmux nonsense",
+        "farmux cluster init",
+        "farmux cluster init --name Prod",
+        "farmux cluster init --name prod --vip 10.0.0.100",
+        "farmux cluster init --name prod --vip 10.0.0.256 --network lan",
+        "farmux cluster init --name prod --network lan",
+        "farmux cluster token create --ttl 1",
+        "farmux cluster join",
+        "farmux server drain s1",
+        "farmux server drain shop/s1 --timeout 5",
+        "farmux status --connect 10.0.0.11:9443",
+        "farmux status -o yaml",
+        "farmux admin-cert create Anna/../x",
+        "farmux config apply",
+    ];
+    for line in lines {
+        let error = parse(line).expect_err(line);
+        assert_eq!(error.exit_code(), 2, "{line}: {error}");
+    }
+}
+
+#[test]
+fn words_become_types() {
+    let parsed = parse("farmux cluster init --name prod --vip 10.0.0.100 --network lan");
+    let Ok(Action::Cluster(ClusterAction::Init(init))) = parsed.map(|parsed| parsed.action) else {
+        panic!("an init");
+    };
+    let wanted = InitArguments {
+        name: "prod".parse().expect("a name"),
+        vip: Some("10.0.0.100".parse().expect("an address")),
+        vip_name: "front".parse().expect("a name"),
+        network: Some("lan".parse().expect("a name")),
+        gateway: None,
+    };
+    assert_eq!(init, wanted);
+
+    let drain = parse("farmux server drain shop/s1 --wait").expect("a drain");
+    let wanted = ServerAction::Drain {
+        server: "shop/s1".parse().expect("a place"),
+        wait: true,
+        timeout: Duration::from_secs(300),
+    };
+    assert_eq!(drain.action, Action::Server(wanted));
+
+    let token = parse("farmux cluster token create").expect("a token");
+    let wanted = TokenAction::Create {
+        witness: false,
+        ttl: Duration::from_secs(3_600),
+    };
+    assert_eq!(token.action, Action::Cluster(ClusterAction::Token(wanted)));
+
+    let apply = parse("farmux config apply - -o json").expect("an apply");
+    let wanted = ConfigAction::Apply {
+        file: "-".into(),
+        dry_run: false,
+        note: String::new(),
+    };
+    assert_eq!(apply.action, Action::Config(wanted));
+    assert_eq!(apply.target.output, Output::Json);
+
+    let ack = parse("farmux page ack 00ff").expect("an ack");
+    let wanted = PageAction::Ack {
+        id: "00ff".to_owned(),
+        by: None,
+    };
+    assert_eq!(ack.action, Action::Page(wanted));
+}
+
+#[test]
+fn help_says_what_farmux_is_and_lists_the_exit_codes() {
+    let help = Arguments::command().render_long_help().to_string();
+    assert!(
+        help.starts_with("Two or three Linux machines as one load balancer"),
+        "{help}"
+    );
+    assert!(help.contains("5   no answer in time"), "{help}");
+}
