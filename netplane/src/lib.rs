@@ -10,10 +10,13 @@
 //!   sys          the only unsafe and privileged calls
 //! ```
 
+pub mod balance;
 pub mod health;
 pub mod http;
 pub mod origin;
 pub mod plan;
 pub mod probe;
 pub mod serve;
+pub mod sys;
+pub mod tcp;
 pub mod vip;

@@ -11,25 +11,34 @@
 //! A runtime holds no lock that the control side holds. Listeners are bound all along, whether the
 //! VIP is here or not (`IP_FREEBIND`), so a takeover needs nothing from this module.
 
-mod counters;
+pub(crate) mod buffer;
+pub(crate) mod counters;
+pub(crate) mod deadline;
+mod listen;
+pub(crate) mod peer;
+pub(crate) mod service;
+mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
 
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 pub use counters::{ServerCounts, ServiceCounts};
 
 use crate::health::HealthOverlay;
 use crate::plan::{ServiceKey, ServicePlan};
+use crate::sys;
 use counters::{Padded, ServiceCounters};
 
 /// What all runtimes are told, as one value.
 #[derive(Debug, Clone, Default)]
-struct Wish {
+pub(crate) struct Wish {
     services: BTreeMap<ServiceKey, ServiceWish>,
     /// How often each address was lost; a runtime that sees a higher number than before aborts.
     lost: BTreeMap<IpAddr, u64>,
@@ -39,23 +48,34 @@ struct Wish {
 
 /// A service to be served, and where to count it.
 #[derive(Debug, Clone)]
-struct ServiceWish {
+pub(crate) struct ServiceWish {
     plan: Arc<ServicePlan>,
     counters: Arc<ServiceCounters>,
 }
 
 /// What all runtimes share with the control side.
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     overlay: Arc<HealthOverlay>,
     heartbeats: Box<[Padded<AtomicU64>]>,
+    /// Client connections that one runtime may have.
+    connections_max: usize,
 }
+
+/// Descriptors kept back for everything that is no client: listeners, Raft, the store, the log.
+const FILES_RESERVED: u64 = 256;
+/// A client's own, its server's, and as many again for idle connections to servers.
+const FILES_PER_CLIENT: u64 = 3;
+/// However few descriptors there are, so many clients are let in.
+const CONNECTIONS_MIN: u64 = 64;
 
 /// The serving runtimes; dropping it ends them and closes every connection.
 #[derive(Debug)]
 pub struct Serving {
-    wish: watch::Sender<Arc<Wish>>,
+    /// `None` only while it is being dropped: that is how the runtimes learn of it.
+    wish: Option<watch::Sender<Arc<Wish>>>,
     shared: Arc<Shared>,
+    runtimes: Vec<JoinHandle<()>>,
 }
 
 /// Why serving could not start.
@@ -79,9 +99,19 @@ impl Serving {
         let shared = Arc::new(Shared {
             overlay: Arc::new(HealthOverlay::new()),
             heartbeats: (0..threads.get()).map(|_| Padded::default()).collect(),
+            connections_max: connections_max(threads),
         });
-        let (wish, _) = watch::channel(Arc::new(Wish::default()));
-        Ok(Serving { wish, shared })
+        let (wish, heard) = watch::channel(Arc::new(Wish::default()));
+        let mut runtimes = Vec::with_capacity(threads.get());
+        for index in 0..threads.get() {
+            let (shared, heard) = (shared.clone(), heard.clone());
+            runtimes.push(spawn(index, shared, heard)?);
+        }
+        Ok(Serving {
+            wish: Some(wish),
+            shared,
+            runtimes,
+        })
     }
 
     /// Serves exactly these services from now on.
@@ -90,29 +120,25 @@ impl Serving {
     /// gone accepts nothing more and finishes what it has.
     pub fn apply(&self, services: BTreeMap<ServiceKey, ServicePlan>) {
         let runtimes = self.shared.heartbeats.len();
-        self.wish.send_if_modified(|wish| {
+        self.tell(|wish| {
             let mut next = BTreeMap::new();
             for (key, plan) in services {
                 let old = wish.services.get(&key);
                 next.insert(key, ServiceWish::next(old, plan, runtimes));
             }
-            Arc::make_mut(wish).services = next;
-            true
+            wish.services = next;
         });
     }
 
     /// Closes every connection whose client came to `ip`, which this machine does not hold any more.
     pub fn abort(&self, ip: IpAddr) {
-        self.wish.send_modify(|wish| {
-            *Arc::make_mut(wish).lost.entry(ip).or_default() += 1;
-        });
+        self.tell(|wish| *wish.lost.entry(ip).or_default() += 1);
     }
 
     /// The addresses that will move to another node soon: their HTTP answers say
     /// `Connection: close`, so that clients come again to whoever has them then.
     pub fn leave(&self, ips: BTreeSet<IpAddr>) {
-        self.wish
-            .send_modify(|wish| Arc::make_mut(wish).leaving = ips);
+        self.tell(|wish| wish.leaving = ips);
     }
 
     /// The verdicts of this machine's own probes; obeyed from the next pick on.
@@ -122,7 +148,10 @@ impl Serving {
 
     /// What each service has done.
     pub fn counts(&self) -> BTreeMap<ServiceKey, ServiceCounts> {
-        let wish = self.wish.borrow().clone();
+        let Some(wish) = &self.wish else {
+            return BTreeMap::new();
+        };
+        let wish = wish.borrow().clone();
         wish.services
             .iter()
             .map(|(key, service)| (key.clone(), service.counters.read()))
@@ -137,6 +166,65 @@ impl Serving {
             .map(|beat| beat.0.load(Ordering::Relaxed))
             .collect()
     }
+}
+
+impl Serving {
+    fn tell(&self, change: impl FnOnce(&mut Wish)) {
+        if let Some(wish) = &self.wish {
+            wish.send_modify(|wish| change(Arc::make_mut(wish)));
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.wish = None;
+        for runtime in self.runtimes.drain(..) {
+            // A panic in there has aborted the process already.
+            let _ = runtime.join();
+        }
+    }
+}
+
+/// Starts one runtime on a thread of its own.
+fn spawn(
+    index: usize,
+    shared: Arc<Shared>,
+    wish: watch::Receiver<Arc<Wish>>,
+) -> Result<JoinHandle<()>, StartError> {
+    let failed = |source| StartError::Runtime {
+        runtime: index,
+        source,
+    };
+    let (started, outcome) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().name(format!("serve-{index}"));
+    let body = move || {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => {
+                let _ = started.send(None);
+                runtime.block_on(worker::run(index, shared, wish));
+            }
+            Err(error) => {
+                let _ = started.send(Some(error));
+            }
+        }
+    };
+    let handle = thread.spawn(body).map_err(failed)?;
+    match outcome.recv() {
+        Ok(Some(error)) => Err(failed(error)),
+        Ok(None) | Err(_) => Ok(handle),
+    }
+}
+
+/// How many clients one of the runtimes may have, by the descriptors this process may open.
+fn connections_max(runtimes: NonZeroUsize) -> usize {
+    let files = sys::limits::raise_open_files();
+    let clients = files.saturating_sub(FILES_RESERVED) / FILES_PER_CLIENT;
+    let each = (clients / runtimes.get() as u64).max(CONNECTIONS_MIN);
+    usize::try_from(each).unwrap_or(usize::MAX)
 }
 
 impl ServiceWish {

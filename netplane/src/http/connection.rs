@@ -1,0 +1,249 @@
+//! A client's connection: request after request, in order, until one of the two has had enough.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use tokio::io::AsyncWrite;
+
+use super::flow::Flow;
+use super::framing::Framing;
+use super::head::find_end;
+use super::refusal::{Failure, Refusal};
+use super::request::{self, Facts, field_room};
+use super::write::{self, Coding};
+use super::{answer, exchange};
+use crate::serve::deadline::Deadline;
+use crate::serve::peer::Peer;
+use crate::serve::service::Service;
+
+/// After a refusal the client's bytes are thrown away for this long, so that a reset does not
+/// overtake the answer: one round trip of any client, and some.
+const LINGER_FOR: Duration = Duration::from_secs(1);
+/// And no more of them than this: whoever sends so much does not read answers.
+const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// What becomes of the client's connection after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The next request.
+    Again,
+    /// Closed.
+    Close,
+    /// Closed, after what the client still sends was thrown away.
+    Linger,
+    /// Reset, so that a cut answer cannot be taken for a whole one.
+    Reset,
+}
+
+/// A client and its request in hand.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) peer: Peer,
+    pub(crate) address: SocketAddr,
+    /// The address it came to.
+    pub(crate) local: IpAddr,
+    pub(crate) deadline: Deadline,
+    /// The request, on its way to the server.
+    pub(crate) up: Flow,
+    /// The request cannot be sent any further.
+    pub(crate) up_failed: bool,
+    /// The answer, on its way to the client.
+    pub(crate) down: Flow,
+    /// The client has closed its half; it may still wait for its answer.
+    half_closed: bool,
+}
+
+/// Serves a client until its connection ends.
+pub(crate) async fn serve(service: Rc<Service>, peer: Peer, address: SocketAddr) {
+    let plan = service.plan();
+    let mut client = Client {
+        peer,
+        address,
+        local: plan.listen.ip(),
+        deadline: Deadline::new(&plan.limits),
+        up: Flow::default(),
+        up_failed: false,
+        down: Flow::default(),
+        half_closed: false,
+    };
+    let ip = address.ip().to_canonical().to_string();
+    let mut first = true;
+    loop {
+        match one(&mut client, &service, &ip, first).await {
+            After::Again => first = false,
+            After::Close => break,
+            After::Linger => {
+                client.linger().await;
+                break;
+            }
+            After::Reset => {
+                client.peer.reset_on_close();
+                break;
+            }
+        }
+    }
+}
+
+/// Reads one request and has it answered.
+async fn one(client: &mut Client, service: &Service, ip: &str, first: bool) -> After {
+    let limits = service.limits();
+    let length = match client.head(limits.idle, limits.header, first).await {
+        Ok(Some(length)) => length,
+        Ok(None) => return After::Close,
+        Err(reason) => return client.refuse(service, reason).await,
+    };
+    let facts = match client.stage(service, ip, length) {
+        Ok(facts) => facts,
+        Err(reason) => return client.refuse(service, reason).await,
+    };
+    service.count(|shard| shard.requests.up());
+    client.deadline.begin(limits.idle, limits.total);
+    exchange::run(client, service, &facts).await
+}
+
+impl Client {
+    /// Waits for a whole head; `None` when the client goes without having asked anything.
+    async fn head(
+        &mut self,
+        idle: Duration,
+        header: Duration,
+        first: bool,
+    ) -> Result<Option<usize>, Refusal> {
+        let mut scanned = 0;
+        let mut begun = false;
+        let mut blank_line_allowed = true;
+        if !first && self.peer.buffer.is_empty() {
+            self.deadline.begin(idle, idle);
+        }
+        poll_fn(|cx| {
+            loop {
+                let blank = blank_line_allowed && self.peer.buffer.data().starts_with(b"\r\n");
+                if blank {
+                    // RFC 9112 section 2.2: one empty line before a request is forgiven.
+                    blank_line_allowed = false;
+                    self.peer.buffer.consume(2);
+                }
+                let waits = blank_line_allowed && self.peer.buffer.data() == b"\r";
+                if !self.peer.buffer.is_empty() && !waits {
+                    match find_end(self.peer.buffer.data(), &mut scanned) {
+                        Ok(None) => {}
+                        found => return Poll::Ready(found),
+                    }
+                    if !begun {
+                        begun = true;
+                        self.deadline.begin(header, header);
+                    }
+                }
+                match self.peer.poll_fill(cx) {
+                    Poll::Ready(Ok(count)) if count > 0 => {}
+                    Poll::Ready(_) => return Poll::Ready(Ok(None)),
+                    Poll::Pending => break,
+                }
+            }
+            match self.deadline.poll(cx) {
+                Poll::Ready(()) if begun => Poll::Ready(Err(Refusal::HeaderTimeout)),
+                Poll::Ready(()) => Poll::Ready(Ok(None)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Parses the head and stages the request, with as much of its body as is there: what is
+    /// refused in it is refused before any server hears of it.
+    fn stage(&mut self, service: &Service, ip: &str, length: usize) -> Result<Facts, Refusal> {
+        let mut room = field_room();
+        let parsed = request::parse(&self.peer.buffer.data()[..length], &mut room)?;
+        let facts = parsed.facts;
+        let host = &service.host;
+        self.up
+            .begin(facts.body, |lead| write::request(lead, &parsed, ip, host));
+        self.up_failed = false;
+        self.peer.buffer.consume(length);
+        self.up.stage(&mut self.peer.buffer)?;
+        Ok(facts)
+    }
+
+    /// Writes what is staged for the client and has no body.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| {
+            let Client {
+                peer,
+                down,
+                deadline,
+                ..
+            } = self;
+            let written = down.poll_write(cx, &mut peer.buffer, &mut peer.stream);
+            if written.is_pending() && deadline.poll(cx).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            written
+        })
+        .await
+    }
+
+    /// Refuses the client: counted, answered, closed.
+    pub(crate) async fn refuse(&mut self, service: &Service, reason: Refusal) -> After {
+        service.count_refusal(reason, self.address);
+        self.answer(reason.status(), reason.name(), false).await
+    }
+
+    /// Tells the client that no server answered: counted, answered, closed.
+    pub(crate) async fn fail(&mut self, service: &Service, reason: Failure, head: bool) -> After {
+        service.count_failure(reason, self.address);
+        self.answer(reason.status(), reason.name(), head).await
+    }
+
+    async fn answer(&mut self, status: u16, reason: &str, head: bool) -> After {
+        self.down.begin(Framing::None, |lead| {
+            answer::write(lead, status, reason, head, SystemTime::now());
+            Coding::Plain
+        });
+        self.deadline.begin(LINGER_FOR, LINGER_FOR);
+        match self.flush().await {
+            Ok(()) => After::Linger,
+            Err(_) => After::Close,
+        }
+    }
+
+    /// While a server thinks: whether the client's socket failed. What the client sends meanwhile
+    /// is its next request and stays in the buffer; that it closed its half is no failure.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.half_closed || !self.peer.buffer.is_empty() {
+            return false;
+        }
+        match self.peer.poll_fill(cx) {
+            Poll::Ready(Ok(0)) => {
+                self.half_closed = true;
+                false
+            }
+            Poll::Ready(Err(_)) => true,
+            Poll::Ready(Ok(_)) | Poll::Pending => false,
+        }
+    }
+
+    /// Says that nothing more comes, and reads until the client has understood.
+    async fn linger(&mut self) {
+        self.deadline.begin(LINGER_FOR, LINGER_FOR);
+        let mut thrown_away = 0;
+        poll_fn(|cx| {
+            let _ = Pin::new(&mut self.peer.stream).poll_shutdown(cx);
+            while thrown_away < LINGER_BYTES_MAX {
+                let there = self.peer.buffer.data().len();
+                self.peer.buffer.consume(there);
+                match self.peer.poll_fill(cx) {
+                    Poll::Ready(Ok(count)) if count > 0 => thrown_away += count,
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending => return self.deadline.poll(cx),
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}

@@ -1,0 +1,81 @@
+//! One socket with what was read from it.
+
+use std::cell::Cell;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::buffer::{Buffer, Buffers};
+
+/// A socket and its buffer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+    pub(crate) buffer: Buffer,
+    /// Set from outside: closing must be a reset.
+    reset: Rc<Cell<bool>>,
+}
+
+impl Peer {
+    pub(crate) fn new(stream: TcpStream, buffers: Rc<Buffers>, reset: Rc<Cell<bool>>) -> Self {
+        Peer {
+            stream,
+            buffer: Buffer::new(buffers),
+            reset,
+        }
+    }
+
+    /// Connects to a server.
+    ///
+    /// **Errors**: it cannot be reached, or not in time.
+    pub(crate) async fn connect(
+        to: SocketAddr,
+        within: Duration,
+        buffers: Rc<Buffers>,
+    ) -> io::Result<Self> {
+        let socket = if to.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        socket.set_nodelay(true)?;
+        let stream = tokio::time::timeout(within, socket.connect(to)).await??;
+        Ok(Peer::new(stream, buffers, Rc::default()))
+    }
+
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.buffer.poll_fill(cx, &mut self.stream)
+    }
+
+    /// Whether an idle connection has neither been closed nor said anything.
+    pub(crate) fn is_quiet(&self, certain: bool) -> bool {
+        let silent = |result: io::Result<usize>| {
+            result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        };
+        if certain {
+            return silent(SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]));
+        }
+        // Asks the kernel only where epoll has reported something since the last read.
+        silent(self.stream.try_read(&mut [0]))
+    }
+
+    /// Closing it will be a reset, so that the other side cannot take it for a proper end.
+    pub(crate) fn reset_on_close(&self) {
+        self.reset.set(true);
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if self.reset.get() {
+            // A socket that refuses this is closed in the ordinary way.
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}

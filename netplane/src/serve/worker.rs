@@ -1,0 +1,227 @@
+//! One runtime: it makes its listeners match the plan, and knows its connections.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::buffer::Buffers;
+use super::listen;
+use super::peer::Peer;
+use super::service::{Open, Service};
+use super::{Shared, Wish};
+use crate::http::{self, answer, refusal::Refusal};
+use crate::plan::{ServiceKey, ServiceKind};
+use crate::tcp;
+
+/// A tenth of what the lease's watchdog tolerates.
+const BEAT: Duration = Duration::from_millis(100);
+/// Idle server connections are looked over this often.
+const REAP: Duration = Duration::from_secs(1);
+
+/// What the tasks of one runtime share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) buffers: Rc<Buffers>,
+    connections: RefCell<HashMap<u64, Connection>>,
+    next: Cell<u64>,
+    leaving: RefCell<BTreeSet<IpAddr>>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    /// The address that its client came to.
+    ip: IpAddr,
+    task: AbortHandle,
+    reset: Rc<Cell<bool>>,
+}
+
+/// A service that is listened for.
+struct Running {
+    service: Rc<Service>,
+    listen: SocketAddr,
+    kind: ServiceKind,
+    listener: AbortHandle,
+}
+
+/// Runs until the control side is gone.
+pub(crate) async fn run(index: usize, shared: Arc<Shared>, mut wish: watch::Receiver<Arc<Wish>>) {
+    let worker = Rc::new(Worker {
+        index,
+        shared,
+        buffers: Rc::default(),
+        connections: RefCell::default(),
+        next: Cell::new(0),
+        leaving: RefCell::default(),
+    });
+    let mut running = BTreeMap::new();
+    let mut lost = BTreeMap::new();
+    let mut beat = tokio::time::interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reaped = Instant::now();
+    loop {
+        tokio::select! {
+            changed = wish.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let wish = wish.borrow_and_update().clone();
+                worker.obey(&wish, &mut lost);
+                worker.reconcile(&wish, &mut running);
+            }
+            now = beat.tick() => {
+                worker.shared.heartbeats[index].0.fetch_add(1, Ordering::Relaxed);
+                if now.duration_since(reaped) >= REAP {
+                    reaped = now;
+                    running.values().for_each(|running: &Running| running.service.reap(now));
+                }
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Takes note of addresses that leave or were lost.
+    fn obey(&self, wish: &Wish, lost: &mut BTreeMap<IpAddr, u64>) {
+        self.leaving.borrow_mut().clone_from(&wish.leaving);
+        for (ip, times) in &wish.lost {
+            if lost.insert(*ip, *times) != Some(*times) {
+                self.abort(*ip);
+            }
+        }
+    }
+
+    /// Resets every connection whose client came to `ip`.
+    fn abort(&self, ip: IpAddr) {
+        for connection in self
+            .connections
+            .borrow()
+            .values()
+            .filter(|one| one.ip == ip)
+        {
+            connection.reset.set(true);
+            connection.task.abort();
+        }
+    }
+
+    /// Makes the listeners match: first those that go, then those that come.
+    fn reconcile(self: &Rc<Self>, wish: &Wish, running: &mut BTreeMap<ServiceKey, Running>) {
+        running.retain(|key, old| {
+            let stays = wish
+                .services
+                .get(key)
+                .is_some_and(|wish| wish.plan.listen == old.listen && wish.plan.kind == old.kind);
+            if !stays {
+                old.listener.abort();
+                old.service.close();
+            }
+            stays
+        });
+        for (key, wish) in &wish.services {
+            if let Some(old) = running.get(key) {
+                old.service.adopt(wish);
+                continue;
+            }
+            let service = Service::new(key.clone(), self.clone(), wish);
+            let listen = wish.plan.listen;
+            let task = tokio::task::spawn_local(listen::run(service.clone(), listen));
+            let listener = task.abort_handle();
+            running.insert(
+                key.clone(),
+                Running {
+                    service,
+                    listen,
+                    kind: wish.plan.kind,
+                    listener,
+                },
+            );
+        }
+    }
+
+    /// Takes in a client, if there is room.
+    pub(crate) fn admit(
+        self: &Rc<Self>,
+        service: &Rc<Service>,
+        stream: TcpStream,
+        client: SocketAddr,
+    ) {
+        let reset = Rc::new(Cell::new(false));
+        let peer = Peer::new(stream, self.buffers.clone(), reset.clone());
+        let plan = service.plan();
+        if self.connections.borrow().len() >= self.shared.connections_max {
+            service.count_refusal(Refusal::Full, client);
+            turn_away(peer, plan.kind);
+            return;
+        }
+        let id = self.next.get();
+        self.next.set(id + 1);
+        let listed = Listed {
+            worker: self.clone(),
+            id,
+        };
+        let open = Open::new(service);
+        let service = service.clone();
+        let task = match plan.kind {
+            ServiceKind::Http => tokio::task::spawn_local(async move {
+                let _while_it_lives = (listed, open);
+                http::connection::serve(service, peer, client).await;
+            }),
+            ServiceKind::Tcp => tokio::task::spawn_local(async move {
+                let _while_it_lives = (listed, open);
+                tcp::serve(service, peer, client).await;
+            }),
+        };
+        let connection = Connection {
+            ip: plan.listen.ip(),
+            task: task.abort_handle(),
+            reset,
+        };
+        self.connections.borrow_mut().insert(id, connection);
+    }
+
+    pub(crate) fn is_leaving(&self, ip: IpAddr) -> bool {
+        self.leaving.borrow().contains(&ip)
+    }
+}
+
+/// Tells a client that there is no room, as well as one can without waiting.
+fn turn_away(peer: Peer, kind: ServiceKind) {
+    match kind {
+        ServiceKind::Tcp => peer.reset_on_close(),
+        ServiceKind::Http => {
+            let mut out = Vec::new();
+            let reason = Refusal::Full;
+            answer::write(
+                &mut out,
+                reason.status(),
+                reason.name(),
+                false,
+                SystemTime::now(),
+            );
+            // A fresh socket takes a few hundred bytes, or it is broken anyway.
+            let _ = peer.stream.try_write(&out);
+        }
+    }
+}
+
+/// A connection in the list of its runtime, for as long as this lives.
+struct Listed {
+    worker: Rc<Worker>,
+    id: u64,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.worker.connections.borrow_mut().remove(&self.id);
+    }
+}

@@ -1,0 +1,86 @@
+//! Bytes both ways between two sockets, each half closed when the other side's half is.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use crate::serve::deadline::Deadline;
+use crate::serve::peer::Peer;
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Both sides closed in good order.
+    Closed,
+    /// One of them failed, or the time was over.
+    Broken,
+}
+
+/// How far one direction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Open,
+    /// The source has closed; the sink must still be told.
+    Ending,
+    Closed,
+}
+
+/// Relays until both sides have closed, one failed, or `deadline` is over.
+///
+/// What stands in the buffers is relayed first.
+pub(crate) async fn both_ways(one: &mut Peer, two: &mut Peer, deadline: &mut Deadline) -> End {
+    let mut there = Half::Open;
+    let mut back = Half::Open;
+    poll_fn(|cx| {
+        let mut moved = false;
+        let forth = poll_half(cx, one, two, &mut there, &mut moved);
+        let back = poll_half(cx, two, one, &mut back, &mut moved);
+        match (forth, back) {
+            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => return Poll::Ready(End::Broken),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(End::Closed),
+            (Poll::Pending, _) | (_, Poll::Pending) => {}
+        }
+        if moved {
+            deadline.touch();
+        }
+        deadline.poll(cx).map(|()| End::Broken)
+    })
+    .await
+}
+
+/// One direction; ready when its end was passed on.
+fn poll_half(
+    cx: &mut Context<'_>,
+    from: &mut Peer,
+    to: &mut Peer,
+    half: &mut Half,
+    moved: &mut bool,
+) -> Poll<io::Result<()>> {
+    loop {
+        while !from.buffer.is_empty() {
+            let count = ready!(Pin::new(&mut to.stream).poll_write(cx, from.buffer.data()))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            from.buffer.consume(count);
+            *moved = true;
+        }
+        match half {
+            Half::Open => {
+                let count = ready!(from.poll_fill(cx))?;
+                *moved = true;
+                if count == 0 {
+                    *half = Half::Ending;
+                }
+            }
+            Half::Ending => {
+                ready!(Pin::new(&mut to.stream).poll_shutdown(cx))?;
+                *half = Half::Closed;
+            }
+            Half::Closed => return Poll::Ready(Ok(())),
+        }
+    }
+}
