@@ -1,10 +1,13 @@
 //! What stands in `deploy/` and is read by others than our compiler: systemd, bash, farmux itself.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use farmux_node::config;
 use farmux_node::settings::Settings;
+use farmux_raft::state::Config;
 use farmux_tests::lab::process::run;
 
 fn root() -> PathBuf {
@@ -72,5 +75,16 @@ fn the_example_settings_are_valid_and_show_the_defaults() -> Result<()> {
         .map_err(anyhow::Error::msg)
         .context("the least there is")?;
     ensure!(settings == least, "{settings:?}");
+    Ok(())
+}
+
+#[test]
+fn the_example_configuration_is_valid() -> Result<()> {
+    let text = std::fs::read_to_string(root().join("deploy/example/cluster.toml"))?;
+    let read = config::read(&text, &Config::default(), &BTreeMap::new());
+    let config = read.map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
+    let exported = config::export(&config);
+    let again = config::read(&exported, &config, &BTreeMap::new());
+    ensure!(again.is_ok_and(|again| again == config), "{exported}");
     Ok(())
 }
