@@ -25,7 +25,10 @@ fn a_token_that_is_not_good_is_refused_with_the_reason() -> Result<()> {
     let joiner = Node::start(&cluster.lab, "lb2", node_address(2))?;
     let refused = |token: &str| -> Result<String> {
         let (_, said) = joiner.refused(&["cluster", "join", token])?;
-        ensure!(said.contains("FMX-211") && said.len() > 40, "with code and reason: {said}");
+        ensure!(
+            said.contains("FMX-211") && said.len() > 40,
+            "with code and reason: {said}"
+        );
         ensure!(joiner.status()?.cluster.is_none(), "it is in no cluster");
         Ok(said)
     };

@@ -3,6 +3,7 @@
 
 mod admission;
 mod balance;
+mod bodies;
 mod failover;
 mod membership;
 mod network;
