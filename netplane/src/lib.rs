@@ -11,12 +11,14 @@
 //! ```
 
 pub mod balance;
+pub mod diff;
 pub mod health;
 pub mod http;
 pub mod origin;
 pub mod plan;
 pub mod probe;
 pub mod serve;
+#[expect(unsafe_code, reason = "the only place for it; each block says why it is sound")]
 pub mod sys;
 pub mod tcp;
 pub mod vip;

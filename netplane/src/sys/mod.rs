@@ -1,3 +1,26 @@
-//! The only unsafe and privileged calls; one file a concern, each block under its `SAFETY:`.
+//! The only unsafe and the only privileged calls of farmux.
+//!
+//! ```text
+//!   clock     CLOCK_BOOTTIME
+//!   limits    open files
+//!   netlink   addresses and interfaces
+//!   packet    raw ARP frames, in and out, through the qdisc
+//!   realtime  real-time scheduling, locked memory
+//!   sysctl    what the kernel says about ARP
+//! ```
+//!
+//! They decide nothing: whoever calls knows why. All of them work in the network namespace of the
+//! calling thread.
 
+mod clock;
 pub mod limits;
+mod netlink;
+mod packet;
+mod realtime;
+mod sysctl;
+
+pub use clock::boottime_ns;
+pub use netlink::{Link, Netlink, NetlinkError};
+pub use packet::PacketSocket;
+pub use realtime::{hurry, lock_memory, schedule_first};
+pub use sysctl::quiet_arp;

@@ -1,0 +1,211 @@
+//! Addresses and interfaces, by rtnetlink.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, CacheInfo,
+};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::{AddressMessageBuilder, Handle};
+use tokio::task::JoinHandle;
+
+/// A netlink socket of the network namespace in which it was opened.
+#[derive(Debug)]
+pub struct Netlink {
+    handle: Handle,
+    connection: JoinHandle<()>,
+}
+
+/// An interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The kernel's number for it.
+    pub index: u32,
+    /// Its link-layer address; `None` where that is not six bytes long.
+    pub mac: Option<[u8; 6]>,
+    /// Whether it is up and sees a carrier.
+    pub carrier: bool,
+}
+
+/// Why the kernel did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum NetlinkError {
+    /// There is no such interface (any more): look it up again.
+    #[error("the interface is missing")]
+    NoInterface,
+    /// There is no such address: it is gone already.
+    #[error("the address is not there")]
+    NoAddress,
+    /// Not allowed: the daemon needs `CAP_NET_ADMIN`.
+    #[error("not allowed: CAP_NET_ADMIN is missing")]
+    Forbidden,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Netlink {
+    /// Opens a socket; its traffic is moved by a task on the current runtime.
+    ///
+    /// **Errors**: the system gives no netlink socket.
+    ///
+    /// **Panics**: outside of a runtime.
+    pub fn open() -> io::Result<Netlink> {
+        let (connection, handle, _) = rtnetlink::new_connection()?;
+        Ok(Netlink {
+            handle,
+            connection: tokio::spawn(connection),
+        })
+    }
+
+    /// The interface of this name.
+    ///
+    /// **Errors**: [`NetlinkError::NoInterface`] where there is none.
+    pub async fn link(&self, name: &str) -> Result<Link, NetlinkError> {
+        let mut found = self
+            .handle
+            .link()
+            .get()
+            .match_name(name.to_owned())
+            .execute();
+        let message = found.try_next().await.map_err(refused)?;
+        message
+            .map(|message| link(&message))
+            .ok_or(NetlinkError::NoInterface)
+    }
+
+    /// Adds a floating address, or gives the one that is there another lifetime: a host route of
+    /// its own, no duplicate detection, never a source by choice, gone by itself after `lifetime`.
+    ///
+    /// **Errors**: [`NetlinkError`]; [`NetlinkError::NoInterface`] where the index means nothing.
+    pub async fn lend(
+        &self,
+        index: u32,
+        address: IpAddr,
+        lifetime: Duration,
+    ) -> Result<(), NetlinkError> {
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let mut request = self.handle.address().add(index, address, bits).replace();
+        let message = request.message_mut();
+        message.header.flags |= AddressHeaderFlags::Nodad;
+        // A broadcast address that is the VIP itself would be of no use to anybody.
+        message
+            .attributes
+            .retain(|each| !matches!(each, AddressAttribute::Broadcast(_)));
+        message
+            .attributes
+            .push(AddressAttribute::Flags(AddressFlags::Nodad));
+        let ifa_valid = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+        let mut times = CacheInfo::default();
+        (times.ifa_preferred, times.ifa_valid) = (0, ifa_valid);
+        message.attributes.push(AddressAttribute::CacheInfo(times));
+        request.execute().await.map_err(refused)
+    }
+
+    /// Removes a floating address.
+    ///
+    /// **Errors**: [`NetlinkError::NoAddress`] or [`NetlinkError::NoInterface`] where it is gone.
+    pub async fn withdraw(&self, index: u32, address: IpAddr) -> Result<(), NetlinkError> {
+        let message = match address {
+            IpAddr::V4(v4) => AddressMessageBuilder::<Ipv4Addr>::new()
+                .index(index)
+                .address(v4, 32)
+                .build(),
+            IpAddr::V6(v6) => AddressMessageBuilder::<Ipv6Addr>::new()
+                .index(index)
+                .address(v6, 128)
+                .build(),
+        };
+        self.handle
+            .address()
+            .del(message)
+            .execute()
+            .await
+            .map_err(refused)
+    }
+
+    /// The addresses on an interface that will vanish by themselves: those that were lent, not
+    /// those that an administrator configured.
+    ///
+    /// **Errors**: [`NetlinkError`].
+    pub async fn lent(&self, index: u32) -> Result<Vec<IpAddr>, NetlinkError> {
+        let found = self
+            .handle
+            .address()
+            .get()
+            .set_link_index_filter(index)
+            .execute();
+        let messages: Vec<AddressMessage> = found.try_collect().await.map_err(refused)?;
+        Ok(messages
+            .iter()
+            .filter(|message| is_lent(message))
+            .filter_map(local)
+            .collect())
+    }
+}
+
+impl Drop for Netlink {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+fn link(message: &LinkMessage) -> Link {
+    let mac = message.attributes.iter().find_map(|attribute| {
+        let LinkAttribute::Address(bytes) = attribute else {
+            return None;
+        };
+        <[u8; 6]>::try_from(bytes.as_slice()).ok()
+    });
+    let carrier = message
+        .header
+        .flags
+        .contains(LinkFlags::Running | LinkFlags::Up);
+    Link {
+        index: message.header.index,
+        mac,
+        carrier,
+    }
+}
+
+/// Whether an address is one host wide, deprecated from the start and has an end.
+fn is_lent(message: &AddressMessage) -> bool {
+    let bits = if message.header.family == AddressFamily::Inet {
+        32
+    } else {
+        128
+    };
+    let ends = |attribute: &AddressAttribute| {
+        matches!(attribute, AddressAttribute::CacheInfo(times)
+            if times.ifa_preferred == 0 && times.ifa_valid != u32::MAX)
+    };
+    message.header.prefix_len == bits && message.attributes.iter().any(ends)
+}
+
+/// The address itself: for IPv4 the local one of a pair that is equal here, for IPv6 the only one.
+fn local(message: &AddressMessage) -> Option<IpAddr> {
+    message.attributes.iter().find_map(|attribute| {
+        let AddressAttribute::Address(address) = attribute else {
+            return None;
+        };
+        Some(*address)
+    })
+}
+
+fn refused(error: rtnetlink::Error) -> NetlinkError {
+    let code = if let rtnetlink::Error::NetlinkError(message) = &error {
+        message.raw_code().abs()
+    } else {
+        0
+    };
+    match code {
+        libc::ENODEV | libc::ENXIO => NetlinkError::NoInterface,
+        libc::EADDRNOTAVAIL => NetlinkError::NoAddress,
+        libc::EPERM | libc::EACCES => NetlinkError::Forbidden,
+        _ => NetlinkError::Other(error.to_string()),
+    }
+}
