@@ -13,11 +13,19 @@
 //! addresses of VIPs nor the fence: whoever makes the thread passes a callback, which is told of
 //! every gain, extension and loss on the thread itself, so that a deadline can be written at once.
 
+mod acceptor;
 mod counters;
+mod dice;
+mod engine;
 mod legs;
+mod proposer;
 mod roster;
+mod session;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod time;
+mod wire;
 
 pub use counters::{Counters, Ignored};
 pub use legs::Legs;

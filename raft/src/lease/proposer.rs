@@ -1,0 +1,365 @@
+//! PURE. The proposer of one group: stand-by, candidate, owner.
+//!
+//! ```text
+//!   stand-by --own acceptor's lease ran out--> Prepare --majority promised--> Propose
+//!      ^  \___ back-off (refused, or R over) ____/  \______ back-off __________/  | majority accepted
+//!      |                                                                           v
+//!      +---- its own time is over, or released -------------------------------- owner --R--> Propose
+//!                                                        refused: higher ballot  `--> Prepare above
+//! ```
+//!
+//! A round is one question to everybody; it is over after R, and until then whoever did not answer
+//! is asked again. Answers are counted for the round whose question they repeat, for no other.
+//!
+//! **Source**: `vip-protocol.md`, section 4.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::acceptor::{Answer, Refusal};
+use super::counters::Ignored;
+use super::dice::Dice;
+use super::time::{BACK_OFF_MAX, BACK_OFF_MIN, BootTime, RANK_STEP, RESEND, Timing};
+use super::{Held, Roster};
+use crate::id::{Ballot, NodeId};
+
+/// What a proposer asks all acceptors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// To let no lower ballot through.
+    Prepare(Ballot),
+    /// To lend.
+    Propose(Ballot),
+    /// To forget what was lent, in favour of a node if one is named.
+    Release(Ballot, Option<NodeId>),
+}
+
+/// What a proposer wants done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Send this to these, this node's own acceptor among them.
+    Ask(Ask, BTreeSet<NodeId>),
+    /// It owns, until then.
+    Own(Held),
+    /// It owns no more.
+    Lost,
+}
+
+/// What a proposer has to know of the moment.
+pub(crate) struct View<'a> {
+    /// Now: before anything that is decided here is sent.
+    pub(crate) now: BootTime,
+    pub(crate) roster: &'a Roster,
+    pub(crate) timing: &'a Timing,
+    /// When the own acceptor's lease ran out, or will.
+    pub(crate) free_at: BootTime,
+    /// The highest ballot that the own acceptor promised.
+    pub(crate) promised: Ballot,
+    /// The last owner left it to this node.
+    pub(crate) invited: bool,
+    /// How many candidates are to be preferred to this node.
+    pub(crate) rank: u32,
+    /// Serving, and nobody with better legs was heard lately.
+    pub(crate) fit: bool,
+    /// The number that the next datagram gets.
+    pub(crate) counter: u64,
+}
+
+/// The proposer of one group.
+#[derive(Debug, Clone)]
+pub(crate) struct Proposer {
+    /// The highest ballot counter used or heard of.
+    highest: u64,
+    lease: Option<Held>,
+    /// Somebody promised a higher ballot: the next question must be a Prepare above it.
+    contested: bool,
+    round: Option<Round>,
+    /// An owner's next renewal; a stand-by's earliest next attempt.
+    next: BootTime,
+    /// The shortest pause after the next attempt that nobody answers.
+    pause: Duration,
+    /// It proposes nothing until then.
+    quiet_until: BootTime,
+}
+
+#[derive(Debug, Clone)]
+struct Round {
+    ask: Ask,
+    /// t0: before its first datagram left.
+    started: BootTime,
+    /// The number of its first datagram: what answers a lower one is late.
+    first: u64,
+    answered: BTreeSet<NodeId>,
+    granted: BTreeSet<NodeId>,
+    resend_at: BootTime,
+    won: bool,
+}
+
+impl Ask {
+    pub(crate) fn ballot(self) -> Ballot {
+        match self {
+            Ask::Prepare(ballot) | Ask::Propose(ballot) | Ask::Release(ballot, _) => ballot,
+        }
+    }
+}
+
+impl Proposer {
+    /// A stand-by that proposes nothing before `quiet_until`.
+    pub(crate) fn new(quiet_until: BootTime) -> Proposer {
+        Proposer {
+            highest: 0,
+            lease: None,
+            contested: false,
+            round: None,
+            next: BootTime(0),
+            pause: BACK_OFF_MIN,
+            quiet_until,
+        }
+    }
+
+    /// What it owns.
+    pub(crate) fn lease(&self) -> Option<Held> {
+        self.lease
+    }
+
+    /// When [`Proposer::poll`] has something to do, if nothing arrives before.
+    pub(crate) fn due(&self, view: &View<'_>) -> Option<BootTime> {
+        let expiry = self.lease.map(|lease| lease.until);
+        let work = match &self.round {
+            Some(round) => Some(round.due(view)),
+            None if self.lease.is_some() => Some(self.next),
+            None => self.attempt_at(view),
+        };
+        expiry.into_iter().chain(work).min()
+    }
+
+    /// Does what is due: ends, sends again, renews, attempts.
+    pub(crate) fn poll(&mut self, view: &View<'_>, dice: &mut Dice) -> Vec<Step> {
+        let mut steps = self.expire(view.now);
+        if let Some(round) = &mut self.round {
+            if view.now >= round.started + view.timing.renewal() {
+                self.end_round(view, dice);
+            } else if view.now >= round.resend_at {
+                steps.extend(round.ask_again(view));
+            }
+        }
+        if self.round.is_none() {
+            steps.extend(self.begin(view));
+        }
+        steps
+    }
+
+    /// Takes an answer to the question with the number `counter`; [`Proposer::poll`] came first,
+    /// with the same view, so that no lease outlives its time here.
+    ///
+    /// **Errors**: [`Ignored::StaleAnswer`] where that question is no longer asked.
+    pub(crate) fn answer(
+        &mut self,
+        view: &View<'_>,
+        dice: &mut Dice,
+        from: NodeId,
+        (counter, ballot): (u64, Ballot),
+        answer: Answer,
+    ) -> Result<Option<Step>, Ignored> {
+        let round = self.round.as_mut().ok_or(Ignored::StaleAnswer)?;
+        if counter < round.first || ballot != round.ask.ballot() || !round.fits(answer) {
+            return Err(Ignored::StaleAnswer);
+        }
+        round.answered.insert(from);
+        match answer {
+            // A learner accepts, uncounted; so does it refuse.
+            Answer::Promised | Answer::Accepted | Answer::Refused(_)
+                if !view.roster.is_voter(from) => {}
+            Answer::Promised | Answer::Accepted => {
+                round.granted.insert(from);
+            }
+            Answer::Refused(Refusal::HigherBallot(higher)) => {
+                self.highest = self.highest.max(higher.counter);
+                if self.lease.is_some() && !matches!(round.ask, Ask::Release(..)) {
+                    self.contested = true;
+                    return Ok(Some(self.prepare(view)));
+                }
+            }
+            Answer::Refused(Refusal::LiveLease(live)) => {
+                self.highest = self.highest.max(live.counter);
+            }
+            Answer::Refused(Refusal::NotAVoter) => {}
+        }
+        Ok(self.decide(view, dice))
+    }
+
+    /// Gives up what it owns or is about to own, and proposes nothing for a while.
+    pub(crate) fn release(&mut self, view: &View<'_>, to: Option<NodeId>) -> Vec<Step> {
+        let lease = self.lease.take();
+        let asked = match self.round.take().map(|round| round.ask) {
+            Some(Ask::Propose(ballot)) => Some(ballot),
+            Some(Ask::Prepare(_) | Ask::Release(..)) | None => None,
+        };
+        self.quiet_until = self.quiet_until.max(view.now + view.timing.start_quiet());
+        self.contested = false;
+        let Some(ballot) = asked.max(lease.map(|lease| lease.ballot)) else {
+            return Vec::new();
+        };
+        let mut steps: Vec<Step> = lease.map(|_| Step::Lost).into_iter().collect();
+        steps.push(self.ask(view, Ask::Release(ballot, to)));
+        steps
+    }
+
+    /// Heard somebody hold: whoever heals or boots steals nothing.
+    pub(crate) fn heard_holding(&mut self, now: BootTime, timing: &Timing) {
+        self.quiet_until = self.quiet_until.max(now + timing.holding_quiet());
+    }
+
+    /// What it owned is over at once, without a word to anybody.
+    pub(crate) fn drop_lease(&mut self) -> Vec<Step> {
+        self.round = None;
+        self.contested = false;
+        self.lease.take().map(|_| Step::Lost).into_iter().collect()
+    }
+
+    fn expire(&mut self, now: BootTime) -> Vec<Step> {
+        if self.lease.is_some_and(|lease| lease.until <= now) {
+            self.next = now;
+            self.pause = BACK_OFF_MIN;
+            return self.drop_lease();
+        }
+        Vec::new()
+    }
+
+    /// When a stand-by may attempt; `None` while it may not own.
+    fn attempt_at(&self, view: &View<'_>) -> Option<BootTime> {
+        if !view.fit || !view.roster.may_own(view.roster.me) {
+            return None;
+        }
+        if view.invited {
+            return Some(self.next.max(self.quiet_until));
+        }
+        let free = view.free_at.max(self.quiet_until);
+        Some(self.next.max(free + RANK_STEP * view.rank))
+    }
+
+    fn begin(&mut self, view: &View<'_>) -> Option<Step> {
+        match self.lease {
+            Some(_) if view.now < self.next => None,
+            Some(_) if self.contested => Some(self.prepare(view)),
+            Some(lease) => {
+                self.next = view.now + view.timing.renewal();
+                Some(self.ask(view, Ask::Propose(lease.ballot)))
+            }
+            None if self.attempt_at(view).is_some_and(|at| at <= view.now) => {
+                Some(self.prepare(view))
+            }
+            None => None,
+        }
+    }
+
+    fn prepare(&mut self, view: &View<'_>) -> Step {
+        self.highest = self.highest.max(view.promised.counter).saturating_add(1);
+        let ballot = Ballot {
+            counter: self.highest,
+            node: view.roster.me,
+        };
+        self.ask(view, Ask::Prepare(ballot))
+    }
+
+    fn ask(&mut self, view: &View<'_>, ask: Ask) -> Step {
+        self.round = Some(Round {
+            ask,
+            started: view.now,
+            first: view.counter,
+            answered: BTreeSet::new(),
+            granted: BTreeSet::new(),
+            resend_at: view.now + RESEND,
+            won: false,
+        });
+        Step::Ask(ask, view.roster.members.keys().copied().collect())
+    }
+
+    fn decide(&mut self, view: &View<'_>, dice: &mut Dice) -> Option<Step> {
+        let round = self.round.as_mut()?;
+        if !view.roster.is_majority(&round.granted) {
+            // Not only once it is hopeless: whoever has not answered by now may be the dead owner,
+            // and waiting for it would cost the rest of the round.
+            if self.lease.is_none() && round.is_refused(view) {
+                self.end_round(view, dice);
+            }
+            return None;
+        }
+        match round.ask {
+            Ask::Prepare(ballot) => {
+                self.next = view.now + view.timing.renewal();
+                Some(self.ask(view, Ask::Propose(ballot)))
+            }
+            Ask::Propose(ballot) if !round.won => {
+                let until = round.started + view.timing.own();
+                if until <= view.now {
+                    return None;
+                }
+                round.won = true;
+                self.pause = BACK_OFF_MIN;
+                self.contested = false;
+                let held = Held { ballot, until };
+                self.lease = Some(held);
+                Some(Step::Own(held))
+            }
+            Ask::Propose(_) | Ask::Release(..) => None,
+        }
+    }
+
+    /// A round that is over without having won: a stand-by pauses, an owner goes on at once.
+    fn end_round(&mut self, view: &View<'_>, dice: &mut Dice) {
+        let Some(round) = self.round.take() else {
+            return;
+        };
+        if self.lease.is_some() || matches!(round.ask, Ask::Release(..)) {
+            return;
+        }
+        if round.answered.iter().any(|node| *node != view.roster.me) {
+            self.pause = BACK_OFF_MIN;
+        }
+        let pause = self.pause + dice.span(self.pause);
+        self.next = view.now + pause.min(BACK_OFF_MAX);
+        self.pause = (self.pause * 2).min(BACK_OFF_MAX);
+    }
+}
+
+impl Round {
+    fn due(&self, view: &View<'_>) -> BootTime {
+        let end = self.started + view.timing.renewal();
+        if self.unanswered(view).is_empty() {
+            end
+        } else {
+            end.min(self.resend_at)
+        }
+    }
+
+    fn ask_again(&mut self, view: &View<'_>) -> Option<Step> {
+        self.resend_at = view.now + RESEND;
+        let to = self.unanswered(view);
+        (!to.is_empty()).then_some(Step::Ask(self.ask, to))
+    }
+
+    fn unanswered(&self, view: &View<'_>) -> BTreeSet<NodeId> {
+        let members = view.roster.members.keys().copied();
+        members
+            .filter(|node| !self.answered.contains(node))
+            .collect()
+    }
+
+    /// Whether the answer is one to this question.
+    fn fits(&self, answer: Answer) -> bool {
+        match (self.ask, answer) {
+            (Ask::Prepare(_), Answer::Promised)
+            | (Ask::Propose(_) | Ask::Release(..), Answer::Accepted)
+            | (_, Answer::Refused(_)) => true,
+            (Ask::Prepare(_), Answer::Accepted)
+            | (Ask::Propose(_) | Ask::Release(..), Answer::Promised) => false,
+        }
+    }
+
+    /// Whether a voter said no.
+    fn is_refused(&self, view: &View<'_>) -> bool {
+        let refused = |node: &NodeId| view.roster.is_voter(*node) && !self.granted.contains(node);
+        self.answered.iter().any(refused)
+    }
+}
