@@ -18,7 +18,10 @@ pub mod origin;
 pub mod plan;
 pub mod probe;
 pub mod serve;
-#[expect(unsafe_code, reason = "the only place for it; each block says why it is sound")]
+#[expect(
+    unsafe_code,
+    reason = "the only place for it; each block says why it is sound"
+)]
 pub mod sys;
 pub mod tcp;
 pub mod vip;
