@@ -67,13 +67,17 @@ apt_get() {
 }
 
 # Debian starts a service when its package is installed, unless policy-rc.d says 101. An nginx or
-# haproxy of the host is none of our business: what we need, the lab starts by itself.
+# haproxy of the host is none of our business: what we need, the lab starts by itself. The mark
+# tells a later run that a file left behind by a killed one is ours to remove.
 POLICY=/usr/sbin/policy-rc.d
+POLICY_MARK="by farmux, for the time of an installation"
 policy_is_ours=no
 no_services_start() {
-    [[ ! -e $POLICY ]] || return 0
+    if [[ -e $POLICY ]] && ! grep -q "$POLICY_MARK" "$POLICY"; then
+        return 0
+    fi
     policy_is_ours=yes
-    printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+    printf '#!/bin/sh\n# %s\nexit 101\n' "$POLICY_MARK" | as_root tee "$POLICY" >/dev/null
     as_root chmod 755 "$POLICY"
 }
 services_start_again() {

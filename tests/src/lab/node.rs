@@ -59,7 +59,7 @@ data = "{}"
 [networks]
 lan = "eth0"
 [log]
-level = "debug"
+level = "info"
 "#,
             socket.display(),
             data.display()
