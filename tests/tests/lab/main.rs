@@ -4,6 +4,7 @@
 mod admission;
 mod balance;
 mod bodies;
+mod faces;
 mod failover;
 mod membership;
 mod network;
