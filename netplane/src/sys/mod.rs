@@ -20,7 +20,7 @@ mod realtime;
 mod sysctl;
 
 pub use clock::boottime_ns;
-pub use netlink::{Link, Netlink, NetlinkError};
+pub use netlink::{Link, Netlink, NetlinkError, Subnet};
 pub use packet::PacketSocket;
 pub use realtime::{hurry, lock_memory, schedule_first};
 pub use sysctl::quiet_arp;

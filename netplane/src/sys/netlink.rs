@@ -1,8 +1,8 @@
 //! Addresses and interfaces, by rtnetlink.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+use std::{fmt, io};
 
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::AddressFamily;
@@ -29,6 +29,36 @@ pub struct Link {
     pub mac: Option<[u8; 6]>,
     /// Whether it is up and sees a carrier.
     pub carrier: bool,
+}
+
+/// An address with the size of the network around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subnet {
+    /// The machine's own address in it.
+    pub address: IpAddr,
+    /// Leading bits that all its addresses share.
+    pub prefix: u8,
+}
+
+impl Subnet {
+    /// Whether an address belongs to it.
+    pub fn contains(&self, other: IpAddr) -> bool {
+        let (own, other, bits) = match (self.address, other) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (u128::from(own.to_bits()), u128::from(other.to_bits()), 32)
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => (own.to_bits(), other.to_bits(), 128),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+        };
+        let host_bits = bits - u32::from(self.prefix).min(bits);
+        (own ^ other).checked_shr(host_bits).unwrap_or_default() == 0
+    }
+}
+
+impl fmt::Display for Subnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
 }
 
 /// Why the kernel did not do it.
@@ -128,23 +158,45 @@ impl Netlink {
             .map_err(refused)
     }
 
+    /// The subnets that an interface has an address in; those lent as host routes are in it too.
+    ///
+    /// **Errors**: [`NetlinkError`].
+    pub async fn subnets(&self, index: u32) -> Result<Vec<Subnet>, NetlinkError> {
+        let subnet = |message: &AddressMessage| {
+            Some(Subnet {
+                address: local(message)?,
+                prefix: message.header.prefix_len,
+            })
+        };
+        Ok(self
+            .addresses(index)
+            .await?
+            .iter()
+            .filter_map(subnet)
+            .collect())
+    }
+
     /// The addresses on an interface that will vanish by themselves: those that were lent, not
     /// those that an administrator configured.
     ///
     /// **Errors**: [`NetlinkError`].
     pub async fn lent(&self, index: u32) -> Result<Vec<IpAddr>, NetlinkError> {
+        let messages = self.addresses(index).await?;
+        Ok(messages
+            .iter()
+            .filter(|message| is_lent(message))
+            .filter_map(local)
+            .collect())
+    }
+
+    async fn addresses(&self, index: u32) -> Result<Vec<AddressMessage>, NetlinkError> {
         let found = self
             .handle
             .address()
             .get()
             .set_link_index_filter(index)
             .execute();
-        let messages: Vec<AddressMessage> = found.try_collect().await.map_err(refused)?;
-        Ok(messages
-            .iter()
-            .filter(|message| is_lent(message))
-            .filter_map(local)
-            .collect())
+        found.try_collect().await.map_err(refused)
     }
 }
 

@@ -1,8 +1,21 @@
 //! This machine as a member of a cluster: consensus, leases and wire, and the tasks between them.
+//!
+//! ```text
+//!                 Rpc                      state, membership (watch)
+//!   PeerServer ─────────▶ Consensus ──┬──▶ follow_roster ─▶ LeaseHandle ─datagrams─▶ other nodes
+//!   PeerClient ◀───────── (Store)     │                        │ deadlines (Leases), held (watch)
+//!        ▲                    ▲       │                        ▼
+//!        │ addresses          │       └──▶ follow_plan ─▶ Vips, Serving, Probing
+//!   follow_addresses          │ propose                        │ verdicts (mpsc)
+//!                             ├── report_health ◀──────────────┘
+//!                             ├── report_vips, report_nodes, report_quorum
+//!                             └── pager (leader only) ─SMTP─▶ relay
+//! ```
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use farmux_netplane::probe::Probing;
 use farmux_netplane::serve::Serving;
@@ -10,15 +23,26 @@ use farmux_netplane::vip::Vips;
 use farmux_raft::consensus::{Consensus, ProposeError};
 use farmux_raft::id::{Ballot, NodeId, RequestId, UnixMillis, VipName};
 use farmux_raft::lease::LeaseHandle;
+use farmux_raft::peer::{Identity, JoinStage, PeerClient, PeerServer, Refusals};
 use farmux_raft::state::{Applied, Command, NodeRole, Proposal, State};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::build::Seeds;
 
 /// A running member.
 pub struct Member {
-    pub(super) me: NodeId,
-    pub(super) role: NodeRole,
+    pub(super) identity: watch::Sender<Arc<Identity>>,
     pub(super) consensus: Consensus,
     pub(super) lease: LeaseHandle,
+    pub(super) peers: PeerClient,
+    pub(super) refusals: Arc<Refusals>,
     pub(super) wire: Option<Wire>,
+    pub(super) probing: Probing,
+    pub(super) seeds: watch::Sender<Seeds>,
+    pub(super) stage: watch::Receiver<Option<JoinStage>>,
+    pub(super) tasks: Mutex<JoinSet<()>>,
+    pub(super) _server: PeerServer,
 }
 
 /// What a balancer shows on the wire; a witness has none.
@@ -26,20 +50,23 @@ pub struct Wire {
     /// The addresses.
     pub vips: Vips,
     /// The services.
-    pub serving: Serving,
-    /// The checks.
-    pub probing: Probing,
+    pub serving: Arc<Serving>,
 }
 
 impl Member {
     /// Which node this is.
     pub fn me(&self) -> NodeId {
-        self.me
+        self.identity.borrow().node()
     }
 
     /// As what it joined.
     pub fn role(&self) -> NodeRole {
-        self.role
+        self.identity.borrow().role()
+    }
+
+    /// Who this node is, and proves to be; follows renewals.
+    pub fn identity(&self) -> watch::Receiver<Arc<Identity>> {
+        self.identity.subscribe()
     }
 
     /// The agreement.
@@ -62,9 +89,39 @@ impl Member {
         self.lease.held().borrow().clone()
     }
 
+    /// The other nodes.
+    pub fn peers(&self) -> &PeerClient {
+        &self.peers
+    }
+
+    /// Why connections were refused.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// How far this node is on its way to a vote, once it asked.
+    pub fn stage(&self) -> watch::Receiver<Option<JoinStage>> {
+        self.stage.clone()
+    }
+
     /// What this node shows on the wire; `None` on a witness.
     pub fn wire(&self) -> Option<&Wire> {
         self.wire.as_ref()
+    }
+
+    /// The checks; a witness that leads probes farms that nobody owns.
+    pub fn probing(&self) -> &Probing {
+        &self.probing
+    }
+
+    /// Whether this node votes.
+    pub fn votes(&self) -> bool {
+        self.consensus.membership().borrow().is_voter(self.me())
+    }
+
+    /// Learns where members answer, before the log says so.
+    pub(super) fn learn(&self, seeds: Seeds) {
+        self.seeds.send_replace(seeds);
     }
 
     /// Has a change decided, here or by the leader.
@@ -73,7 +130,48 @@ impl Member {
     pub async fn change(&self, command: Command) -> Result<Applied, ProposeError> {
         self.consensus.propose(proposal(command)).await
     }
+
+    /// Stops taking part: gives up what it holds, and writes nothing any more.
+    pub async fn stop(&self) {
+        for vip in self.held().keys() {
+            self.lease.release(vip, None);
+        }
+        let none_held = |held: &BTreeMap<VipName, Ballot>| held.is_empty();
+        let mut held = self.lease.held();
+        let _ = tokio::time::timeout(RELEASE_MAX, held.wait_for(none_held)).await;
+        self.lease.set_roster(None);
+        if let Some(wire) = &self.wire {
+            let mut shown = wire.vips.status();
+            let gone = shown.wait_for(|all| all.values().all(|vip| vip.shown_since.is_none()));
+            let _ = tokio::time::timeout(RELEASE_MAX, gone).await;
+        }
+        self.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .abort_all();
+        self.consensus.shutdown().await;
+    }
+
+    /// Where every member is reached.
+    pub fn addresses(&self) -> BTreeSet<SocketAddr> {
+        self.state()
+            .nodes
+            .values()
+            .flat_map(|node| node.peer_addresses.clone())
+            .collect()
+    }
+
+    /// Runs a task for as long as this member lives.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .spawn(task);
+    }
 }
+
+/// A release is one datagram and a netlink call; after a lease's time it has gone anyway.
+const RELEASE_MAX: Duration = Duration::from_millis(500);
 
 /// A command as a new proposal, made now.
 pub fn proposal(command: Command) -> Proposal {

@@ -1,15 +1,32 @@
 //! The daemon: builds everything, and names every task and channel.
 //!
 //! ```text
-//!   Node     this machine, in a cluster or not: takes orders (init, join, leave …)
-//!   Member   this machine as a member: owns consensus, lease thread, wire, and the tasks between
+//!   node         this machine, in a cluster or not: takes orders, one at a time
+//!   order        the orders, and why one may fail
+//!   membership   init, join, remove, leave
+//!   build        opens, binds and starts a member; member: what it then is (the drawing)
+//!   follow       what follows the state: roster, plan, addresses
+//!   report       what the log shall know: nodes, VIPs, majorities, health
+//!   handler      what other nodes ask
+//!   watchdog     what the lease thread calls; what ends the process
 //! ```
 
+mod admission;
+mod build;
+mod follow;
+mod handler;
 mod member;
+mod membership;
+mod network;
 mod node;
 mod order;
+mod report;
 mod roster;
+mod route;
+mod watchdog;
 
+pub use build::{BuildError, Seeds};
+pub use handler::Reporter;
 pub use member::{Member, Wire, proposal, wall_clock};
 pub use node::Node;
 pub use order::{InitOrder, InitVip, JoinOrder, OrderError, TokenOrder};

@@ -1,0 +1,227 @@
+//! Builds a member: opens, binds and starts everything, in the order in which things need each other.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use farmux_netplane::health::HealthOverlay;
+use farmux_netplane::plan::VipPlan;
+use farmux_netplane::probe::{Probing, Verdict};
+use farmux_netplane::serve::Serving;
+use farmux_netplane::vip::{Leases, Vips};
+use farmux_raft::consensus::{Consensus, ConsensusConfig};
+use farmux_raft::id::NodeId;
+use farmux_raft::lease::{self, LeaseHandle, Timing};
+use farmux_raft::peer::{Identity, JoinStage, PeerClient, PeerServer};
+use farmux_raft::state::NodeRole;
+use farmux_store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::admission::be_admitted;
+use super::handler::{PeerHandler, Reporter};
+use super::member::{Member, Wire};
+use super::{follow, report, watchdog};
+use crate::identity::HomeError;
+use crate::settings::Settings;
+
+/// Where members answer, as far as known before the log says so.
+pub type Seeds = BTreeMap<NodeId, Vec<SocketAddr>>;
+
+/// Why a member does not start; the daemon stops, and an operator reads it.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] farmux_store::OpenError),
+    /// An address of `node.toml` cannot be used.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The data folder is damaged.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A part does not start.
+    #[error("{0}")]
+    Part(String),
+}
+
+/// What a member is made of, before its tasks run.
+struct Parts {
+    member: Member,
+    vip_plans: watch::Sender<BTreeMap<Arc<str>, VipPlan>>,
+    verdicts: mpsc::Receiver<Verdict>,
+    addresses: watch::Receiver<Seeds>,
+    addresses_out: watch::Sender<Seeds>,
+    stage_out: watch::Sender<Option<JoinStage>>,
+}
+
+/// Starts this machine as a member.
+///
+/// **Errors**: [`BuildError`]; nothing goes on running.
+pub(super) async fn build(
+    settings: &Settings,
+    identity: Identity,
+    seeds: Seeds,
+    report: Reporter,
+) -> Result<Arc<Member>, BuildError> {
+    let parts = assemble(settings, identity, seeds, report).await?;
+    Ok(start_tasks(settings, parts))
+}
+
+async fn assemble(
+    settings: &Settings,
+    identity: Identity,
+    seeds: Seeds,
+    report: Reporter,
+) -> Result<Parts, BuildError> {
+    let me = identity.node();
+    let role = identity.role();
+    let config = ConsensusConfig {
+        me,
+        cluster: identity.cluster(),
+        epoch: identity.epoch(),
+    };
+    let store = open_store(&settings.data, me).await?;
+    let (identity, identities) = watch::channel(Arc::new(identity));
+    let (addresses_out, addresses) = watch::channel(seeds.clone());
+    let seeds = watch::Sender::new(seeds);
+    let refusals = Arc::default();
+    let peers = PeerClient::new(identities.clone(), addresses.clone(), Arc::clone(&refusals))
+        .map_err(part)?;
+    let state = store.state.clone();
+    let transport = Arc::new(peers.clone());
+    let consensus = Consensus::start(config, store.log, store.machine, state, transport)
+        .await
+        .map_err(part)?;
+    let handler = Arc::new(PeerHandler::new(consensus.clone(), report));
+    let listeners = listen(&settings.peer).await?;
+    let server =
+        PeerServer::spawn(listeners, identities, handler, Arc::clone(&refusals)).map_err(part)?;
+    let leases = Leases::default();
+    let (vip_plans, plans) = watch::channel(BTreeMap::new());
+    let wire = match role {
+        NodeRole::Balancer => Some(start_wire(settings, plans, &leases)?),
+        NodeRole::Witness => None,
+    };
+    let overlay = wire.as_ref().map_or_else(
+        || Arc::new(HealthOverlay::new()),
+        |wire| wire.serving.overlay(),
+    );
+    let (probing, verdicts) = Probing::start(overlay, own_addresses(settings)).map_err(part)?;
+    let lease = start_lease(settings, leases, wire.as_ref())?;
+    let (stage_out, stage) = watch::channel(None);
+    let member = Member {
+        identity,
+        consensus,
+        lease,
+        peers,
+        refusals,
+        wire,
+        probing,
+        seeds,
+        stage,
+        tasks: Mutex::new(JoinSet::new()),
+        _server: server,
+    };
+    Ok(Parts {
+        member,
+        vip_plans,
+        verdicts,
+        addresses,
+        addresses_out,
+        stage_out,
+    })
+}
+
+fn start_tasks(settings: &Settings, parts: Parts) -> Arc<Member> {
+    let member = Arc::new(parts.member);
+    let consensus = || member.consensus.clone();
+    let state = member.consensus.state();
+    let seeds = member.seeds.subscribe();
+    member.spawn(follow::follow_addresses(state, seeds, parts.addresses_out));
+    member.spawn(follow::follow_roster(Arc::clone(&member)));
+    let interfaces = settings.networks.clone();
+    member.spawn(follow::follow_plan(
+        Arc::clone(&member),
+        interfaces,
+        parts.vip_plans,
+    ));
+    member.spawn(report::report_nodes(consensus()));
+    member.spawn(report::report_quorum(consensus()));
+    member.spawn(report::report_vips(consensus(), member.lease.held()));
+    drop(parts.verdicts);
+    member.spawn(be_admitted(
+        Arc::clone(&member),
+        parts.addresses,
+        parts.stage_out,
+    ));
+    member.spawn(watchdog::stop_with_consensus(consensus()));
+    member
+}
+
+fn part(error: impl std::fmt::Display) -> BuildError {
+    BuildError::Part(error.to_string())
+}
+
+/// Where the store is.
+pub(super) fn store_folder(data: &Path) -> PathBuf {
+    data.join("store")
+}
+
+/// Opening reads the whole log, which may take a while on a slow disk.
+async fn open_store(data: &Path, me: NodeId) -> Result<Store, BuildError> {
+    let folder = store_folder(data);
+    let opened = tokio::task::spawn_blocking(move || Store::open(&folder, me)).await;
+    Ok(opened.map_err(part)??)
+}
+
+async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BuildError> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let bound = TcpListener::bind(address).await;
+        listeners.push(bound.map_err(|source| BuildError::Listen { address, source })?);
+    }
+    Ok(listeners)
+}
+
+fn start_wire(
+    settings: &Settings,
+    plans: watch::Receiver<BTreeMap<Arc<str>, VipPlan>>,
+    leases: &Leases,
+) -> Result<Wire, BuildError> {
+    let threads = NonZeroUsize::new(settings.threads()).unwrap_or(NonZeroUsize::MIN);
+    let serving = Arc::new(Serving::start(threads).map_err(part)?);
+    let abort = Arc::clone(&serving);
+    let on_lost = Box::new(move |address: IpAddr| abort.abort(address));
+    let vips = Vips::start(plans, leases.clone(), on_lost).map_err(part)?;
+    Ok(Wire { vips, serving })
+}
+
+/// Addresses of our own, from which probes leave where the kernel would take a VIP.
+fn own_addresses(settings: &Settings) -> Vec<IpAddr> {
+    let mut own: Vec<IpAddr> = settings.peer.iter().map(SocketAddr::ip).collect();
+    own.dedup();
+    own
+}
+
+fn start_lease(
+    settings: &Settings,
+    leases: Leases,
+    wire: Option<&Wire>,
+) -> Result<LeaseHandle, BuildError> {
+    let mut sockets = Vec::new();
+    for &address in &settings.peer {
+        let bound = UdpSocket::bind(address);
+        sockets.push(bound.map_err(|source| BuildError::Listen { address, source })?);
+    }
+    let hooks = watchdog::hooks(leases, wire.map(|wire| Arc::clone(&wire.serving)));
+    lease::spawn(sockets, Timing::default(), hooks).map_err(part)
+}

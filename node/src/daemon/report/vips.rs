@@ -1,0 +1,55 @@
+//! An owner reports itself, so that people and pages know where a VIP is.
+//!
+//! The lease itself is never in the log; a report that is late changes nothing but what is shown.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use farmux_raft::consensus::Consensus;
+use farmux_raft::id::{Ballot, NodeId, VipName};
+use farmux_raft::state::{Command, State};
+use tokio::sync::watch;
+
+use super::{TICK, propose};
+
+/// After a gain the failover's own traffic goes first; the log may learn of it a moment later.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Runs for ever.
+pub(crate) async fn report_vips(
+    consensus: Consensus,
+    mut held: watch::Receiver<BTreeMap<VipName, Ballot>>,
+) {
+    let me = consensus.config().me;
+    loop {
+        let owned = held.borrow_and_update().clone();
+        let state = consensus.state().borrow().clone();
+        for command in unreported(&state, me, &owned) {
+            propose(&consensus, command).await;
+        }
+        if tokio::time::timeout(TICK, held.changed())
+            .await
+            .is_ok_and(|changed| changed.is_err())
+        {
+            return;
+        }
+        tokio::time::sleep(SETTLE).await;
+    }
+}
+
+/// PURE. What we own and the state does not know of.
+fn unreported(state: &State, me: NodeId, held: &BTreeMap<VipName, Ballot>) -> Vec<Command> {
+    let known = |vip: &VipName| {
+        state
+            .vips
+            .get(vip)
+            .is_some_and(|standing| standing.owner == me)
+    };
+    held.iter()
+        .filter(|(vip, _)| state.config.vips.contains_key(*vip) && !known(vip))
+        .map(|(vip, ballot)| Command::ReportVip {
+            vip: vip.clone(),
+            ballot: *ballot,
+        })
+        .collect()
+}
