@@ -227,3 +227,6 @@ impl State {
         Ok(Applied::Node(id))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,387 @@
+//! Pages: which ones are written, to whom they are due, and when nobody waits any more.
+
+use super::*;
+
+#[test]
+fn a_server_goes_down_and_comes_back() {
+    let mut house = House::up();
+    assert_eq!(
+        house.pages(),
+        Vec::<String>::new(),
+        "from unknown to up is no news"
+    );
+    house.down("s2");
+    house.at += 190_000;
+    house.recover("s2");
+    assert_eq!(
+        house.pages(),
+        [
+            "DOWN shop/s2: connection refused (3 of 4 up)",
+            "UP shop/s2: up again after 3m 11s (4 of 4 up)",
+        ]
+    );
+    let evidence = house
+        .state
+        .pages
+        .iter()
+        .next()
+        .map(|page| page.evidence.clone());
+    let wanted = "check web on 10.0.0.22:80: connection refused, seen by lb1";
+    assert_eq!(evidence, Some(vec![wanted.to_owned()]));
+}
+
+#[test]
+fn a_server_that_was_never_up_is_paged_when_it_is_down() {
+    let mut house = House::full();
+    house.down("s1");
+    assert_eq!(
+        house.pages(),
+        ["DOWN shop/s1: connection refused (0 of 4 up, 3 unknown)"]
+    );
+}
+
+#[test]
+fn a_server_with_several_checks_is_one_subject() {
+    let mut house = House::up();
+    let mut config = shop(4);
+    shop_of(&mut config)
+        .services
+        .insert(name("api"), service(81, Some(http_check())));
+    house.configure(config).expect("it is valid");
+    for n in 1..=4 {
+        house.report("shop", &format!("s{n}"), "api", Health::Up, "");
+    }
+    house.report("shop", "s1", "api", Health::Down, "status 500");
+    house.down("s1");
+    house.report("shop", "s1", "api", Health::Up, "");
+    assert_eq!(
+        house.pages(),
+        ["DOWN shop/s1: api: status 500 (3 of 4 up)"],
+        "web still fails"
+    );
+    house.recover("s1");
+    assert_eq!(house.pages().len(), 2);
+}
+
+#[test]
+fn the_last_server_takes_the_farm_with_it() {
+    let mut house = House::bare();
+    house.configure(shop(2)).expect("it is valid");
+    for server in ["s1", "s2"] {
+        house.recover(server);
+    }
+    house.down("s1");
+    house.down("s2");
+    house.recover("s1");
+    assert_eq!(
+        house.pages(),
+        [
+            "DOWN shop/s1: connection refused (1 of 2 up)",
+            "DOWN shop/s2: connection refused (0 of 2 up)",
+            "DOWN farm shop: no server left (0 of 2 up)",
+            "UP shop/s1: up again after 2.0s (1 of 2 up)",
+            "UP farm shop: serving again after 1.0s (1 of 2 up)",
+        ]
+    );
+}
+
+#[test]
+fn a_new_farm_is_not_down_before_every_verdict_is_in() {
+    let mut house = House::bare();
+    house.configure(shop(2)).expect("it is valid");
+    house.down("s1");
+    assert_eq!(house.pages().len(), 1, "s2 may still be up");
+    house.down("s2");
+    assert_eq!(house.pages().len(), 3);
+}
+
+#[test]
+fn what_is_ordered_out_is_not_paged_unless_a_failure_makes_it_the_last() {
+    let mut house = House::bare();
+    house.configure(shop(2)).expect("it is valid");
+    for server in ["s1", "s2"] {
+        house.recover(server);
+        house
+            .admin(server, AdminState::Drain)
+            .expect("it was ready");
+    }
+    assert_eq!(house.pages(), Vec::<String>::new(), "both were ordered out");
+    house.admin("s1", AdminState::Ready).expect("it was not");
+    house.down("s1");
+    assert_eq!(
+        house.pages(),
+        [
+            "DOWN shop/s1: connection refused (0 of 2 up, 1 draining)",
+            "DOWN farm shop: no server left (0 of 2 up, 1 draining)",
+        ]
+    );
+}
+
+#[test]
+fn maintenance_closes_an_incident_without_a_word() {
+    let mut house = House::up();
+    house.down("s2");
+    house
+        .admin("s2", AdminState::Maintenance)
+        .expect("it was ready");
+    assert_eq!(house.pages().len(), 1);
+    assert!(house.state.incidents.is_empty());
+    house.admin("s2", AdminState::Ready).expect("it was not");
+    house.down("s2");
+    assert_eq!(
+        house.pages().len(),
+        2,
+        "a new incident with a page of its own"
+    );
+    let ids: std::collections::BTreeSet<_> = house.state.pages.iter().map(|p| p.id).collect();
+    assert_eq!(ids.len(), 2);
+}
+
+#[test]
+fn what_is_removed_closes_without_a_word_and_never_reuses_an_id() {
+    let mut house = House::up();
+    house.down("s4");
+    let first = house.state.pages.iter().next().map(|page| page.id);
+    house.configure(shop(3)).expect("it is valid");
+    assert!(house.state.incidents.is_empty());
+    assert_eq!(house.pages().len(), 1);
+    house.configure(shop(4)).expect("it is valid");
+    house.down("s4");
+    let second = house.state.pages.iter().last().map(|page| page.id);
+    assert_ne!(first, second);
+}
+
+#[test]
+fn a_lost_majority_is_told_when_it_is_found() {
+    let mut house = House::full();
+    let at = house.at;
+    let report = |lost, regained| Command::ReportQuorum {
+        lost: UnixMillis(lost),
+        regained: UnixMillis(regained),
+    };
+    assert_eq!(
+        house.order(report(at, at - 1)),
+        Err(Reject::QuorumBackwards)
+    );
+    assert_eq!(house.order(report(at, at + 75_000)), Ok(Applied::Done));
+    assert_eq!(
+        house.pages(),
+        [
+            "DOWN quorum: no majority of the nodes answered: nothing could be changed ()",
+            "UP quorum: a majority answers again after 1m 15s (3 of 3 nodes)",
+        ]
+    );
+    assert!(house.state.incidents.is_empty());
+}
+
+fn delivered(page: PageId, outcome: DeliveryOutcome) -> Command {
+    Command::RecordDelivery {
+        page,
+        contact: name("ops"),
+        by: NodeId(1),
+        outcome,
+    }
+}
+
+fn failed() -> DeliveryOutcome {
+    DeliveryOutcome::Failed("450 later\r\nplease".to_owned())
+}
+
+#[test]
+fn a_delivery_is_due_until_it_is_made() {
+    let mut house = House::up();
+    house.down("s1");
+    let due = house.state.due_pages();
+    let page = due[0].page;
+    let opened = house.state.pages.get(&page).map(|page| page.at);
+    assert_eq!((due.len(), Some(due[0].not_before)), (1, opened), "at once");
+
+    for wait_ms in [5_000, 10_000, 20_000] {
+        house.order(delivered(page, failed())).expect("it is due");
+        let due = house.state.due_pages();
+        assert_eq!(due[0].not_before, UnixMillis(house.at + wait_ms));
+    }
+    let delivery = house
+        .state
+        .pages
+        .get(&page)
+        .and_then(|page| page.deliveries.get("ops"));
+    let (last, error) = (Some(UnixMillis(house.at)), "450 later please".to_owned());
+    assert_eq!(
+        delivery,
+        Some(&Delivery::Due {
+            failures: 3,
+            last,
+            error
+        })
+    );
+
+    assert_eq!(
+        house.order(delivered(page, DeliveryOutcome::Delivered)),
+        Ok(Applied::Done)
+    );
+    assert_eq!(
+        house.order(delivered(page, failed())),
+        Ok(Applied::Unchanged)
+    );
+    assert_eq!(house.state.due_pages(), []);
+}
+
+#[test]
+fn a_delivery_is_given_up_a_day_after_its_incident() {
+    let mut house = House::up();
+    house.down("s1");
+    let page = house.state.due_pages()[0].page;
+    house.at += 10 * 86_400_000;
+    house.order(delivered(page, failed())).expect("it is due");
+    assert_eq!(
+        house.state.due_pages().len(),
+        1,
+        "the incident is open: it is still due"
+    );
+
+    house.recover("s1");
+    let over = house.at;
+    house.at += 86_400_000 - 3_000;
+    house.order(delivered(page, failed())).expect("it is due");
+    assert_eq!(
+        house.state.due_pages().len(),
+        2,
+        "not a day yet: Down and Up are due"
+    );
+    house.at = over + 86_400_000;
+    house.order(delivered(page, failed())).expect("it is due");
+    let delivery = house
+        .state
+        .pages
+        .get(&page)
+        .and_then(|page| page.deliveries.get("ops"));
+    assert_eq!(delivery, Some(&Delivery::Expired));
+}
+
+#[test]
+fn deliveries_that_nobody_waits_for_are_refused_or_given_up() {
+    let mut house = House::up();
+    house.down("s1");
+    let page = house.state.due_pages()[0].page;
+    assert_eq!(
+        house.order(delivered(PageId(1), failed())),
+        Err(Reject::UnknownPage(PageId(1)))
+    );
+    let contact: crate::id::ContactName = name("boss");
+    let outcome = DeliveryOutcome::Delivered;
+    let command = Command::RecordDelivery {
+        page,
+        contact: contact.clone(),
+        by: NodeId(1),
+        outcome,
+    };
+    assert_eq!(
+        house.order(command),
+        Err(Reject::NotAddressed { page, contact })
+    );
+
+    let mut config = shop(4);
+    config.contacts = BTreeMap::from([(name("boss"), contact_of("boss"))]);
+    house.configure(config).expect("it is valid");
+    assert_eq!(
+        house.state.due_pages(),
+        [],
+        "ops left, and boss came after it"
+    );
+}
+
+fn contact_of(user: &str) -> Contact {
+    let mut contact = contact();
+    contact.mail.to = vec![format!("{user}@example.com")];
+    contact
+}
+
+#[test]
+fn a_page_is_taken_on_by_one() {
+    let mut house = House::up();
+    house.down("s1");
+    let page = house.state.due_pages()[0].page;
+    let ack = |page, by: &str| Command::Acknowledge {
+        page,
+        by: by.to_owned(),
+    };
+    assert_eq!(house.order(ack(page, "ada")), Ok(Applied::Done));
+    assert_eq!(house.order(ack(page, "ada")), Ok(Applied::Unchanged));
+    let taken = Reject::AlreadyAcknowledged {
+        page,
+        by: "ada".to_owned(),
+    };
+    assert_eq!(house.order(ack(page, "bob")), Err(taken));
+    assert_eq!(
+        house.order(ack(PageId(1), "bob")),
+        Err(Reject::UnknownPage(PageId(1)))
+    );
+    assert_eq!(
+        house.order(ack(page, "")).expect_err("empty").code(),
+        "FMX-S032"
+    );
+    assert_eq!(
+        house
+            .order(ack(page, "a\nb"))
+            .expect_err("two lines")
+            .code(),
+        "FMX-S032"
+    );
+}
+
+#[test]
+fn ten_thousand_pages_are_kept_and_open_ones_last_longest() {
+    let mut house = House::up();
+    house.down("s1");
+    let open = house.state.due_pages()[0].page;
+    let ballot = |counter, node| Ballot {
+        counter,
+        node: NodeId(node),
+    };
+    for n in 1..=10_005 {
+        let vip = name("front");
+        let proposal = Proposal {
+            id: RequestId(1_000_000 + u128::from(n)),
+            at: UnixMillis(house.at),
+            command: Command::ReportVip {
+                vip,
+                ballot: ballot(n + 1, 1 + n % 2),
+            },
+        };
+        assert_eq!(house.state.apply(1, proposal), Ok(Applied::Done));
+    }
+    assert_eq!(house.state.pages.len(), PAGES_MAX);
+    assert!(
+        house.state.pages.get(&open).is_some(),
+        "it is the oldest, but open"
+    );
+}
+
+#[test]
+fn a_page_id_depends_on_cluster_subject_and_transition_only() {
+    let (farm, server) = shop_server("s1");
+    let subjects = [
+        Subject::Server(farm.clone(), server),
+        Subject::Server(name("shops"), name("1")),
+        Subject::Farm(farm),
+        Subject::Node(NodeId(1)),
+        Subject::Node(NodeId(2)),
+        Subject::Vip(name("shop")),
+        Subject::Quorum,
+    ];
+    let mut ids = std::collections::BTreeSet::new();
+    for cluster in [ClusterId(1), ClusterId(2)] {
+        for transition in [1, 2] {
+            ids.extend(
+                subjects
+                    .iter()
+                    .map(|subject| page_id(cluster, subject, transition)),
+            );
+        }
+    }
+    assert_eq!(ids.len(), 2 * 2 * subjects.len(), "no two are equal");
+    // For ever: receivers fold by it, across versions of farmux.
+    let golden = page_id(ClusterId(7), &Subject::Quorum, 1);
+    assert_eq!(golden.to_string(), "46e888dc254c3db0c9b79e19ee7daad2");
+}

@@ -1,0 +1,121 @@
+//! Refusals: each has a code of its own, and words for the operator.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+/// One of each; a new variant belongs here too.
+fn all() -> Vec<Reject> {
+    let (farm, server) = shop_server("s1");
+    let ballot = Ballot::default();
+    let fault = Fault {
+        at: String::new(),
+        kind: FaultKind::Missing,
+    };
+    let token = TokenId(1);
+    vec![
+        Reject::AlreadyInitialised,
+        Reject::NotInitialised,
+        Reject::UnknownNode(NodeId(1)),
+        Reject::BadNode {
+            name: name("lb1"),
+            fault: fault.clone(),
+        },
+        Reject::NodeNameTaken {
+            node: NodeId(1),
+            name: name("lb1"),
+        },
+        Reject::NodeAddressTaken {
+            address: String::new(),
+            owner: String::new(),
+        },
+        Reject::TooManyNodes { max: 7 },
+        Reject::LastBalancer(NodeId(1)),
+        Reject::Witness(NodeId(1)),
+        Reject::UnknownToken,
+        Reject::TokenExpired(token),
+        Reject::TokenUsed(token),
+        Reject::TokenRole {
+            token,
+            role: NodeRole::Witness,
+        },
+        Reject::TokenLifetime(token),
+        Reject::TokenExists(token),
+        Reject::TooManyTokens { max: 100 },
+        Reject::RevisionMoved {
+            base: RevisionId(1),
+            newest: RevisionId(2),
+        },
+        Reject::InvalidConfig(vec![fault]),
+        Reject::BadText {
+            what: "it".to_owned(),
+            min: 1,
+            max: 2,
+        },
+        Reject::UnknownFarm(farm.clone()),
+        Reject::UnknownServer { farm, server },
+        Reject::UnknownVip(name("front")),
+        Reject::StaleBallot {
+            vip: name("front"),
+            given: ballot,
+            newest: ballot,
+        },
+        Reject::StaleTerm {
+            given: 1,
+            current: 2,
+        },
+        Reject::TooManyChanges { have: 2, max: 1 },
+        Reject::QuorumBackwards,
+        Reject::UnknownPage(PageId(1)),
+        Reject::NotAddressed {
+            page: PageId(1),
+            contact: name("ops"),
+        },
+        Reject::AlreadyAcknowledged {
+            page: PageId(1),
+            by: "ada".to_owned(),
+        },
+        Reject::TooManyAdmins { max: 100 },
+    ]
+}
+
+#[test]
+fn every_refusal_has_a_code_of_its_own_and_every_code_an_explanation() {
+    let codes: BTreeSet<&str> = all().iter().map(Reject::code).collect();
+    assert_eq!(codes.len(), all().len(), "two refusals share a code");
+    let explained: Vec<&str> = EXPLANATIONS.iter().map(|e| e.code).collect();
+    assert_eq!(
+        explained,
+        codes.into_iter().collect::<Vec<_>>(),
+        "in order, each once"
+    );
+    for refusal in all() {
+        assert!(!refusal.mend().is_empty(), "{refusal}");
+        assert!(!refusal.to_string().is_empty());
+    }
+}
+
+#[test]
+fn administrators_are_listed_until_their_certificates_run_out() {
+    let mut house = House::bare();
+    let cert = |n: u32, expires| Command::RecordAdminCert {
+        name: format!("admin{n}"),
+        expires: UnixMillis(expires),
+    };
+    let later = house.at + 1_000_000;
+    for n in 0..100 {
+        assert_eq!(house.order(cert(n, later)), Ok(Applied::Done));
+    }
+    assert_eq!(
+        house.order(cert(100, later)),
+        Err(Reject::TooManyAdmins { max: 100 })
+    );
+    assert_eq!(
+        house.order(cert(0, later)),
+        Ok(Applied::Done),
+        "a renewal needs no room"
+    );
+    house.at = later;
+    assert_eq!(house.order(cert(100, later * 2)), Ok(Applied::Done));
+    assert_eq!(house.state.admins.len(), 1);
+}
