@@ -13,5 +13,7 @@ pub mod config;
 pub mod daemon;
 pub mod fault;
 pub mod identity;
+pub mod pager;
 pub mod plan;
+pub mod reporter;
 pub mod settings;

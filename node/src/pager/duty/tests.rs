@@ -1,0 +1,273 @@
+//! The loop with stand-ins: a cluster that decides or does not, a courier that counts.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use farmux_raft::consensus::{BoxFuture, Quorum, Role};
+use farmux_raft::id::{ContactName, PageId};
+use farmux_raft::state::{Applied, Delivery, Health, Proposal};
+
+use super::*;
+use crate::pager::testing::{self, TERM};
+
+/// No condition in here may take longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Applies what is proposed, except the first few times.
+struct Cluster {
+    state: watch::Sender<Arc<State>>,
+    refuse: Mutex<u32>,
+    asked: AtomicU64,
+}
+
+impl Proposer for Cluster {
+    fn propose(&self, proposal: Proposal) -> BoxFuture<'static, Result<Applied, NotDecided>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let mut refuse = self.refuse.lock().expect("no test panics with it");
+        if *refuse > 0 {
+            *refuse -= 1;
+            return Box::pin(async { Err(NotDecided::Later("no quorum".to_owned())) });
+        }
+        let mut answer = Ok(Applied::Unchanged);
+        self.state.send_modify(|state| {
+            answer = Arc::make_mut(state)
+                .apply(TERM, proposal)
+                .map_err(NotDecided::Rejected);
+        });
+        Box::pin(async move { answer })
+    }
+}
+
+/// Writes down what it carries; every attempt takes a moment.
+struct Post {
+    outcome: DeliveryOutcome,
+    carried: Mutex<Vec<Errand>>,
+    flying: Mutex<Flying>,
+}
+
+#[derive(Default)]
+struct Flying {
+    now: BTreeMap<Vec<String>, u32>,
+    most_each: u32,
+    most: u32,
+}
+
+impl Courier for Arc<Post> {
+    fn deliver(&self, errand: Errand) -> BoxFuture<'static, Receipt> {
+        let post = Arc::clone(self);
+        Box::pin(async move {
+            let to = errand.channel.to.clone();
+            {
+                let mut flying = post.flying.lock().expect("no panic");
+                let each = flying.now.entry(to.clone()).or_default();
+                *each += 1;
+                let each = *each;
+                flying.most_each = flying.most_each.max(each);
+                flying.most = flying.most.max(flying.now.values().sum());
+            }
+            post.carried.lock().expect("no panic").push(errand);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            *post
+                .flying
+                .lock()
+                .expect("no panic")
+                .now
+                .entry(to)
+                .or_default() -= 1;
+            Receipt {
+                outcome: post.outcome.clone(),
+                words: "250 taken".to_owned(),
+                reached: BTreeSet::new(),
+            }
+        })
+    }
+}
+
+struct Bench {
+    cluster: Arc<Cluster>,
+    post: Arc<Post>,
+    standing: watch::Sender<Standing>,
+    _pager: Pager,
+}
+
+fn standing(role: Role, quorum: Quorum, leader: Option<u64>) -> Standing {
+    Standing {
+        me: NodeId(1),
+        term: TERM,
+        role,
+        leader: leader.map(NodeId),
+        last_index: None,
+        applied_index: None,
+        snapshot_index: None,
+        quorum,
+        lag: BTreeMap::new(),
+    }
+}
+
+fn leads() -> Standing {
+    standing(
+        Role::Leader,
+        Quorum::Fresh {
+            since: Instant::now(),
+        },
+        Some(1),
+    )
+}
+
+fn bench(state: State, standing: Standing, refuse: u32, outcome: DeliveryOutcome) -> Bench {
+    let (sender, states) = watch::channel(Arc::new(state));
+    let (standing, standings) = watch::channel(standing);
+    let (refuse, asked) = (Mutex::new(refuse), AtomicU64::new(0));
+    let cluster = Arc::new(Cluster {
+        state: sender,
+        refuse,
+        asked,
+    });
+    let post = Arc::new(Post {
+        outcome,
+        carried: Mutex::default(),
+        flying: Mutex::default(),
+    });
+    let pager = Pager::spawn(PagerParts {
+        me: NodeId(1),
+        own: vec![],
+        state: states,
+        standing: standings,
+        proposer: Arc::clone(&cluster) as Arc<dyn Proposer>,
+        courier: Arc::new(Arc::clone(&post)),
+    });
+    Bench {
+        cluster,
+        post,
+        standing,
+        _pager: pager,
+    }
+}
+
+impl Bench {
+    fn carried(&self) -> Vec<(String, Vec<String>)> {
+        let carried = self.post.carried.lock().expect("no panic");
+        carried
+            .iter()
+            .map(|e| (e.mail.message_id.clone(), e.channel.to.clone()))
+            .collect()
+    }
+
+    async fn until(&self, what: &str, mut met: impl FnMut(&State) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !met(&self.cluster.state.borrow()) {
+            assert!(Instant::now() < end, "never: {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// So many contacts, and s1 down.
+fn down(contacts: usize) -> State {
+    let named: Vec<(String, String)> = (0..contacts)
+        .map(|n| (format!("c{n}"), format!("c{n}@example.com")))
+        .collect();
+    let contacts: Vec<_> = named
+        .iter()
+        .map(|(name, to)| (name.as_str(), testing::contact(&[to], 25)))
+        .collect();
+    let mut state = testing::state(3, &contacts);
+    testing::report(
+        &mut state,
+        "s1",
+        Health::Down,
+        "connection refused",
+        900_000,
+    );
+    state
+}
+
+fn is_over(state: &State) -> bool {
+    state.due_pages().is_empty()
+}
+
+#[tokio::test]
+async fn the_leader_sends_everything_once_and_records_it() {
+    let mut state = down(20);
+    testing::report(
+        &mut state,
+        "s2",
+        Health::Down,
+        "connection refused",
+        900_000,
+    );
+    let bench = bench(state, leads(), 0, DeliveryOutcome::Delivered);
+    bench.until("all delivered", is_over).await;
+    let carried = bench.carried();
+    assert_eq!(carried.len(), 40);
+    let ids: BTreeSet<_> = carried.iter().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), 40, "each with an id of its own");
+    let flying = bench.post.flying.lock().expect("no panic");
+    assert_eq!(flying.most_each, 1, "one at a time to each contact");
+    assert!((2..=8).contains(&flying.most), "{} at once", flying.most);
+}
+
+/// What was sent stays sent: while no record is taken, only the record is tried again.
+#[tokio::test]
+async fn a_failed_record_sends_nothing_twice() {
+    let bench = bench(down(1), leads(), 3, DeliveryOutcome::Delivered);
+    bench.until("recorded", is_over).await;
+    assert_eq!(bench.carried().len(), 1);
+    assert_eq!(bench.cluster.asked.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
+async fn a_new_leader_sends_exactly_what_is_due() {
+    let mut state = down(3);
+    let page: PageId = testing::newest(&state).id;
+    let contact: ContactName = "c1".parse().expect("a name");
+    let (by, outcome) = (NodeId(2), DeliveryOutcome::Delivered);
+    testing::apply(
+        &mut state,
+        Command::RecordDelivery {
+            page,
+            contact,
+            by,
+            outcome,
+        },
+    );
+
+    let follows = standing(Role::Follower, Quorum::NotLeader, Some(2));
+    let bench = bench(state, follows, 0, DeliveryOutcome::Delivered);
+    let lost = Quorum::Lost {
+        since: Instant::now(),
+    };
+    bench
+        .standing
+        .send_replace(standing(Role::Leader, lost, None));
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert!(
+        bench.carried().is_empty(),
+        "not its turn, then not sure of its majority"
+    );
+
+    bench.standing.send_replace(leads());
+    bench.until("all delivered", is_over).await;
+    let mut to: Vec<_> = bench.carried().into_iter().flat_map(|(_, to)| to).collect();
+    to.sort();
+    assert_eq!(to, ["c0@example.com", "c2@example.com"]);
+}
+
+#[tokio::test]
+async fn a_failure_is_recorded_and_waits_for_its_back_off() {
+    let failed = DeliveryOutcome::Failed("451 4.3.0 try later".to_owned());
+    let bench = bench(down(1), leads(), 0, failed);
+    let seen = |state: &State| {
+        let delivery = testing::newest(state).deliveries.values().next().cloned();
+        match delivery {
+            Some(Delivery::Due {
+                failures, error, ..
+            }) => (failures, error),
+            Some(Delivery::Delivered { .. } | Delivery::Expired) | None => (0, String::new()),
+        }
+    };
+    bench.until("recorded", |state| seen(state).0 == 1).await;
+    assert_eq!(seen(&bench.cluster.state.borrow()).1, "451 4.3.0 try later");
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(bench.carried().len(), 1, "five seconds are not over");
+}

@@ -1,0 +1,266 @@
+//! Pages that a node sends by its own word, because it could not have them committed.
+//!
+//! ```text
+//!   reporter --overdue verdicts--> LocalPages (PURE) --LocalPage--> messenger --errand--> courier
+//! ```
+//!
+//! A page gets the id that the log will give it: subject and next transition. So receivers fold it
+//! with the committed one, provided that the log gets the same transitions later; the reporter sees
+//! to that ([`crate::reporter`]). Rather twice than never. **Source**: `vip-protocol.md`, section 9.
+
+mod messenger;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use farmux_raft::id::{FarmName, ServerName};
+use farmux_raft::state::{
+    AdminState, CheckKey, Delivery, Farm, Health, HealthChange, Page, PageKind, State, Subject,
+    page_id,
+};
+
+pub use messenger::{Messenger, MessengerParts};
+
+/// A page by our own word, with all contacts as they were last known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalPage {
+    /// As the log would have opened it.
+    pub page: Page,
+    /// The verdict that says so; it must reach the log before any newer one.
+    pub because: HealthChange,
+}
+
+/// PURE. What was said by our own word, and what has to be said now.
+#[derive(Debug, Default)]
+pub struct LocalPages {
+    said: BTreeMap<(FarmName, ServerName), Said>,
+}
+
+/// The last page by our own word about one server.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    kind: PageKind,
+    transition: u64,
+}
+
+impl LocalPages {
+    /// The pages that these verdicts, which the log could not take, ask for.
+    ///
+    /// They are all such verdicts, not only the new ones: a server about which nothing is overdue
+    /// any more is the log's again.
+    /// At most `room` at once; the others come with the next call.
+    pub fn overdue(
+        &mut self,
+        state: &State,
+        overdue: &[HealthChange],
+        room: usize,
+    ) -> Vec<LocalPage> {
+        let servers: BTreeSet<_> = overdue
+            .iter()
+            .map(|change| (change.check.farm.clone(), change.check.server.clone()))
+            .collect();
+        self.said.retain(|server, _| servers.contains(server));
+        let pages = servers
+            .iter()
+            .filter_map(|(farm, server)| self.judge(state, overdue, farm, server));
+        pages.take(room).collect()
+    }
+
+    fn judge(
+        &mut self,
+        state: &State,
+        overdue: &[HealthChange],
+        name: &FarmName,
+        server: &ServerName,
+    ) -> Option<LocalPage> {
+        let farm = state.config.farms.get(name)?;
+        if farm.servers.get(server)?.admin == AdminState::Maintenance {
+            return None;
+        }
+        let subject = Subject::Server(name.clone(), server.clone());
+        let before = self.said.get(&(name.clone(), server.clone())).copied();
+        let down_before = match before {
+            Some(Said { kind, .. }) => kind == PageKind::Down,
+            None => state.incidents.contains_key(&subject),
+        };
+        let kind = match (health(state, overdue, name, farm, server), down_before) {
+            (Health::Down, false) => PageKind::Down,
+            (Health::Up, true) => PageKind::Up,
+            (Health::Down, true) | (Health::Up, false) | (Health::Unknown, _) => return None,
+        };
+        let transition = match before {
+            Some(Said { transition, .. }) => transition + 1,
+            None => state.transitions.next(&subject),
+        };
+        self.said
+            .insert((name.clone(), server.clone()), Said { kind, transition });
+        let up = farm
+            .servers
+            .keys()
+            .filter(|server| health(state, overdue, name, farm, server) == Health::Up);
+        let left = format!("{} of {} up", up.count(), farm.servers.len());
+        page(
+            state,
+            overdue,
+            (name, server),
+            Opened {
+                subject,
+                kind,
+                transition,
+                left,
+            },
+        )
+    }
+}
+
+/// The parts of a page that its transition settles.
+struct Opened {
+    subject: Subject,
+    kind: PageKind,
+    transition: u64,
+    left: String,
+}
+
+fn page(
+    state: &State,
+    overdue: &[HealthChange],
+    (farm, server): (&FarmName, &ServerName),
+    opened: Opened,
+) -> Option<LocalPage> {
+    let Opened {
+        subject,
+        kind,
+        transition,
+        left,
+    } = opened;
+    let wanted = match kind {
+        PageKind::Down => Health::Down,
+        PageKind::Up | PageKind::Notice => Health::Up,
+    };
+    let ours = |change: &&HealthChange| {
+        change.check.farm == *farm && change.check.server == *server && change.health == wanted
+    };
+    let because = overdue
+        .iter()
+        .filter(ours)
+        .min_by_key(|change| change.at)?
+        .clone();
+    let contacts = state.config.contacts.keys();
+    let fresh = || Delivery::Due {
+        failures: 0,
+        last: None,
+        error: String::new(),
+    };
+    let cause = match kind {
+        PageKind::Down => because.reason.clone(),
+        PageKind::Up | PageKind::Notice => "up again".to_owned(),
+    };
+    let page = Page {
+        id: page_id(state.cluster.as_ref()?.id, &subject, transition),
+        title: state.title(&subject),
+        subject,
+        sequence: 0,
+        transition,
+        kind,
+        at: because.at,
+        cause,
+        left,
+        evidence: vec![format!(
+            "check {}: {}",
+            because.check.service, because.reason
+        )],
+        over: None,
+        deliveries: contacts.map(|contact| (contact.clone(), fresh())).collect(),
+        acknowledged: None,
+    };
+    Some(LocalPage { page, because })
+}
+
+/// A server as a whole, by our own verdicts where we have some, else by the log's; judged as the
+/// log judges ([`State::server_health`]).
+fn health(
+    state: &State,
+    overdue: &[HealthChange],
+    name: &FarmName,
+    farm: &Farm,
+    server: &ServerName,
+) -> Health {
+    let mut all = Health::Up;
+    for (service, _) in farm.checks() {
+        let key = CheckKey {
+            farm: name.clone(),
+            server: server.clone(),
+            service: service.clone(),
+        };
+        let own = overdue
+            .iter()
+            .find(|change| change.check == key)
+            .map(|change| change.health);
+        match own.unwrap_or_else(|| state.check_health(&key)) {
+            Health::Down => return Health::Down,
+            Health::Unknown => all = Health::Unknown,
+            Health::Up => {}
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pager::testing::{TERM, apply, change, newest, state};
+    use farmux_raft::id::NodeId;
+    use farmux_raft::state::{Authority, Command};
+
+    /// Down, then back, by our own word; then the log hears of both: the same ids.
+    #[test]
+    fn own_pages_have_the_ids_that_the_log_gives_later() {
+        let mut state = state(3, &[]);
+        let mut pages = LocalPages::default();
+        let down = change("s2", Health::Down, "connection refused", 900_000);
+        let up = change("s2", Health::Up, "connected", 920_000);
+        let first = pages.overdue(&state, std::slice::from_ref(&down), 9);
+        assert_eq!(first.len(), 1);
+        assert!(
+            pages
+                .overdue(&state, std::slice::from_ref(&down), 9)
+                .is_empty(),
+            "said once"
+        );
+        let second = pages.overdue(&state, std::slice::from_ref(&up), 9);
+        assert_eq!(second.len(), 1);
+
+        for (change, local) in [(down, &first), (up, &second)] {
+            let authority = Authority::Leader {
+                term: TERM,
+                node: NodeId(1),
+            };
+            apply(
+                &mut state,
+                Command::ReportHealth {
+                    authority,
+                    changes: vec![change.clone()],
+                },
+            );
+            let (ours, theirs) = (local.first().expect("one page"), newest(&state));
+            assert_eq!(ours.page.id, theirs.id);
+            assert_eq!(
+                (ours.page.kind, &ours.page.title),
+                (theirs.kind, &theirs.title)
+            );
+            assert_eq!((&ours.page.left, ours.page.at), (&theirs.left, theirs.at));
+            assert_eq!(ours.because, change);
+        }
+        assert!(pages.overdue(&state, &[], 9).is_empty());
+    }
+
+    #[test]
+    fn what_the_log_says_already_is_not_said_again() {
+        let mut state = state(3, &[]);
+        crate::pager::testing::report(&mut state, "s1", Health::Down, "x", 900_000);
+        let mut pages = LocalPages::default();
+        let still = change("s1", Health::Down, "y", 950_000);
+        assert!(pages.overdue(&state, &[still], 9).is_empty());
+        let unknown = change("s9", Health::Down, "y", 950_000);
+        assert!(pages.overdue(&state, &[unknown], 9).is_empty());
+    }
+}

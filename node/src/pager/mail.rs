@@ -1,0 +1,180 @@
+//! PURE. One mail as it goes out: addresses parsed, fields encoded, nothing to inject.
+//!
+//! Every text is a value of its own until lettre writes it: non-ASCII subjects become RFC 2047
+//! words, bodies get the encoding they need, and a line break in a field has no way through.
+
+use std::time::{Duration, SystemTime};
+
+use farmux_raft::id::UnixMillis;
+use lettre::Address;
+use lettre::address::AddressError;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message};
+
+/// A mail before it is encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Who sends it.
+    pub from: String,
+    /// To whom it is addressed; each an RFC 5321 mailbox.
+    pub to: Vec<String>,
+    /// In one line, as a person reads it.
+    pub subject: String,
+    /// Plain text.
+    pub body: String,
+    /// With angle brackets; the same for ever, so that receivers fold repeats.
+    pub message_id: String,
+    /// The mail that this one belongs to, with angle brackets.
+    pub in_reply_to: Option<String>,
+    /// When what it says happened: the same in every repeat.
+    pub date: UnixMillis,
+}
+
+/// A mail, encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Letter {
+    pub(super) from: Address,
+    pub(super) to: Vec<Address>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Why a mail cannot be written. The configuration is to be mended; sending again helps nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// Not a mailbox.
+    #[error("{address} is not a mail address: {why}")]
+    Address {
+        /// What stands there.
+        address: String,
+        /// What is wrong with it.
+        why: AddressError,
+    },
+    /// lettre refuses to put it together.
+    #[error("the mail cannot be written: {0}")]
+    Assembly(String),
+}
+
+impl Mail {
+    /// Writes it out.
+    ///
+    /// **Errors**: see [`MailError`].
+    pub(super) fn encode(&self) -> Result<Letter, MailError> {
+        let from = address(&self.from)?;
+        let to: Vec<Address> = self
+            .to
+            .iter()
+            .map(|to| address(to))
+            .collect::<Result<_, _>>()?;
+        let date = SystemTime::UNIX_EPOCH + Duration::from_millis(self.date.0);
+        let mut builder = Message::builder()
+            .from(Mailbox::new(None, from.clone()))
+            .subject(&self.subject)
+            .date(date)
+            .message_id(Some(self.message_id.clone()))
+            .header(ContentType::TEXT_PLAIN)
+            // RFC 3834: nobody's holiday notice shall answer a page.
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".to_owned(),
+            ));
+        for recipient in &to {
+            builder = builder.to(Mailbox::new(None, recipient.clone()));
+        }
+        if let Some(parent) = &self.in_reply_to {
+            builder = builder
+                .in_reply_to(parent.clone())
+                .references(parent.clone());
+        }
+        let message = builder
+            .body(self.body.clone())
+            .map_err(|error| MailError::Assembly(error.to_string()))?;
+        Ok(Letter {
+            from,
+            to,
+            bytes: message.formatted(),
+        })
+    }
+}
+
+fn address(text: &str) -> Result<Address, MailError> {
+    let wrong = |why| MailError::Address {
+        address: format!("{text:?}"),
+        why,
+    };
+    let address: Address = text.parse().map_err(wrong)?;
+    // lettre lets quoted local parts through, in which a line break could hide.
+    if text.chars().any(char::is_control) {
+        return Err(wrong(AddressError::InvalidUser));
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail() -> Mail {
+        Mail {
+            from: "farmux@prod".to_owned(),
+            to: vec!["ops@example.com".to_owned()],
+            subject: "[DOWN] prod shop/s2: connection refused".to_owned(),
+            body: "text\n".to_owned(),
+            message_id: "<1.ops@prod.farmux>".to_owned(),
+            in_reply_to: None,
+            date: UnixMillis(1_700_000_000_000),
+        }
+    }
+
+    fn fields(letter: &Letter) -> Vec<String> {
+        let text = String::from_utf8(letter.bytes.clone()).expect("ASCII");
+        let (head, _) = text.split_once("\r\n\r\n").expect("head and body");
+        let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
+        unfolded.split("\r\n").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_line_break_in_a_subject_starts_no_field() {
+        let plain = fields(&mail().encode().expect("a good mail"));
+        let evil = Mail {
+            subject: "down\r\nBcc: thief@example.com\r\n\r\nbody".to_owned(),
+            in_reply_to: Some("<a>\r\nBcc: thief@example.com".to_owned()),
+            ..mail()
+        };
+        let fields = fields(&evil.encode().expect("still a mail"));
+        let names = |fields: &[String]| -> Vec<String> {
+            let name = |field: &String| field.split(':').next().unwrap_or_default().to_owned();
+            fields.iter().map(name).collect()
+        };
+        let mut wanted = names(&plain);
+        wanted.extend(["In-Reply-To".to_owned(), "References".to_owned()]);
+        wanted.sort();
+        let mut got = names(&fields);
+        got.sort();
+        assert_eq!(got, wanted);
+    }
+
+    #[test]
+    fn a_line_break_in_an_address_is_refused() {
+        for address in ["a@b\r\nRCPT TO:<c@d>", "\"a\r\nb\"@c", "a b@c", "ops", ""] {
+            let evil = Mail {
+                to: vec![address.to_owned()],
+                ..mail()
+            };
+            assert!(
+                matches!(evil.encode(), Err(MailError::Address { .. })),
+                "{address:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_cluster_name_makes_a_sender() {
+        for cluster in ["prod", "a", "lb_1", "x.y", "0", "a-b"] {
+            let good = Mail {
+                from: format!("farmux@{cluster}"),
+                ..mail()
+            };
+            assert!(good.encode().is_ok(), "{cluster}");
+        }
+    }
+}

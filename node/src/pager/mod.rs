@@ -1,0 +1,34 @@
+//! The pager: calls humans, once for each cause, until they have been told.
+//!
+//! ```text
+//!   State (committed pages) --due--> duty --errand--> courier --SMTP--> relay
+//!                                     |  \--RecordDelivery--> proposer --> log
+//!   reporter (uncommitted for 5 s) --> local --errand--> courier
+//!
+//!   message, mail, turns, ledger   PURE: what is said, how it is written, who sends, what is open
+//!   relay, wire, trust             one conversation, its bytes, whose certificates count
+//! ```
+
+mod courier;
+mod duty;
+mod ledger;
+mod local;
+mod mail;
+mod message;
+mod propose;
+mod relay;
+mod test_mail;
+#[cfg(test)]
+pub(crate) mod testing;
+mod trust;
+mod turns;
+mod wire;
+
+pub use courier::{ATTEMPT_TIME_MAX, Courier, Errand, MailCourier, Receipt};
+pub use duty::{Pager, PagerCounts, PagerParts};
+pub use local::{LocalPage, LocalPages, Messenger, MessengerParts};
+pub use mail::{Mail, MailError};
+pub use message::{Mark, page_mail};
+pub use propose::{NotDecided, Proposer};
+pub use test_mail::{UnknownContact, test_contact};
+pub use trust::Trust;

@@ -1,0 +1,168 @@
+//! What the pager's tests share: a small cluster's state, and changes to it.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::sync::Arc;
+use std::time::Duration;
+
+use farmux_raft::id::{ClusterId, NodeId, RequestId, UnixMillis};
+use farmux_raft::state::{
+    AdminState, Applied, Authority, Check, CheckKey, CheckKind, Command, Contact, Farm, Fate,
+    Health, HealthChange, LeaseKey, Limits, MailChannel, Method, Node, NodeCondition, NodeRole,
+    OnQuorumLoss, Page, Proposal, Relay, RelaySecurity, Secret, Secrets, Server, ServerRole,
+    Service, ServiceKind, State, Vip,
+};
+
+/// The term in which everything here happens.
+pub(crate) const TERM: u64 = 3;
+
+/// A cluster `prod` of so many nodes, with farm `shop` (servers s1 to s4, all up, one check `web`)
+/// behind VIP `front`, and these contacts.
+pub(crate) fn state(nodes: u64, contacts: &[(&str, Contact)]) -> State {
+    let mut state = State::default();
+    let secrets = Secrets {
+        ca_certificate: String::new(),
+        ca_key: Secret::new(String::new()),
+        lease_key: LeaseKey([0; 32]),
+    };
+    let init = Command::Init {
+        cluster: ClusterId(7),
+        name: "prod".parse().expect("a name"),
+        secrets,
+        node: node(1),
+    };
+    apply(&mut state, init);
+    for number in 2..=nodes {
+        state.nodes.insert(NodeId(number), node(number));
+        state.last_node = NodeId(number);
+    }
+    let config = Arc::make_mut(&mut state.config);
+    config.vips.insert("front".parse().expect("a name"), vip());
+    config.farms.insert("shop".parse().expect("a name"), farm());
+    for (name, contact) in contacts {
+        config
+            .contacts
+            .insert(name.parse().expect("a name"), contact.clone());
+    }
+    for server in ["s1", "s2", "s3", "s4"] {
+        report(&mut state, server, Health::Up, "status 200", 1_000);
+    }
+    state
+}
+
+/// Applies a command that must be taken.
+pub(crate) fn apply(state: &mut State, command: Command) -> Applied {
+    let proposal = Proposal {
+        id: RequestId::random(),
+        at: UnixMillis(1_000_000),
+        command,
+    };
+    state.apply(TERM, proposal).expect("a good command")
+}
+
+/// One server's check changed.
+pub(crate) fn report(state: &mut State, server: &str, health: Health, reason: &str, at: u64) {
+    let authority = Authority::Leader {
+        term: TERM,
+        node: NodeId(1),
+    };
+    let changes = vec![change(server, health, reason, at)];
+    apply(state, Command::ReportHealth { authority, changes });
+}
+
+/// A change of one server's check.
+pub(crate) fn change(server: &str, health: Health, reason: &str, at: u64) -> HealthChange {
+    HealthChange {
+        check: check(server),
+        health,
+        reason: reason.to_owned(),
+        at: UnixMillis(at),
+    }
+}
+
+/// The check of one server.
+pub(crate) fn check(server: &str) -> CheckKey {
+    CheckKey {
+        farm: "shop".parse().expect("a name"),
+        server: server.parse().expect("a name"),
+        service: "web".parse().expect("a name"),
+    }
+}
+
+/// The newest page.
+pub(crate) fn newest(state: &State) -> &Page {
+    state.pages.iter().next_back().expect("a page was opened")
+}
+
+/// A contact with these recipients behind a relay in the clear.
+pub(crate) fn contact(to: &[&str], port: u16) -> Contact {
+    Contact {
+        mail: MailChannel {
+            to: to.iter().map(|to| (*to).to_owned()).collect(),
+            from: None,
+            relay: Relay {
+                host: "127.0.0.1".to_owned(),
+                port,
+                security: RelaySecurity::None,
+                user: None,
+                password: None,
+            },
+        },
+    }
+}
+
+fn node(number: u64) -> Node {
+    let address = |port: u16| {
+        format!("10.0.0.1{number}:{port}")
+            .parse()
+            .expect("an address")
+    };
+    Node {
+        name: format!("lb{number}").parse().expect("a name"),
+        role: NodeRole::Balancer,
+        peer_addresses: vec![address(7946)],
+        admin_address: address(9443),
+        joined: UnixMillis(0),
+        condition: NodeCondition::Reachable,
+    }
+}
+
+fn vip() -> Vip {
+    Vip {
+        address: "10.0.0.100".parse().expect("an address"),
+        network: "lan".parse().expect("a name"),
+        gateway: None,
+        on_quorum_loss: OnQuorumLoss::Release,
+    }
+}
+
+fn farm() -> Farm {
+    let rule = Check {
+        kind: CheckKind::Tcp,
+        interval: Duration::from_secs(2),
+        timeout: Duration::from_secs(1),
+        fall: NonZeroU32::new(3).expect("not zero"),
+        rise: NonZeroU32::new(2).expect("not zero"),
+    };
+    let service = Service {
+        kind: ServiceKind::Http,
+        port: NonZeroU16::new(80).expect("not zero"),
+        check: Some(rule),
+        limits: Limits::default(),
+    };
+    let server = |number: u8| Server {
+        address: [10, 0, 0, 20 + number].into(),
+        ports: BTreeMap::new(),
+        weight: NonZeroU32::MIN,
+        role: ServerRole::Favorite,
+        admin: AdminState::Ready,
+    };
+    let servers = (1..=4).map(|n| (format!("s{n}").parse().expect("a name"), server(n)));
+    Farm {
+        vip: "front".parse().expect("a name"),
+        method: Method::RoundRobin,
+        fate: Fate::Shared,
+        services: BTreeMap::from([("web".parse().expect("a name"), service)]),
+        servers: servers.collect(),
+    }
+}

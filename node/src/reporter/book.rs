@@ -1,0 +1,304 @@
+//! PURE. What our probes saw, check by check, beside what the state says.
+//!
+//! A verdict stays until the state shows it, until a newer one takes its place, or until this node
+//! may no longer report the farm. One that was paged by our own word is *owed*: the log must hear
+//! of it before any newer one, so that its pages get the ids that we used.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant, SystemTime};
+
+use farmux_netplane::plan::Health as Seen;
+use farmux_netplane::probe::Verdict;
+use farmux_raft::id::UnixMillis;
+use farmux_raft::state::{
+    AdminState, Authority, CheckKey, Command, Farm, Health, HealthChange, State,
+};
+
+/// See the file's head.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    entries: BTreeMap<CheckKey, Entry>,
+    /// Paged by our own word and not in the log yet; oldest first.
+    owed: VecDeque<HealthChange>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    newest: HealthChange,
+    /// Since when the state has lacked it.
+    lacking: Option<Instant>,
+}
+
+impl Book {
+    /// The newest of each check counts.
+    pub(super) fn take(&mut self, verdict: &Verdict, now: Instant) {
+        // Names that came from a plan are names; anything else would be our own mistake.
+        let Some(newest) = change_of(verdict) else {
+            return;
+        };
+        match self.entries.get_mut(&newest.check) {
+            Some(entry) => {
+                entry.newest = newest;
+                entry.lacking.get_or_insert(now);
+            }
+            None => {
+                let entry = Entry {
+                    newest,
+                    lacking: Some(now),
+                };
+                self.entries.insert(entry.newest.check.clone(), entry);
+            }
+        }
+    }
+
+    /// Compares everything with the state.
+    pub(super) fn settle(
+        &mut self,
+        state: &State,
+        right: &dyn Fn(&Farm) -> Option<Authority>,
+        now: Instant,
+    ) {
+        self.entries
+            .retain(|key, _| probed(state, key).is_some_and(|farm| right(farm).is_some()));
+        while let Some(owed) = self.owed.front()
+            && (!self.entries.contains_key(&owed.check)
+                || state.check_health(&owed.check) == owed.health)
+        {
+            self.owed.pop_front();
+        }
+        for (key, entry) in &mut self.entries {
+            let owed = self.owed.iter().any(|owed| owed.check == *key);
+            if !owed && state.check_health(key) == entry.newest.health {
+                entry.lacking = None;
+            } else {
+                entry.lacking.get_or_insert(now);
+            }
+        }
+    }
+
+    /// The next report: all that differs and may be reported by one and the same right; but first
+    /// what is owed, in its order, so that the log makes the transitions that we paged.
+    pub(super) fn report(
+        &self,
+        state: &State,
+        right: &dyn Fn(&Farm) -> Option<Authority>,
+    ) -> Option<Command> {
+        let mut servers = BTreeSet::new();
+        let each_once = |owed: &&HealthChange| {
+            servers.insert((owed.check.farm.clone(), owed.check.server.clone()))
+        };
+        let owed: Vec<&HealthChange> = self.owed.iter().take_while(each_once).collect();
+        let lacking = || {
+            self.entries
+                .values()
+                .filter(|entry| entry.lacking.is_some())
+        };
+        let candidates = match owed.is_empty() {
+            false => owed,
+            true => lacking().map(|entry| &entry.newest).collect(),
+        };
+        let mut by: Option<Authority> = None;
+        let mut changes = Vec::new();
+        for change in candidates {
+            let Some(authority) = probed(state, &change.check).and_then(right) else {
+                continue;
+            };
+            if *by.get_or_insert(authority) == authority && changes.len() < CHANGES_MAX {
+                changes.push(change.clone());
+            }
+        }
+        by.map(|authority| Command::ReportHealth { authority, changes })
+    }
+
+    /// Verdicts that the state has lacked for too long.
+    pub(super) fn overdue(&self, now: Instant) -> Vec<HealthChange> {
+        let late = |entry: &&Entry| {
+            entry
+                .lacking
+                .is_some_and(|since| now.saturating_duration_since(since) >= OVERDUE_AFTER)
+        };
+        self.entries
+            .values()
+            .filter(late)
+            .map(|entry| entry.newest.clone())
+            .collect()
+    }
+
+    /// This one was paged by our own word.
+    pub(super) fn owe(&mut self, change: HealthChange) {
+        if self.owed.len() < OWED_MAX {
+            self.owed.push_back(change);
+        }
+    }
+
+    /// Whether the state lacks anything.
+    pub(super) fn is_open(&self) -> bool {
+        self.entries.values().any(|entry| entry.lacking.is_some())
+    }
+}
+
+/// The farm of a check that is there and not suspended.
+fn probed<'a>(state: &'a State, key: &CheckKey) -> Option<&'a Farm> {
+    let farm = state.config.farms.get(&key.farm)?;
+    farm.services.get(&key.service)?.check.as_ref()?;
+    let server = farm.servers.get(&key.server)?;
+    (server.admin != AdminState::Maintenance).then_some(farm)
+}
+
+fn change_of(verdict: &Verdict) -> Option<HealthChange> {
+    let check = CheckKey {
+        farm: verdict.key.farm.parse().ok()?,
+        server: verdict.key.server.parse().ok()?,
+        service: verdict.key.service.parse().ok()?,
+    };
+    let health = match verdict.health {
+        Seen::Unknown => Health::Unknown,
+        Seen::Up => Health::Up,
+        Seen::Down => Health::Down,
+    };
+    let at = verdict
+        .at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let at = UnixMillis(u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
+    Some(HealthChange {
+        check,
+        health,
+        reason: verdict.reason.clone(),
+        at,
+    })
+}
+
+/// **Source**: `vip-protocol.md`, section 9: "uncommitted for 5 s, the owner pages itself".
+const OVERDUE_AFTER: Duration = Duration::from_secs(5);
+
+/// Changes of one report; the state takes no more.
+const CHANGES_MAX: usize = 1_000;
+
+/// Pages by our own word while no majority answers: each of a large site's servers once. Whoever
+/// sends more has lost its log for so long that folding repeats is the least of its worries.
+const OWED_MAX: usize = 5_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pager::testing::{self, TERM, apply, check};
+    use farmux_netplane::plan::ProbeKey;
+    use farmux_raft::id::{Ballot, NodeId};
+
+    fn owner(_: &Farm) -> Option<Authority> {
+        Some(Authority::Owner(Ballot {
+            counter: 1,
+            node: NodeId(1),
+        }))
+    }
+
+    fn leader(_: &Farm) -> Option<Authority> {
+        Some(Authority::Leader {
+            term: TERM,
+            node: NodeId(1),
+        })
+    }
+
+    fn verdict(server: &str, health: Seen, at_ms: u64) -> Verdict {
+        let key = ProbeKey {
+            farm: "shop".into(),
+            server: server.into(),
+            service: "web".into(),
+        };
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(at_ms);
+        Verdict {
+            key,
+            health,
+            reason: "because".to_owned(),
+            at,
+        }
+    }
+
+    fn reported(command: Option<Command>) -> Vec<(CheckKey, Health)> {
+        match command {
+            Some(Command::ReportHealth { changes, .. }) => changes
+                .into_iter()
+                .map(|change| (change.check, change.health))
+                .collect(),
+            Some(other) => panic!("not a report: {other:?}"),
+            None => vec![],
+        }
+    }
+
+    #[test]
+    fn the_newest_that_differs_is_reported_until_the_state_shows_it() {
+        let mut state = testing::state(3, &[]);
+        let (mut book, now) = (Book::default(), Instant::now());
+        book.take(&verdict("s1", Seen::Up, 5_000), now);
+        book.take(&verdict("s2", Seen::Up, 5_000), now);
+        book.take(&verdict("s2", Seen::Down, 6_000), now);
+        book.settle(&state, &leader, now);
+        let report = book.report(&state, &leader);
+        assert_eq!(reported(report.clone()), [(check("s2"), Health::Down)]);
+        assert!(book.is_open());
+        apply(&mut state, report.expect("a report"));
+        book.settle(&state, &leader, now);
+        assert_eq!(book.report(&state, &leader), None);
+        assert!(!book.is_open());
+
+        // Whatever makes the state differ again: our word stands until there is a newer one.
+        testing::report(&mut state, "s2", Health::Up, "elsewhere", 7_000);
+        book.settle(&state, &leader, now);
+        assert_eq!(
+            reported(book.report(&state, &leader)),
+            [(check("s2"), Health::Down)]
+        );
+    }
+
+    #[test]
+    fn who_lost_the_right_reports_nothing_any_more() {
+        let state = testing::state(3, &[]);
+        let (mut book, now) = (Book::default(), Instant::now());
+        book.take(&verdict("s2", Seen::Down, 5_000), now);
+        book.settle(&state, &|_| None, now);
+        book.settle(&state, &owner, now);
+        assert_eq!(
+            book.report(&state, &owner),
+            None,
+            "a new right begins with new probes"
+        );
+    }
+
+    #[test]
+    fn overdue_after_five_seconds_and_owed_in_order() {
+        let mut state = testing::state(3, &[]);
+        let (mut book, start) = (Book::default(), Instant::now());
+        book.take(&verdict("s2", Seen::Down, 5_000), start);
+        book.settle(&state, &leader, start);
+        let short = start + OVERDUE_AFTER - Duration::from_millis(1);
+        assert_eq!(book.overdue(short), []);
+        let late = start + OVERDUE_AFTER;
+        let overdue = book.overdue(late);
+        assert_eq!(overdue.len(), 1);
+        book.owe(overdue.into_iter().next().expect("one"));
+        book.take(&verdict("s2", Seen::Up, 15_000), late);
+        for change in book.overdue(late) {
+            book.owe(change);
+        }
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            book.settle(&state, &leader, late);
+            let Some(report) = book.report(&state, &leader) else {
+                break;
+            };
+            seen.extend(
+                reported(Some(report.clone()))
+                    .into_iter()
+                    .map(|(_, health)| health),
+            );
+            apply(&mut state, report);
+        }
+        assert_eq!(
+            seen,
+            [Health::Down, Health::Up],
+            "what was paged becomes history"
+        );
+        assert_eq!(state.pages.len(), 2);
+    }
+}
