@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use farmux_raft::id::UnixMillis;
 use lettre::Address;
 use lettre::address::AddressError;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message};
 
 /// A mail before it is encoded.
@@ -71,6 +71,7 @@ impl Mail {
             .subject(&self.subject)
             .date(date)
             .message_id(Some(self.message_id.clone()))
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             // RFC 3834: nobody's holiday notice shall answer a page.
             .raw_header(HeaderValue::new(
@@ -91,9 +92,17 @@ impl Mail {
         Ok(Letter {
             from,
             to,
-            bytes: message.formatted(),
+            bytes: without_last_break(message.formatted()),
         })
     }
+}
+
+/// SMTP ends a letter with a line break of its own, and lettre writes one already.
+fn without_last_break(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.ends_with(b"\r\n") {
+        bytes.truncate(bytes.len() - 2);
+    }
+    bytes
 }
 
 fn address(text: &str) -> Result<Address, MailError> {

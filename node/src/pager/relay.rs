@@ -84,7 +84,7 @@ impl Talk {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(bounded(format_args!("{doing}: {}", error.words()))),
             Err(_elapsed) => {
-                let seconds = self.deadline.duration_since(self.begun).as_secs();
+                let seconds = (self.deadline - self.begun + Duration::from_millis(500)).as_secs();
                 Err(bounded(format_args!(
                     "{doing}: no answer within {seconds} s in all"
                 )))

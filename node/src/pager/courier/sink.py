@@ -34,7 +34,7 @@ class Sink:
 
 def check(server, session, envelope, mechanism, data):
     good = isinstance(data, LoginPassword) and data.password == b"secret"
-    return AuthResult(success=good, auth_data=data)
+    return AuthResult(success=good, handled=False, auth_data=data)
 
 
 def tell(what):
