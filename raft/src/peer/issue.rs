@@ -208,16 +208,7 @@ pub async fn take_joiner(
     let JoinStep::Claim(signing) = &request.step else {
         return Ok(JoinAnswer::Offer(offer));
     };
-    let key = signing.key().map_err(invalid)?;
-    let claim = Command::ClaimToken {
-        hash: request.secret.hash(),
-        key: key.fingerprint(),
-        node: Node {
-            joined: now,
-            condition: NodeCondition::Reachable,
-            ..request.node.clone()
-        },
-    };
+    let claim = claim_of(&request, signing, now)?;
     let node = match propose(consensus, claim, now).await {
         Ok(Applied::Node(node)) => node,
         Ok(Applied::Done | Applied::Unchanged | Applied::Revision(_)) => {
@@ -232,7 +223,29 @@ pub async fn take_joiner(
         .map_err(invalid)
 }
 
-fn welcome(
+/// PURE. The command that binds a token to the joiner's key and gives out its node id.
+///
+/// **Errors**: `Invalid`: the request does not prove that the joiner has the key.
+pub fn claim_of(
+    request: &JoinRequest,
+    signing: &SigningRequest,
+    now: UnixMillis,
+) -> Result<Command, JoinRefusal> {
+    Ok(Command::ClaimToken {
+        hash: request.secret.hash(),
+        key: signing.key().map_err(invalid)?.fingerprint(),
+        node: Node {
+            joined: now,
+            condition: NodeCondition::Reachable,
+            ..request.node.clone()
+        },
+    })
+}
+
+/// What a joiner gets once the state knows it.
+///
+/// **Errors**: see [`IssueError`].
+pub fn welcome(
     state: &State,
     node: NodeId,
     request: &SigningRequest,
@@ -276,11 +289,12 @@ fn refusal_of(error: ProposeError) -> JoinRefusal {
     }
 }
 
+/// PURE. What a joiner hears when the state refused its claim.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "any other reject says itself what it is"
 )]
-fn refusal_of_reject(reject: Reject) -> JoinRefusal {
+pub fn refusal_of_reject(reject: Reject) -> JoinRefusal {
     match reject {
         Reject::UnknownToken => JoinRefusal::TokenUnknown,
         Reject::TokenExpired(_) => JoinRefusal::TokenExpired,

@@ -21,7 +21,7 @@ use super::frame::{Frame, FrameError, Kind, PAYLOAD_BYTES_MAX, Route};
 use super::identity::Identity;
 use super::message::Greeting;
 use super::refusal::Refusal;
-use super::tls::{HANDSHAKE_TIMEOUT, tls_name};
+use super::tls::tls_name;
 use super::wire::{Wire, WireLimits, tune};
 use crate::codec::decode;
 use crate::consensus::TransportError;
@@ -40,6 +40,10 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 /// How long one address may take to accept: a LAN answers within a millisecond; half a second
 /// forgives no lost SYN (retried after 1 s), the next call does.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long TLS may take with one address, and then the greeting: less than a server allows, because
+/// other addresses wait. A stopped process accepts, and never shakes hands.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The first pause after a failure: a restarted neighbour is found within half a heartbeat.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
