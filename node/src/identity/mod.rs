@@ -10,6 +10,9 @@
 //! rename, so that a power cut leaves the old file or the new one.
 
 mod file;
+mod renewal;
+
+pub use renewal::{RenewError, keep_renewed};
 
 use std::fs;
 use std::io::ErrorKind;
