@@ -5,6 +5,7 @@
 //! peer = ["10.0.0.11:7946"]           # TCP and UDP, for the other nodes
 //! admin = "10.0.0.11:9443"            # TLS, for administrators' certificates
 //! socket = "/run/farmux/admin.sock"   # for root on this machine
+//! metrics = "127.0.0.1:9444"          # plain /metrics, /healthz and /leader; off by default
 //! data = "/var/lib/farmux"
 //! [networks]
 //! lan = "eth0"
@@ -32,6 +33,10 @@ pub struct Settings {
     /// The admin socket for root; `/run/farmux/admin.sock` by default.
     #[serde(default = "default_socket")]
     pub socket: PathBuf,
+    /// Where machines read `/metrics`, `/healthz` and `/leader` over plain HTTP, without a
+    /// certificate; nowhere by default.
+    #[serde(default)]
+    pub metrics: Option<SocketAddr>,
     /// Where it keeps what must survive; `/var/lib/farmux` by default.
     #[serde(default = "default_data")]
     pub data: PathBuf,

@@ -1,11 +1,43 @@
 //! The admin API: what the command line, the console and an operator's own tools ask of a node.
 //!
 //! ```text
-//!   types    the shapes of requests and answers (public, stable)
-//!   status   PURE: what stands and what does not
-//!   report   what one node tells another about itself
+//!   serve     sockets and connections           router   every path
+//!   caller    who asks                          handle   the requests, one file a noun
+//!   gather    what a node knows when asked      status   PURE: what stands and what does not
+//!   types     the shapes (public, stable)       report   what one node tells another
 //! ```
 
+mod answer;
+pub mod caller;
+mod gather;
+mod handle;
+mod lines;
 pub mod report;
+mod router;
+mod serve;
 pub mod status;
 pub mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use router::{BODY_BYTES_MAX, REQUEST_TIMEOUT};
+pub use serve::{Api, ServeError, serve};
+
+use std::sync::{Arc, Weak};
+
+use report::NodeReport;
+
+use crate::daemon::Node;
+
+/// How a node reports itself to the others, as bytes for the peer channel.
+pub fn reporter(node: &Arc<Node>) -> Arc<dyn Fn() -> Vec<u8> + Send + Sync> {
+    // Weak, because the node keeps it.
+    let node: Weak<Node> = Arc::downgrade(node);
+    Arc::new(move || {
+        let member = node.upgrade().and_then(|node| node.member());
+        member
+            .map_or_else(NodeReport::default, |member| gather::report(&member))
+            .encode()
+    })
+}

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use farmux_raft::id::{ClusterName, ContactName, FarmName, NetworkName, NodeName, VipName};
+use farmux_raft::id::{
+    AdminName, ClusterName, ContactName, FarmName, NetworkName, NodeName, VipName,
+};
 
 use super::duration::parse_duration;
 use super::place::ServerPlace;
@@ -284,7 +286,7 @@ pub enum AdminCertAction {
     /// Make one: certificate, key and CA in one PEM file, for --cert
     Create {
         /// Whose it is; written as author of what they change
-        name: NodeName,
+        name: AdminName,
         /// Where to write it, mode 0600; standard output where none is given
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use farmux_raft::id::{ClusterName, NetworkName, NodeName, VipName};
+use farmux_raft::id::{AdminName, ClusterName, NetworkName, NodeName, VipName};
 use farmux_raft::state::NodeRole;
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +110,7 @@ pub enum TokenState {
 #[serde(deny_unknown_fields)]
 pub struct AdminCertRequest {
     /// Whose it shall be; written as author of what they change.
-    pub name: NodeName,
+    pub name: AdminName,
 }
 
 /// `POST /v1/cluster/remove`.
@@ -125,7 +125,7 @@ pub struct RemoveRequest {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminCertAnswer {
     /// Whose it is.
-    pub name: NodeName,
+    pub name: AdminName,
     /// Until when it is good.
     pub expires: Moment,
     /// Certificate, key and the cluster's CA, PEM, as `--cert` takes them.

@@ -1,0 +1,119 @@
+//! What a node knows when it is asked: its own state, log and leases, and what the others say.
+//!
+//! ```text
+//!   Member --state, standing, membership, leases--> Gathered --view--> status (PURE)
+//!   peers  --NodeReport, within 500 ms------------>
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use farmux_raft::id::{NodeId, NodeName, VipName};
+use farmux_raft::state::State;
+
+use super::report::{NodeReport, ServerCount};
+use super::status::{LogView, VERSION, View};
+use crate::daemon::{Member, Node};
+
+/// Everything that one node knows, taken at one moment.
+pub(super) struct Gathered {
+    me: NodeId,
+    name: NodeName,
+    state: Arc<State>,
+    log: LogView,
+    halves: Vec<BTreeSet<NodeId>>,
+    learners: BTreeSet<NodeId>,
+    leases: BTreeMap<VipName, NodeId>,
+    reports: BTreeMap<NodeId, NodeReport>,
+}
+
+impl Gathered {
+    /// For the pure projections.
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            me: self.me,
+            name: &self.name,
+            state: &self.state,
+            log: self.log.clone(),
+            halves: self.halves.clone(),
+            learners: self.learners.clone(),
+            leases: self.leases.clone(),
+            reports: self.reports.clone(),
+        }
+    }
+}
+
+/// What this node knows by itself; the others are not asked.
+pub(super) fn gather_here(node: &Node, member: &Member) -> Gathered {
+    let standing = member.consensus().standing().borrow().clone();
+    let membership = member.consensus().membership().borrow().clone();
+    let seen = member.lease().seen().borrow().clone();
+    let lag = standing
+        .lag
+        .iter()
+        .filter_map(|(node, lag)| lag.map(|lag| (*node, lag)));
+    Gathered {
+        me: member.me(),
+        name: node.settings().name.clone(),
+        state: member.state(),
+        log: LogView {
+            term: standing.term,
+            leader: standing.leader,
+            applied: standing.applied_index.unwrap_or(0),
+            lag: lag.collect(),
+        },
+        halves: membership.halves,
+        learners: membership.learners,
+        leases: seen
+            .into_iter()
+            .map(|(vip, (owner, _))| (vip, owner))
+            .collect(),
+        reports: BTreeMap::from([(member.me(), report(member))]),
+    }
+}
+
+/// What this node knows, and what the others that answer say of themselves.
+pub(super) async fn gather(node: &Node, member: &Member) -> Gathered {
+    gather_here(node, member)
+}
+
+/// What this node says of itself.
+pub(super) fn report(member: &Member) -> NodeReport {
+    let standing = member.consensus().standing().borrow().clone();
+    NodeReport {
+        version: VERSION.to_owned(),
+        term: standing.term,
+        leader: standing.leader,
+        applied: standing.applied_index.unwrap_or(0),
+        held: member.held().into_keys().collect(),
+        servers: counts(member),
+    }
+}
+
+fn counts(member: &Member) -> Vec<ServerCount> {
+    let Some(wire) = member.wire() else {
+        return Vec::new();
+    };
+    let mut servers = Vec::new();
+    for (service, counts) in wire.serving.counts() {
+        for (server, count) in counts.servers {
+            // Names went into the plan as names; one that is none any more is not ours to report.
+            let names = (
+                service.farm.parse(),
+                service.service.parse(),
+                server.parse(),
+            );
+            if let (Ok(farm), Ok(service), Ok(server)) = names {
+                let (active, total) = (count.active, count.taken);
+                servers.push(ServerCount {
+                    farm,
+                    service,
+                    server,
+                    active,
+                    total,
+                });
+            }
+        }
+    }
+    servers
+}

@@ -1,0 +1,85 @@
+//! Every path of the admin API.
+//!
+//! ```text
+//!   /v1/…       for people and their tools: socket and 9443
+//!   /healthz    for machines: socket, 9443, and the `metrics` address of node.toml
+//!   /leader
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+
+use super::handle::{cluster, config, farms, pages, probes, status};
+use crate::daemon::Node;
+use crate::fault::{Code, Fault};
+
+/// The longest body of a request: 10,000 servers at 100 bytes each.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// How long a request may take. A proposal has 3 s, a removal hands leadership and VIPs over first;
+/// a join answers at once, and goes on line by line.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// All of it.
+pub fn router(node: Arc<Node>) -> Router {
+    let people = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/cluster/init", post(cluster::init))
+        .route("/v1/cluster/join", post(cluster::join))
+        .route("/v1/cluster/remove", post(cluster::remove))
+        .route("/v1/cluster/leave", post(cluster::leave))
+        .route(
+            "/v1/tokens",
+            post(cluster::create_token).get(cluster::list_tokens),
+        )
+        .route("/v1/tokens/{id}", delete(cluster::revoke_token))
+        .route("/v1/admin-certs", post(cluster::create_admin_cert))
+        .route("/v1/config", post(config::apply).get(config::show))
+        .route("/v1/config/history", get(config::history))
+        .route("/v1/farms", get(farms::list))
+        .route("/v1/farms/{farm}", get(farms::show))
+        .route(
+            "/v1/farms/{farm}/servers/{server}/admin",
+            post(farms::order),
+        )
+        .route(
+            "/v1/farms/{farm}/servers/{server}/connections",
+            get(farms::connections),
+        )
+        .route("/v1/pages", get(pages::list))
+        .route("/v1/pages/{id}", get(pages::show))
+        .route("/v1/pages/{id}/ack", post(pages::acknowledge));
+    finish(people.merge(for_machines()), node)
+}
+
+/// What external probes and Prometheus see: nothing that changes anything.
+pub fn machine_router(node: Arc<Node>) -> Router {
+    finish(for_machines(), node)
+}
+
+fn for_machines() -> Router<Arc<Node>> {
+    Router::new()
+        .route("/healthz", get(probes::healthz))
+        .route("/leader", get(probes::leader))
+}
+
+fn finish(router: Router<Arc<Node>>, node: Arc<Node>) -> Router {
+    router
+        .fallback(|| async { Fault::new(Code::NotFound) })
+        .method_not_allowed_fallback(|| async { Fault::new(Code::NotFound) })
+        .layer(from_fn(bound))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(node)
+}
+
+/// No request lasts for ever.
+async fn bound(request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    answered.unwrap_or_else(|_| Fault::new(Code::RequestSlow).into_response())
+}
