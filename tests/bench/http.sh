@@ -77,6 +77,7 @@ haproxy -db -f "$work/haproxy.cfg" >"$work/haproxy.log" 2>&1 &
 haproxy_pid=$!
 target/release/dataplane 1 127.0.0.1:8001 http round-robin 127.0.0.1:8000 &
 farmux_pid=$!
+declare -A pid_of=([farmux]=$farmux_pid [haproxy]=$haproxy_pid [nginx]=$nginx_pid)
 
 until_answers() { # PORT
     for _ in $(seq 100); do
@@ -90,10 +91,9 @@ for port in 8000 8001 8002 8003; do until_answers $port; done
 port_of() { case $1 in farmux) echo 8001 ;; haproxy) echo 8002 ;; nginx) echo 8003 ;; esac; }
 
 cpu_ns() { # NAME: nanoseconds on a CPU, of all threads of all processes of this balancer
-    local pid=${1}_pid
-    local pids="${!pid} $(pgrep -P "${!pid}" | paste -sd' ')"
-    local files=()
-    for pid in $pids; do files+=(/proc/"$pid"/task/*/schedstat); done
+    local pid pids files=()
+    pids=$(pgrep -P "${pid_of[$1]}" || true)
+    for pid in "${pid_of[$1]}" $pids; do files+=(/proc/"$pid"/task/*/schedstat); done
     awk '{ sum += $1 } END { printf "%.0f\n", sum }' "${files[@]}"
 }
 
@@ -118,7 +118,7 @@ row() { # ROW PATH CONNECTIONS [WRK-ARGUMENT…]
     local balancers=(farmux haproxy nginx)
     shift
     rm -f "$work"/turns.*
-    for turn in $(seq "$turns"); do
+    for ((turn = 0; turn < turns; turn++)); do
         for name in "${balancers[@]}"; do measure "$name" "$@" >>"$work/turns.$name"; done
         # Rotation: nobody always goes first.
         balancers=("${balancers[@]:1}" "${balancers[0]}")

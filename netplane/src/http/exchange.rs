@@ -193,6 +193,12 @@ fn hear(
         }
     };
     upstream.peer.buffer.consume(length);
+    if matches!(heard, Heard::Final { .. }) {
+        // What came with the head leaves with it, in one write.
+        if let Err(reason) = client.down.stage(&mut upstream.peer.buffer) {
+            return Heard::Bad(reason);
+        }
+    }
     heard
 }
 

@@ -1,0 +1,9 @@
+//! The data path on real sockets: what a client and a server see, byte for byte.
+
+mod harness;
+mod http_answers;
+mod http_bodies;
+mod http_failures;
+mod http_refusals;
+mod serving;
+mod tcp;
