@@ -122,3 +122,60 @@ fn die(what: &str, error: &dyn std::fmt::Display) -> ! {
     tracing::error!(%what, %error, "cannot be made durable; ending the process");
     std::process::abort()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::{Batch, KvError, Visit};
+    use farmux_raft::id::NodeId;
+
+    /// A database whose disk fails.
+    struct Broken;
+
+    impl Kv for Broken {
+        fn get(&self, _key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+            Ok(None)
+        }
+
+        fn scan(&self, _: &[u8], _: &[u8], _: &mut Visit<'_>) -> Result<(), KvError> {
+            Ok(())
+        }
+
+        fn write(&self, _batch: Batch) -> Result<(), KvError> {
+            Ok(())
+        }
+
+        fn barrier(&self) -> Result<(), KvError> {
+            Err(KvError("fdatasync: Input/output error".to_owned()))
+        }
+    }
+
+    const CHILD: &str = "FARMUX_FLUSHER_TEST_CHILD";
+
+    /// The test runs itself once more, and looks how that process ended.
+    #[test]
+    fn a_failed_sync_ends_the_process_and_answers_nobody() {
+        use std::os::unix::process::ExitStatusExt;
+        if std::env::var_os(CHILD).is_some() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mark = MarkFile::create(&folder.path().join("mark"), NodeId(1)).expect("a mark");
+            let tail = Arc::new(Mutex::new(Tail {
+                vote: None,
+                base: None,
+                last: None,
+            }));
+            let flusher = Flusher::spawn(Arc::new(Broken), mark, tail).expect("it starts");
+            let (answer, wait) = channel();
+            flusher.when_durable(Box::new(move || answer.send(()).expect("it is awaited")));
+            _ = wait.recv();
+            std::process::exit(0);
+        }
+        let name = "flusher::tests::a_failed_sync_ends_the_process_and_answers_nobody";
+        let run = std::process::Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", name])
+            .env(CHILD, "1")
+            .output()
+            .expect("it runs");
+        assert_eq!(run.status.signal(), Some(libc::SIGABRT), "{run:?}");
+    }
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use farmux_raft::codec::{self, Record};
-use farmux_raft::consensus::record::{LogIdRecord, SnapshotMetaRecord};
+use farmux_raft::consensus::record::{LogIdRecord, SNAPSHOT_BYTES_MAX, SnapshotMetaRecord};
 use farmux_raft::state::State;
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,7 @@ pub(crate) struct SnapshotRecord {
 
 impl Record for SnapshotRecord {
     const FORMAT: u16 = 1;
-    /// Ten thousand pages and a thousand revisions are some ten MB; this is a machine's bound, not ours.
-    const BYTES_MAX: u64 = 256 << 20;
+    const BYTES_MAX: u64 = SNAPSHOT_BYTES_MAX;
 }
 
 /// Why bytes are no snapshot.

@@ -98,7 +98,7 @@ fn check_one(calls: &[&str]) {
         calls.iter().rposition(made)
     };
     let synced = |file| {
-        let at = last(&["fdatasync(", "fsync("], file);
+        let at = last(&["fdatasync(", "fsync("], file).and_then(|at| completed(calls, at));
         at.unwrap_or_else(|| panic!("no sync of {file} before the answer:\n{}", shown()))
     };
     let written = |file| {
@@ -116,4 +116,17 @@ fn check_one(calls: &[&str]) {
         "written, synced, marked, synced: {order:?}\n{}",
         shown()
     );
+}
+
+/// Where a call that was made at `at` returned: in the same line, or where the same thread resumed.
+fn completed(calls: &[&str], at: usize) -> Option<usize> {
+    let call = calls[at];
+    if !call.contains("<unfinished ...>") {
+        return Some(at);
+    }
+    let thread = call.split_whitespace().next()?;
+    let resumed = |later: &&str| {
+        later.split_whitespace().next() == Some(thread) && later.contains("sync resumed>")
+    };
+    Some(at + calls[at..].iter().position(resumed)?)
 }

@@ -14,7 +14,8 @@ use tokio::time::{sleep, timeout};
 use super::record::VoteRecord;
 use super::timing::{
     CATCH_UP_DEADLINE, CATCH_UP_ENTRIES, CATCH_UP_POLL, CHANGE_DEADLINE, CHANGE_TOTAL_DEADLINE,
-    LEARNER_SILENCE, PROPOSE_RETRY, SILENCE, STEP_ASIDE_DEADLINE, STEP_ASIDE_PAUSE,
+    LEARNER_SILENCE, PROPOSE_DEADLINE, PROPOSE_RETRY, SILENCE, STEP_ASIDE_DEADLINE,
+    STEP_ASIDE_PAUSE,
 };
 use super::{Consensus, Quorum, Request, Role, RpcReply};
 use crate::id::NodeId;
@@ -75,9 +76,10 @@ pub enum ChangeError {
 impl Consensus {
     /// Changes the membership, here or through the leader; asking again for what is done does nothing.
     ///
-    /// **Errors**: [`ChangeError`]; at most 45 s later.
+    /// **Errors**: [`ChangeError`]; within 3 s where nobody leads, and after 45 s at most.
     pub async fn change(&self, change: Change) -> Result<(), ChangeError> {
         let end = Instant::now() + CHANGE_TOTAL_DEADLINE;
+        let mut led = Instant::now();
         loop {
             let leader = self.inner.standing.borrow().leader;
             let outcome = match leader {
@@ -86,11 +88,14 @@ impl Consensus {
                 }
                 Some(_) | None => self.change_here(change).await,
             };
+            if leader.is_some() {
+                led = Instant::now();
+            }
             let again = matches!(
                 outcome,
                 Err(ChangeError::NotLeader(_) | ChangeError::InProgress)
             );
-            if !again || Instant::now() >= end {
+            if !again || Instant::now() >= end || led.elapsed() >= PROPOSE_DEADLINE {
                 return outcome;
             }
             sleep(PROPOSE_RETRY).await;
@@ -286,12 +291,8 @@ impl Consensus {
             return Ok(successor);
         }
         self.wait_until_caught_up(successor).await?;
-        self.inner.stepping_aside.store(true, Ordering::SeqCst);
-        self.inner.raft.runtime_config().heartbeat(false);
-        let outcome = self.let_stand(successor).await;
-        self.inner.raft.runtime_config().heartbeat(true);
-        self.inner.stepping_aside.store(false, Ordering::SeqCst);
-        outcome
+        let _aside = SteppingAside::begin(self);
+        self.let_stand(successor).await
     }
 
     async fn let_stand(&self, successor: NodeId) -> Result<NodeId, ChangeError> {
@@ -322,9 +323,13 @@ impl Consensus {
             Some(node) => Err(ChangeError::NotMember(node)),
             None => {
                 let standing = self.inner.standing.borrow();
+                let answered = self.answered();
+                let answers =
+                    |node: &&NodeId| answered.get(node).is_some_and(|at| at.elapsed() < SILENCE);
                 let behind = |node: &NodeId| standing.lag.get(node).copied().flatten();
                 let known = others
                     .iter()
+                    .filter(answers)
                     .filter_map(|node| Some((behind(node)?, *node)));
                 known
                     .min()
@@ -337,6 +342,24 @@ impl Consensus {
     /// The effective membership, not older than this call.
     fn members(&self) -> super::Effective {
         super::standing::effective_of(&self.inner.raft.metrics().borrow())
+    }
+}
+
+/// While it lives, this leader neither writes nor shows that it lives; also when its maker gave up.
+struct SteppingAside<'a>(&'a Consensus);
+
+impl<'a> SteppingAside<'a> {
+    fn begin(consensus: &'a Consensus) -> Self {
+        consensus.inner.stepping_aside.store(true, Ordering::SeqCst);
+        consensus.inner.raft.runtime_config().heartbeat(false);
+        SteppingAside(consensus)
+    }
+}
+
+impl Drop for SteppingAside<'_> {
+    fn drop(&mut self) {
+        self.0.inner.raft.runtime_config().heartbeat(true);
+        self.0.inner.stepping_aside.store(false, Ordering::SeqCst);
     }
 }
 

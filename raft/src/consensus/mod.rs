@@ -201,16 +201,24 @@ impl Consensus {
         self.inner.peers.answered()
     }
 
+    /// When this node last heard a leader; on the leader itself see [`Standing::quorum`].
+    pub fn leader_heard(&self) -> Option<Instant> {
+        self.inner.hearing.last()
+    }
+
     /// Stops taking part, and returns when nothing is written any more.
     pub async fn shutdown(&self) {
+        if let Err(error) = self.inner.raft.shutdown().await {
+            tracing::warn!(%error, "consensus did not stop cleanly");
+        }
+        let mut standing = self.standing();
+        let stopped = standing.wait_for(|s| s.role == Role::Stopped);
+        _ = tokio::time::timeout(timing::SILENCE, stopped).await;
         self.inner
             .tasks
             .lock()
             .expect("no holder of this lock can panic")
             .abort_all();
-        if let Err(error) = self.inner.raft.shutdown().await {
-            tracing::warn!(%error, "consensus did not stop cleanly");
-        }
     }
 
     fn leads(&self) -> bool {

@@ -80,6 +80,10 @@ pub struct SnapshotMetaRecord {
 /// Longest encoding of one entry: a configuration of some thousand servers with room to spare.
 pub const ENTRY_BYTES_MAX: u64 = 1 << 20;
 
+/// Longest snapshot. Ten thousand pages and a thousand revisions are some ten MB; this bounds what a
+/// machine would have to hold, not what we expect.
+pub const SNAPSHOT_BYTES_MAX: u64 = 256 << 20;
+
 impl Record for EntryRecord {
     const FORMAT: u16 = 1;
     const BYTES_MAX: u64 = ENTRY_BYTES_MAX;
@@ -195,5 +199,99 @@ impl From<SnapshotMetaRecord> for SnapshotMeta<NodeId, EmptyNode> {
             ),
             snapshot_id: record.id,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{decode, encode};
+    use crate::id::{RequestId, UnixMillis};
+    use crate::state::{Command, TokenId};
+
+    fn nodes(ids: &[u64]) -> BTreeSet<NodeId> {
+        ids.iter().map(|id| NodeId(*id)).collect()
+    }
+
+    fn entry(payload: PayloadRecord) -> EntryRecord {
+        EntryRecord {
+            id: LogIdRecord {
+                term: 2,
+                node: NodeId(1),
+                index: 300,
+            },
+            payload,
+        }
+    }
+
+    /// What lies on disks and travels between versions: a test that fails here wants a new `FORMAT`.
+    #[test]
+    fn bytes_are_golden() {
+        let membership = MembershipRecord {
+            halves: vec![nodes(&[1, 2]), nodes(&[1])],
+            learners: nodes(&[9]),
+        };
+        let command = Command::RevokeToken(TokenId(7));
+        let proposal = Proposal {
+            id: RequestId(5),
+            at: UnixMillis(6),
+            command,
+        };
+        let head = [0, 1, 2, 1, 251, 44, 1];
+        let table: [(PayloadRecord, &[u8]); 3] = [
+            (PayloadRecord::Blank, &[0]),
+            (
+                PayloadRecord::Proposal(Box::new(proposal)),
+                &[1, 5, 6, 2, 7],
+            ),
+            (
+                PayloadRecord::Membership(membership),
+                &[2, 2, 2, 1, 2, 1, 1, 1, 9],
+            ),
+        ];
+        for (payload, tail) in table {
+            let record = entry(payload);
+            let bytes = [&head[..], tail].concat();
+            assert_eq!(encode(&record).expect("it is short"), bytes, "{record:?}");
+            assert_eq!(decode::<EntryRecord>(&bytes).expect("it is whole"), record);
+        }
+    }
+
+    #[test]
+    fn openrafts_structs_survive_the_way_through_ours() {
+        let vote = Vote::new_committed(3, NodeId(2));
+        assert_eq!(Vote::from(VoteRecord::from(vote)), vote);
+        let id = LogId::new(CommittedLeaderId::new(3, NodeId(2)), 8);
+        assert_eq!(LogId::from(LogIdRecord::from(id)), id);
+        let all: BTreeMap<_, _> = [1, 2, 3].map(|n| (NodeId(n), EmptyNode {})).into();
+        let membership = Membership::new(vec![nodes(&[1]), nodes(&[1, 2])], all);
+        assert_eq!(
+            Membership::from(MembershipRecord::from(&membership)),
+            membership
+        );
+        let meta = SnapshotMeta {
+            last_log_id: Some(id),
+            last_membership: StoredMembership::new(Some(id), membership),
+            snapshot_id: "3-8".to_owned(),
+        };
+        assert_eq!(SnapshotMeta::from(SnapshotMetaRecord::from(&meta)), meta);
+    }
+
+    /// Votes are compared as openraft compares them: by term, node, and whether they won.
+    #[test]
+    fn votes_keep_their_order() {
+        let vote = |term, node, committed| VoteRecord {
+            term,
+            node: NodeId(node),
+            committed,
+        };
+        let rising = [
+            vote(1, 9, true),
+            vote(2, 1, false),
+            vote(2, 1, true),
+            vote(2, 2, false),
+        ];
+        assert!(rising.is_sorted());
+        assert!(rising.map(Vote::from).is_sorted());
     }
 }

@@ -162,6 +162,12 @@ pub enum Refusal {
     /// The asker speaks in another node's name.
     #[error("the asker spoke in another node's name")]
     NotYourself,
+    /// The asker is no member, or no longer.
+    #[error("the asker is not a member")]
+    NotMember,
+    /// The snapshot is longer than any may be.
+    #[error("a snapshot that is too long")]
+    TooLong,
     /// The receiver stops.
     #[error("it is stopping")]
     Stopped,

@@ -7,7 +7,7 @@ use openraft::raft::VoteRequest;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest};
 
 use super::election::Ballot;
-use super::record::VoteRecord;
+use super::record::{SNAPSHOT_BYTES_MAX, VoteRecord};
 use super::timing::{ELECTION_MAX, ELECTION_MIN, PROPOSE_DEADLINE};
 use super::{AppendReply, Consensus, Refusal, Request, Rpc, RpcReply, SnapshotReply};
 use crate::id::NodeId;
@@ -44,7 +44,17 @@ impl Consensus {
                     Err(Refusal::NotYourself)
                 }
             }
-            Request::PreVote { .. } | Request::Propose(_) | Request::Change(_) => Ok(()),
+            // A node that lags may not know the newest voter yet: it is asked, not refused.
+            Request::PreVote { .. } => Ok(()),
+            Request::Propose(_) | Request::Change(_) => {
+                let members = self.inner.effective.borrow();
+                let known = members.is_voter(from) || members.learners.contains(&from);
+                if known {
+                    Ok(())
+                } else {
+                    Err(Refusal::NotMember)
+                }
+            }
         }
     }
 
@@ -83,6 +93,9 @@ impl Consensus {
                 data,
                 done,
             } => {
+                if offset > SNAPSHOT_BYTES_MAX {
+                    return RpcReply::Refused(Refusal::TooLong);
+                }
                 let meta = meta.into();
                 let rpc = InstallSnapshotRequest {
                     vote: vote.into(),
