@@ -65,7 +65,7 @@ impl Outcome {
     }
 }
 
-/// Opens TLS 1.3 with this certificate and ALPN, says `hello`, and sees whether the server hangs up.
+/// Opens TLS 1.3 with this certificate and ALPN, says `hello`, and sees whether it is hung up on.
 ///
 /// **Errors**: nobody listens; anything after that is an [`Outcome`].
 pub fn knock(to: SocketAddr, alpn: &[u8], shown: Option<&Shown>, hello: &[u8]) -> Result<Outcome> {

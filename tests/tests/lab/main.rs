@@ -9,3 +9,4 @@ mod failover;
 mod membership;
 mod network;
 mod pages;
+mod vip;
