@@ -83,12 +83,12 @@ fn the_last_server_down_pages_for_the_farm() -> Result<()> {
     let mail = MailServer::start(&cluster.lab)?;
     one.stop()?;
     two.stop()?;
-    let farm = mail.wait_for("[DOWN] prod shop:", AGREES_WITHIN)?;
+    let farm = mail.wait_for("[DOWN] prod farm shop", AGREES_WITHIN)?;
     ensure!(!farm.subject.contains("shop/"), "{}", farm.subject);
     let answer = cluster.get("/")?;
     ensure!(answer.status == 503, "{}", answer.status);
     one.back()?;
-    mail.wait_for("[UP] prod shop:", AGREES_WITHIN)?;
+    mail.wait_for("[UP] prod farm shop", AGREES_WITHIN)?;
     cluster.wait_for_service()
 }
 
@@ -121,7 +121,7 @@ fn a_page_survives_its_relay_and_its_leader() -> Result<()> {
     wait::throughout("one mail", NO_SECOND_WITHIN, || {
         mail.about("[DOWN] prod shop/s2").len() == 1
     })?;
-    mail.wait_for(&format!("prod {leader}"), AGREES_WITHIN)?;
+    mail.wait_for(&format!("[DOWN] prod node {leader}"), AGREES_WITHIN)?;
 
     cluster
         .any()?
