@@ -7,9 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use farmux_raft::id::{NodeId, NodeName, VipName};
+use farmux_raft::peer::{PeerClient, PeerReply, PeerRequest};
 use farmux_raft::state::State;
+use tokio::task::JoinSet;
 
 use super::report::{NodeReport, ServerCount};
 use super::status::{LogView, VERSION, View};
@@ -72,9 +75,50 @@ pub(super) fn gather_here(node: &Node, member: &Member) -> Gathered {
     }
 }
 
+/// How long another node may take to answer; a healthy one needs two milliseconds, and a person who
+/// typed `status` should not wait for a dead one.
+const ANSWER_DEADLINE: Duration = Duration::from_millis(500);
+
 /// What this node knows, and what the others that answer say of themselves.
 pub(super) async fn gather(node: &Node, member: &Member) -> Gathered {
-    gather_here(node, member)
+    let mut gathered = gather_here(node, member);
+    let mut questions = JoinSet::new();
+    for &other in gathered
+        .state
+        .nodes
+        .keys()
+        .filter(|other| **other != gathered.me)
+    {
+        let peers = member.peers().clone();
+        questions.spawn(async move { (other, ask(&peers, other).await) });
+    }
+    while let Some(answer) = questions.join_next().await {
+        if let Ok((other, Some(report))) = answer {
+            gathered.reports.insert(other, report);
+        }
+    }
+    gathered
+}
+
+/// A node's report; one that is silent or makes no sense has none.
+async fn ask(peers: &PeerClient, other: NodeId) -> Option<NodeReport> {
+    match peers
+        .ask(other, &PeerRequest::Status, ANSWER_DEADLINE)
+        .await
+    {
+        Ok(PeerReply::Status(bytes)) => match NodeReport::decode(&bytes) {
+            Ok(report) => Some(report),
+            Err(error) => {
+                tracing::debug!(%other, %error, "its report is not understood");
+                None
+            }
+        },
+        Ok(_) => None,
+        Err(error) => {
+            tracing::debug!(%other, %error, "it does not report");
+            None
+        }
+    }
 }
 
 /// What this node says of itself.

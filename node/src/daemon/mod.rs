@@ -23,6 +23,7 @@ mod order;
 mod report;
 mod roster;
 mod route;
+mod run;
 mod watchdog;
 
 pub use build::{BuildError, Seeds};
@@ -30,3 +31,4 @@ pub use handler::Reporter;
 pub use member::{Member, Wire, proposal, wall_clock};
 pub use node::Node;
 pub use order::{InitOrder, InitVip, JoinOrder, OrderError, TokenOrder};
+pub use run::{Ended, RunError, run};

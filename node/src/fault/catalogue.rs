@@ -120,6 +120,12 @@ catalogue! {
         "Adding addresses needs CAP_NET_ADMIN, announcing them CAP_NET_RAW, ports below 1024 \
          CAP_NET_BIND_SERVICE.",
         "run the daemon as root, or with the unit in deploy/";
+    DataDamaged = 115, Broken, 500,
+        "the data folder cannot be used",
+        "What this node remembers does not open, or is damaged. It does not start with less than it \
+         once confirmed: the others could lose what they rely on.",
+        "look at what is named; else set the folder aside and join anew: farmux cluster remove NODE \
+         (on a member), farmux cluster join TOKEN (here)";
 
     NoCluster = 201, Refused, 409,
         "this node is in no cluster yet",

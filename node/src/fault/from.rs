@@ -4,7 +4,8 @@ use farmux_raft::consensus::{ChangeError, ProposeError};
 use farmux_raft::state::{Reject, explanation};
 
 use super::{Code, Exit, Fault};
-use crate::daemon::OrderError;
+use crate::api::ServeError;
+use crate::daemon::{BuildError, OrderError, RunError};
 use crate::settings::SettingsError;
 
 impl From<Reject> for Fault {
@@ -76,5 +77,24 @@ impl From<OrderError> for Fault {
 impl From<SettingsError> for Fault {
     fn from(error: SettingsError) -> Fault {
         Fault::new(Code::SettingsInvalid).why(error)
+    }
+}
+
+impl From<RunError> for Fault {
+    fn from(error: RunError) -> Fault {
+        let why = error.to_string();
+        match error {
+            RunError::Build(BuildError::Listen { .. }) => Fault::new(Code::ListenFailed).why(why),
+            RunError::Build(BuildError::Store(_) | BuildError::Home(_)) => {
+                Fault::new(Code::DataDamaged).why(why)
+            }
+            RunError::Build(BuildError::Part(_)) | RunError::System(_) => {
+                Fault::new(Code::Broken).why(why)
+            }
+            RunError::Api(ServeError::SocketTaken(_)) => Fault::new(Code::SocketTaken).why(why),
+            RunError::Api(ServeError::Socket { .. } | ServeError::Listen { .. }) => {
+                Fault::new(Code::ListenFailed).why(why)
+            }
+        }
     }
 }

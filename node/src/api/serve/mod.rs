@@ -1,12 +1,15 @@
-//! Serving the admin API: on the Unix socket for root, and to machines where node.toml says so.
+//! Serving the admin API: on the Unix socket for root, on 9443 for administrators' certificates, and
+//! to machines where node.toml says so.
 //!
 //! ```text
 //!   socket (0600) --Caller::Socket-------> router
+//!   9443 (TLS)    --Caller::Certificate--> router           once this node is a member
 //!   metrics       ------------------------> machine_router
 //! ```
 
 mod listen;
 mod socket;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -72,6 +75,7 @@ pub async fn serve(node: Arc<Node>) -> Result<Api, ServeError> {
         let listener = listener.map_err(|source| ServeError::Listen { address, source })?;
         tasks.spawn(serve_machines(listener, Arc::clone(&node)));
     }
+    tasks.spawn(tls::serve(Arc::clone(&node)));
     tasks.spawn(serve_socket(socket, node));
     Ok(Api {
         tasks,
