@@ -257,7 +257,7 @@ fn a_killed_daemon_leaves_no_address() {
     let lab = Lab::new().expect("a lab needs root and iproute2");
     let host = lab.host("lb1", node_address(1)).expect("a host");
     let mut command = host.command(std::env::current_exe().expect("this test"));
-    command.args(["--exact", "child_holds_a_vip", "--ignored"]);
+    command.args(["--exact", "vip::child_holds_a_vip", "--ignored"]);
     let mut child = host.spawn("child", command).expect("a child");
     wait::until_true("the VIP is here", 5 * SECOND, || host.holds(VIP)).expect("in time");
     child.kill();

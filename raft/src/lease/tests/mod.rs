@@ -1,6 +1,10 @@
 //! Proof of the lease: tables of the pure parts, random schedules of whole engines, real sockets.
 
+mod acceptor;
+mod loopback;
+mod session;
 mod simulation;
+mod wire;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
