@@ -30,7 +30,7 @@ mod wire;
 pub use counters::{Counters, Ignored};
 pub use legs::Legs;
 pub use roster::{Group, Member, Roster};
-pub use thread::{Hooks, LeaseHandle, SpawnError, spawn};
+pub use thread::{Hooks, LeaseHandle, OnChange, SpawnError, spawn};
 pub use time::{BootTime, LEASE_MAX, LEASE_MIN, LeaseTimeError, Timing};
 
 use crate::id::Ballot;

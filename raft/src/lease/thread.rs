@@ -27,10 +27,13 @@ pub struct Hooks {
     /// Once, first thing on the new thread: real-time scheduling and locked memory.
     pub on_start: Box<dyn FnOnce() + Send>,
     /// With `Some` at each gain and each extension, with `None` at each loss: the fence's deadline.
-    pub on_change: Box<dyn FnMut(&VipName, Option<Held>) + Send>,
+    pub on_change: OnChange,
     /// Whether the serving runtimes are alive at this moment; if not, everything is released.
     pub serving: Box<dyn FnMut(BootTime) -> bool + Send>,
 }
+
+/// What is told of every gain, extension and loss.
+pub type OnChange = Box<dyn FnMut(&VipName, Option<Held>) + Send>;
 
 /// Why there is no lease thread.
 #[derive(Debug, thiserror::Error)]
@@ -183,7 +186,7 @@ struct Task {
     shared: Arc<Shared>,
     counters: Arc<Counters>,
     sockets: Vec<UdpSocket>,
-    on_change: Box<dyn FnMut(&VipName, Option<Held>) + Send>,
+    on_change: OnChange,
     serving: Box<dyn FnMut(BootTime) -> bool + Send>,
     held: watch::Sender<BTreeMap<VipName, Ballot>>,
     seen: watch::Sender<BTreeMap<VipName, (NodeId, Ballot)>>,

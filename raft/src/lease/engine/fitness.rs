@@ -47,7 +47,7 @@ impl Engine {
     }
 
     /// How many candidates are to be preferred to this node: by legs, then `prefer`, then id.
-    pub(super) fn rank(&self, now: BootTime, roster: &Roster, group: &VipName) -> u32 {
+    pub(in crate::lease) fn rank(&self, now: BootTime, roster: &Roster, group: &VipName) -> u32 {
         let prefer = roster
             .groups
             .get(group)

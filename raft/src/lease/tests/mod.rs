@@ -1,7 +1,9 @@
 //! Proof of the lease: tables of the pure parts, random schedules of whole engines, real sockets.
 
 mod acceptor;
+mod engine;
 mod loopback;
+mod proposer;
 mod session;
 mod simulation;
 mod wire;
