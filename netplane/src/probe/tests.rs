@@ -421,7 +421,7 @@ fn an_unread_channel_blocks_nothing() {
     }
 }
 
-/// 1,000 checks, a tenth of which hang: the others are probed on time.
+/// 200 checks, a tenth of which hang: the others are probed on time.
 #[test]
 fn a_hanging_target_holds_nobody_up() {
     let overlay = Arc::new(HealthOverlay::new());
@@ -467,4 +467,31 @@ fn a_hanging_target_holds_nobody_up() {
         "late by {mean:?} in the mean"
     );
     assert!(counts.failed > 0, "the silent ones were asked, too");
+}
+
+/// The size of a large site, for a minute's measurement by hand: `--run-ignored only`.
+#[test]
+#[ignore = "takes a minute and measures this machine"]
+fn five_thousand_checks_start_on_time() {
+    let overlay = Arc::new(HealthOverlay::new());
+    let (probing, _verdicts) = Probing::start(Arc::clone(&overlay), vec![]).expect("a thread");
+    let quick = Server::start(drop);
+    let check = ProbePlan {
+        interval: Duration::from_secs(5),
+        timeout: Duration::from_secs(5),
+        ..plan(quick.address, Health::Up)
+    };
+    let probes = (0..5_000)
+        .map(|n| (key(&format!("s{n}")), check.clone()))
+        .collect();
+    probing.apply(probes, BTreeSet::new());
+    std::thread::sleep(Duration::from_secs(20));
+    let counts = probing.counts();
+    let mean = counts.lag_sum / u32::try_from(counts.started.max(1)).expect("few");
+    assert!(counts.started > 18_000, "{counts:?}");
+    assert!(
+        mean < Duration::from_millis(20),
+        "late by {mean:?} in the mean: {counts:?}"
+    );
+    assert_eq!(counts.failed, 0, "{counts:?}");
 }

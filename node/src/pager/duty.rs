@@ -148,7 +148,7 @@ impl Worker {
     /// Starts what is due; says whether anything waits for time to pass.
     fn look(&mut self, state: &Arc<State>, duty: Duty) -> bool {
         self.ledger.settle(state, Instant::now());
-        for (key, proposal) in self.ledger.to_record(Instant::now()) {
+        for (key, proposal) in self.ledger.take_records(Instant::now()) {
             let answer = self.parts.proposer.propose(proposal);
             self.tasks.spawn(async move {
                 Event::Recorded {

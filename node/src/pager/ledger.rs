@@ -83,7 +83,7 @@ impl Ledger {
     }
 
     /// Records to propose now; they are being proposed from here on.
-    pub(super) fn to_record(&mut self, now: Instant) -> Vec<(Key, Proposal)> {
+    pub(super) fn take_records(&mut self, now: Instant) -> Vec<(Key, Proposal)> {
         let asked = self
             .notes
             .values()

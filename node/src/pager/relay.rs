@@ -226,10 +226,12 @@ trait Words {
 
 impl Words for std::io::Error {
     fn words(&self) -> String {
-        match self.kind() {
-            std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-            std::io::ErrorKind::TimedOut => "no answer".to_owned(),
-            _ => self.to_string(),
+        if self.kind() == std::io::ErrorKind::ConnectionRefused {
+            "connection refused".to_owned()
+        } else if self.kind() == std::io::ErrorKind::TimedOut {
+            "no answer".to_owned()
+        } else {
+            self.to_string()
         }
     }
 }

@@ -146,3 +146,73 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// As the state gives up on pages whose incident is over.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use farmux_raft::consensus::BoxFuture;
+    use farmux_raft::state::Health;
+
+    use super::*;
+    use crate::pager::courier::Receipt;
+    use crate::pager::local::LocalPages;
+    use crate::pager::testing;
+
+    /// Hands on what it is given.
+    struct Post(Mutex<Option<mpsc::Sender<Errand>>>);
+
+    impl Courier for Post {
+        fn deliver(&self, errand: Errand) -> BoxFuture<'static, Receipt> {
+            let sender = self.0.lock().expect("no panic").clone().expect("open");
+            Box::pin(async move {
+                let reached = errand.channel.to.iter().cloned().collect();
+                sender.send(errand).await.expect("the test reads");
+                let outcome = DeliveryOutcome::Delivered;
+                Receipt {
+                    outcome,
+                    words: "250 taken".to_owned(),
+                    reached,
+                }
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn every_last_known_contact_gets_it_marked() {
+        let contact = |to| testing::contact(&[to], 25);
+        let contacts = [
+            ("ops", contact("ops@example.com")),
+            ("boss", contact("boss@example.com")),
+        ];
+        let state = testing::state(3, &contacts);
+        let down = testing::change("s2", Health::Down, "connection refused", 900_000);
+        let local = LocalPages::default()
+            .overdue(&state, &[down], 9)
+            .pop()
+            .expect("a page");
+        let (sender, mut errands) = mpsc::channel(9);
+        let (_keep, states) = watch::channel(Arc::new(state));
+        let (_messenger, pages) = Messenger::spawn(MessengerParts {
+            me: NodeId(2),
+            own: vec![],
+            state: states,
+            courier: Arc::new(Post(Mutex::new(Some(sender)))),
+        });
+        pages.send(local.page).await.expect("it reads");
+        let mut to = BTreeSet::new();
+        while to.len() < 2 {
+            let errand = errands.recv().await.expect("it sends");
+            let wanted = "[DOWN] [UNCOMMITTED] prod shop/s2: connection refused (3 of 4 up)";
+            assert_eq!(errand.mail.subject, wanted);
+            assert!(errand.mail.body.contains("Node lb2 says so by itself"));
+            to.extend(errand.mail.to);
+        }
+        assert_eq!(
+            to,
+            ["boss@example.com", "ops@example.com"]
+                .map(str::to_owned)
+                .into()
+        );
+    }
+}

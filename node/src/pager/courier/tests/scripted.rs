@@ -46,10 +46,11 @@ fn converse(
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let mut say = |text: &str| stream.write_all(format!("{text}\r\n").as_bytes());
-    match trick {
-        Trick::Greeting(text) => say(text)?,
-        _ => say("220 relay")?,
-    }
+    say(if let Trick::Greeting(text) = trick {
+        text
+    } else {
+        "220 relay"
+    })?;
     while let Some(line) = lines.next().transpose()? {
         let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
         match (verb.as_str(), trick) {
@@ -77,13 +78,14 @@ fn converse(
                         return Ok(());
                     }
                 }
-                match trick {
-                    Trick::DropAfterDot => return Ok(()),
-                    Trick::AfterDot(text) => say(text)?,
-                    _ => {
-                        let _ = letters.send(letter);
-                        say("250 2.0.0 queued")?;
-                    }
+                if trick == Trick::DropAfterDot {
+                    return Ok(());
+                }
+                if let Trick::AfterDot(text) = trick {
+                    say(text)?;
+                } else {
+                    let _ = letters.send(letter);
+                    say("250 2.0.0 queued")?;
                 }
             }
             ("QUIT", _) => {
