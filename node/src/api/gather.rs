@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use farmux_netplane::vip::VipStatus;
 use farmux_raft::id::{NodeId, NodeName, VipName};
 use farmux_raft::peer::{PeerClient, PeerReply, PeerRequest};
 use farmux_raft::state::State;
@@ -130,8 +131,17 @@ pub(super) fn report(member: &Member) -> NodeReport {
         leader: standing.leader,
         applied: standing.applied_index.unwrap_or(0),
         held: member.held().into_keys().collect(),
+        troubles: troubles(member),
         servers: counts(member),
     }
+}
+
+fn troubles(member: &Member) -> BTreeMap<VipName, String> {
+    let shown = member
+        .wire()
+        .map(|wire| wire.vips.status().borrow().clone());
+    let trouble = |(name, status): (Arc<str>, VipStatus)| name.parse().ok().zip(status.trouble);
+    shown.into_iter().flatten().filter_map(trouble).collect()
 }
 
 fn counts(member: &Member) -> Vec<ServerCount> {

@@ -4,6 +4,7 @@
 //!   serve     sockets and connections           router   every path
 //!   caller    who asks                          handle   the requests, one file a noun
 //!   gather    what a node knows when asked      status   PURE: what stands and what does not
+//!   metrics   PURE: the same for Prometheus
 //!   types     the shapes (public, stable)       report   what one node tells another
 //! ```
 
@@ -12,6 +13,7 @@ pub mod caller;
 mod gather;
 mod handle;
 mod lines;
+pub mod metrics;
 pub mod report;
 mod router;
 mod serve;

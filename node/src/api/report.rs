@@ -6,7 +6,7 @@
 //!
 //! The peer channel carries it as opaque bytes; only this file knows what is in them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farmux_raft::id::{FarmName, NodeId, ServerName, ServiceName, VipName};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ pub struct NodeReport {
     pub applied: u64,
     /// VIPs that it answers for now.
     pub held: BTreeSet<VipName>,
+    /// What stands in the way of a VIP on it, in an operator's words.
+    #[serde(default)]
+    pub troubles: BTreeMap<VipName, String>,
     /// What it serves, for each server of each service.
     pub servers: Vec<ServerCount>,
 }

@@ -4,6 +4,7 @@
 //!   /v1/…       for people and their tools: socket and 9443
 //!   /healthz    for machines: socket, 9443, and the `metrics` address of node.toml
 //!   /leader
+//!   /metrics
 //! ```
 
 use std::sync::Arc;
@@ -15,16 +16,16 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
-use super::handle::{cluster, config, farms, pages, probes, status};
+use super::handle::{cluster, config, contacts, farms, pages, probes, status};
 use crate::daemon::Node;
 use crate::fault::{Code, Fault};
 
 /// The longest body of a request: 10,000 servers at 100 bytes each.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// How long a request may take. A proposal has 3 s, a removal hands leadership and VIPs over first;
-/// a join answers at once, and goes on line by line.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a request may take. A proposal has 3 s, a test mail 30, a change of membership 45; and
+/// a join answers at once and goes on line by line.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All of it.
 pub fn router(node: Arc<Node>) -> Router {
@@ -52,6 +53,7 @@ pub fn router(node: Arc<Node>) -> Router {
             "/v1/farms/{farm}/servers/{server}/connections",
             get(farms::connections),
         )
+        .route("/v1/contacts/{name}/test", post(contacts::test))
         .route("/v1/pages", get(pages::list))
         .route("/v1/pages/{id}", get(pages::show))
         .route("/v1/pages/{id}/ack", post(pages::acknowledge));
@@ -67,6 +69,7 @@ fn for_machines() -> Router<Arc<Node>> {
     Router::new()
         .route("/healthz", get(probes::healthz))
         .route("/leader", get(probes::leader))
+        .route("/metrics", get(probes::metrics))
 }
 
 fn finish(router: Router<Arc<Node>>, node: Arc<Node>) -> Router {

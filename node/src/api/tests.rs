@@ -171,6 +171,9 @@ async fn machines_ask_too() {
         raw(folder.path(), &get("/leader")).await,
         (503, "no cluster\n".to_owned())
     );
+    let (status, body) = raw(folder.path(), &get("/metrics")).await;
+    assert_eq!(status, 200);
+    assert!(body.contains("farmux_member 0\n"), "{body}");
 }
 
 #[tokio::test]

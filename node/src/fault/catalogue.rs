@@ -211,7 +211,7 @@ catalogue! {
         "farmux admin-cert create NAME   (as root on a node)";
     RequestSlow = 307, Unknown, 504,
         "the request took too long",
-        "The daemon gives up a request after 30 seconds. A change may have been made.",
+        "The daemon gives up a request after a minute. A change may have been made.",
         "farmux status   and   farmux config history";
 
     PageUnknown = 401, Refused, 404,

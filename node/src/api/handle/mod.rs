@@ -2,6 +2,7 @@
 
 pub(super) mod cluster;
 pub(super) mod config;
+pub(super) mod contacts;
 pub(super) mod farms;
 pub(super) mod pages;
 pub(super) mod probes;

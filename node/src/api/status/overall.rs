@@ -12,6 +12,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     let mut add = |level, text: String| reasons.push(Reason { level, text });
     agreement(view, status, &mut add);
     vips(view, status, &mut add);
+    troubles(view, &mut add);
     nodes(status, &mut add);
     for farm in &status.farms {
         farm_as_a_whole(view.state, farm, &mut add);
@@ -69,6 +70,22 @@ fn vips(view: &View<'_>, status: &ClusterStatus, add: &mut impl FnMut(Overall, S
             add(
                 Overall::Critical,
                 format!("nobody owns VIP {} ({})", vip.name, vip.address),
+            );
+        }
+    }
+}
+
+/// What the nodes that answer say stands in the way of a VIP: the owner's word is the worst.
+fn troubles(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
+    for (node, report) in &view.reports {
+        for (vip, trouble) in &report.troubles {
+            let level = match report.held.contains(vip) {
+                true => Overall::Critical,
+                false => Overall::Degraded,
+            };
+            add(
+                level,
+                format!("VIP {vip} on {}: {trouble}", view.state.node_name(*node)),
             );
         }
     }

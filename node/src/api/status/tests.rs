@@ -222,6 +222,24 @@ fn the_cluster_itself_may_be_in_trouble() {
 }
 
 #[test]
+fn what_stands_in_the_way_of_a_vip_is_told_for_every_node() {
+    let state = state(&[Balancer, Balancer, Witness]);
+    for (node, level) in [(1, Overall::Critical), (2, Overall::Degraded)] {
+        let mut view = view(&state, &[1, 2, 3]);
+        let report = view.reports.get_mut(&NodeId(node)).expect("it answers");
+        report
+            .troubles
+            .insert("front".parse().expect("a name"), "eth0 is down".to_owned());
+        let report = assemble(&view);
+        assert_eq!(report.overall, level);
+        assert_eq!(
+            report.reasons[0].text,
+            format!("VIP front on lb{node}: eth0 is down")
+        );
+    }
+}
+
+#[test]
 fn the_worst_reason_comes_first() {
     let mut state = state(&[Balancer, Balancer, Witness]);
     set_health(&mut state, "s2", Health::Down, "connection refused");

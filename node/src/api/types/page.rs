@@ -71,6 +71,6 @@ pub struct AckRequest {
 /// The answer to `POST /v1/contacts/NAME/test`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactTestAnswer {
-    /// Which relay took the mail.
-    pub relay: String,
+    /// What the relay said when it took the mail.
+    pub words: String,
 }

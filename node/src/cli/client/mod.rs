@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 use crate::fault::{Code, Fault};
 
 /// How long an answer may take: a little more than the daemon allows itself.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(65);
 
 /// How long a stream of lines may be silent: the daemon sends an empty one every 5 s.
 const LINE_TIMEOUT: Duration = Duration::from_secs(30);

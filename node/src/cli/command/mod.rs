@@ -42,7 +42,10 @@ impl Shell {
                 let path = format!("/v1/contacts/{name}/test");
                 let answer: ContactTestAnswer = self.client.post(&path, &()).await?;
                 self.terminal.show(&answer, |answer, _| {
-                    format!("the relay {} took a test mail for {name}\n", answer.relay)
+                    format!(
+                        "a test mail for {name} is on its way; the relay said: {}\n",
+                        answer.words
+                    )
                 })
             }
             Action::Page(action) => self.page(action).await,

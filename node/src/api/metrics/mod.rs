@@ -1,0 +1,225 @@
+//! PURE. Metrics: from what a node knows to Prometheus' text, made anew for each scrape.
+//!
+//! ```text
+//!   View, WireView --expose--> text (OpenMetrics)
+//! ```
+//!
+//! Nothing is counted here: the parts count, and this file names. Names and labels are documented
+//! beside each, and never change their meaning.
+
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use wire::WireView;
+
+use std::fmt::Write;
+
+use farmux_raft::id::NodeId;
+use farmux_raft::state::{Counts, FarmStanding};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::status::{VERSION, View};
+
+/// Label names and values of one sample.
+pub(super) type Labels = Vec<(&'static str, String)>;
+
+/// One scrape of a node; `None` for what it has not: without a cluster there is no view.
+pub fn expose(view: Option<&View<'_>>, wire: Option<&WireView>) -> String {
+    let mut registry = Registry::with_prefix("farmux");
+    let version = vec![("version", VERSION.to_owned())];
+    gauges(
+        &mut registry,
+        "build_info",
+        "1, with the version as label",
+        [(version, 1)],
+    );
+    let member = vec![(Labels::new(), i64::from(view.is_some()))];
+    gauges(
+        &mut registry,
+        "member",
+        "1 while this node is in a cluster",
+        member,
+    );
+    if let Some(view) = view {
+        agreement(&mut registry, view);
+        leases(&mut registry, view);
+        farms(&mut registry, view);
+        pages(&mut registry, view);
+    }
+    if let Some(wire) = wire {
+        wire::expose(&mut registry, wire);
+    }
+    let mut text = String::new();
+    // Writing to a String fails only when the registry contradicts itself.
+    if encode(&mut text, &registry).is_err() {
+        let _ = writeln!(text, "# the metrics could not be written");
+    }
+    text
+}
+
+fn agreement(registry: &mut Registry, view: &View<'_>) {
+    let log = &view.log;
+    let one = |value: u64| [(Labels::new(), number(value))];
+    gauges(registry, "raft_term", "Term of the log", one(log.term));
+    gauges(
+        registry,
+        "raft_applied_index",
+        "Log index applied to the state",
+        one(log.applied),
+    );
+    let leads = u64::from(log.leader == Some(view.me));
+    gauges(registry, "raft_leads", "1 on the leader", one(leads));
+    let known = u64::from(log.leader.is_some());
+    gauges(
+        registry,
+        "raft_leader_known",
+        "1 while this node knows of a leader",
+        one(known),
+    );
+    let lag = log
+        .lag
+        .iter()
+        .map(|(node, lag)| (vec![("node", name(view, *node))], number(*lag)));
+    gauges(
+        registry,
+        "raft_lag_entries",
+        "Entries a member lacks, on the leader",
+        lag,
+    );
+    let voters = view.voters().len();
+    gauges(
+        registry,
+        "raft_voters",
+        "Nodes that vote",
+        one(voters as u64),
+    );
+    gauges(
+        registry,
+        "config_revision",
+        "Newest revision",
+        one(view.state.revision.0),
+    );
+}
+
+fn leases(registry: &mut Registry, view: &View<'_>) {
+    let held = view.reports.get(&view.me).map(|report| &report.held);
+    let holds = view.state.config.vips.keys().map(|vip| {
+        let here = held.is_some_and(|held| held.contains(vip));
+        (vec![("vip", vip.to_string())], i64::from(here))
+    });
+    gauges(
+        registry,
+        "vip_held",
+        "1 on the node that owns the VIP",
+        holds,
+    );
+    let owned = view.state.config.vips.keys().map(|vip| {
+        let owner = view.owner(vip);
+        (vec![("vip", vip.to_string())], i64::from(owner.is_some()))
+    });
+    gauges(
+        registry,
+        "vip_owner_known",
+        "1 while this node knows who owns the VIP",
+        owned,
+    );
+}
+
+fn farms(registry: &mut Registry, view: &View<'_>) {
+    let mut servers = Vec::new();
+    for farm in view.state.config.farms.keys() {
+        let FarmStanding {
+            up,
+            down,
+            unknown,
+            draining,
+            maintenance,
+        } = view.state.farm_standing(farm);
+        let conditions = [
+            ("up", up),
+            ("down", down),
+            ("unknown", unknown),
+            ("draining", draining),
+            ("maintenance", maintenance),
+        ];
+        for (condition, count) in conditions {
+            let labels = vec![
+                ("farm", farm.to_string()),
+                ("condition", condition.to_owned()),
+            ];
+            servers.push((labels, number(count as u64)));
+        }
+    }
+    gauges(
+        registry,
+        "farm_servers",
+        "Servers of a farm in a condition",
+        servers,
+    );
+    let health = view.state.health.iter().map(|(key, record)| {
+        let labels = vec![
+            ("farm", key.farm.to_string()),
+            ("server", key.server.to_string()),
+            ("service", key.service.to_string()),
+        ];
+        let up = record.health == farmux_raft::state::Health::Up;
+        (labels, i64::from(up))
+    });
+    gauges(registry, "check_up", "1 while the check says up", health);
+}
+
+fn pages(registry: &mut Registry, view: &View<'_>) {
+    let Counts {
+        incidents,
+        pages,
+        deliveries_due,
+        ..
+    } = view.state.counts();
+    let one = |value: usize| [(Labels::new(), number(value as u64))];
+    gauges(
+        registry,
+        "incidents_open",
+        "Incidents that are open",
+        one(incidents),
+    );
+    gauges(
+        registry,
+        "pages_remembered",
+        "Pages in the state",
+        one(pages),
+    );
+    gauges(
+        registry,
+        "deliveries_due",
+        "Deliveries that are due",
+        one(deliveries_due),
+    );
+}
+
+fn name(view: &View<'_>, node: NodeId) -> String {
+    view.state.node_name(node)
+}
+
+/// A gauge is signed; nothing here comes near the end of it.
+pub(super) fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// One metric with all its samples.
+pub(super) fn gauges(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = (Labels, i64)>,
+) {
+    let family = Family::<Labels, Gauge>::default();
+    for (labels, value) in samples {
+        family.get_or_create(&labels).set(value);
+    }
+    registry.register(name, help, family);
+}

@@ -1,0 +1,89 @@
+//! A scrape says what it should, and is the same text for the same facts.
+
+use std::collections::BTreeMap;
+
+use farmux_netplane::plan::ServiceKey;
+use farmux_netplane::serve::{ServerCounts, ServiceCounts};
+use farmux_raft::state::Health;
+use farmux_raft::state::NodeRole::{Balancer, Witness};
+
+use super::super::status::sample::{set_health, state, view};
+use super::{WireView, expose};
+
+fn has(text: &str, line: &str) {
+    assert!(
+        text.lines().any(|own| own == line),
+        "{line} is not in\n{text}"
+    );
+}
+
+#[test]
+fn without_a_cluster_there_is_little_to_say() {
+    let text = expose(None, None);
+    has(&text, "farmux_member 0");
+    assert!(!text.contains("raft_term"), "{text}");
+    assert!(text.ends_with("# EOF\n"), "{text}");
+}
+
+#[test]
+fn a_member_tells_of_log_vips_farms_and_pages() {
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    set_health(&mut state, "s2", Health::Down, "connection refused");
+    let mut view = view(&state, &[1, 2, 3]);
+    view.log.lag.insert(farmux_raft::id::NodeId(2), 4);
+    let text = expose(Some(&view), None);
+    for line in [
+        "farmux_member 1",
+        "farmux_raft_term 3",
+        "farmux_raft_leads 1",
+        "farmux_raft_applied_index 812",
+        "farmux_raft_lag_entries{node=\"lb2\"} 4",
+        "farmux_raft_voters 3",
+        "farmux_vip_held{vip=\"front\"} 1",
+        "farmux_farm_servers{farm=\"shop\",condition=\"up\"} 2",
+        "farmux_farm_servers{farm=\"shop\",condition=\"down\"} 1",
+        "farmux_check_up{farm=\"shop\",server=\"s2\",service=\"web\"} 0",
+        "farmux_incidents_open 0",
+    ] {
+        has(&text, line);
+    }
+}
+
+#[test]
+fn the_wire_is_counted_by_service_and_server() {
+    let key = ServiceKey {
+        farm: "shop".into(),
+        service: "web".into(),
+    };
+    let server = ServerCounts {
+        active: 2,
+        taken: 9,
+        connects_failed: 1,
+        failures: 0,
+    };
+    let counts = ServiceCounts {
+        open: 3,
+        accepted: 7,
+        requests: 9,
+        refusals: BTreeMap::from([("two-lengths", 5)]),
+        servers: BTreeMap::from([("s1".into(), server)]),
+        ..ServiceCounts::default()
+    };
+    let wire = WireView {
+        services: BTreeMap::from([(key, counts)]),
+        leases: vec![("gained", 1)],
+        ..WireView::default()
+    };
+    let text = expose(None, Some(&wire));
+    for line in [
+        "farmux_service_open{farm=\"shop\",service=\"web\"} 3",
+        "farmux_service_requests_total{farm=\"shop\",service=\"web\"} 9",
+        "farmux_service_refused_total{farm=\"shop\",service=\"web\",reason=\"two-lengths\"} 5",
+        "farmux_server_active{farm=\"shop\",service=\"web\",server=\"s1\"} 2",
+        "farmux_server_taken_total{farm=\"shop\",service=\"web\",server=\"s1\"} 9",
+        "farmux_lease_events_total{event=\"gained\"} 1",
+        "farmux_probes_started_total 0",
+    ] {
+        has(&text, line);
+    }
+}

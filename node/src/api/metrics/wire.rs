@@ -1,0 +1,211 @@
+//! PURE. What this machine does on the wire, as metrics: services, servers, leases, probes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use farmux_netplane::plan::ServiceKey;
+use farmux_netplane::probe::ProbeCounts;
+use farmux_netplane::serve::ServiceCounts;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::{Labels, gauges, number};
+
+/// What the parts of this machine counted since the daemon started.
+#[derive(Debug, Clone, Default)]
+pub struct WireView {
+    /// The data path, service by service.
+    pub services: BTreeMap<ServiceKey, ServiceCounts>,
+    /// The probes.
+    pub probes: ProbeCounts,
+    /// The lease thread, by the name of what it counts.
+    pub leases: Vec<(&'static str, u64)>,
+    /// Lease datagrams that were ignored, by reason.
+    pub ignored: Vec<(&'static str, u64)>,
+    /// Connections of nodes and joiners that were refused, by reason.
+    pub refused: Vec<(&'static str, u64)>,
+}
+
+/// All of it.
+pub(super) fn expose(registry: &mut Registry, wire: &WireView) {
+    services(registry, &wire.services);
+    servers(registry, &wire.services);
+    let ProbeCounts {
+        started,
+        passed,
+        failed,
+        inconclusive,
+        verdicts,
+        lag_sum,
+        ..
+    } = wire.probes;
+    let outcomes = [
+        ("passed", passed),
+        ("failed", failed),
+        ("inconclusive", inconclusive),
+    ];
+    let by = |label, pairs: &[(&'static str, u64)]| labelled(label, pairs);
+    counters(
+        registry,
+        "probes",
+        "Probes that ended, by outcome",
+        by("outcome", &outcomes),
+    );
+    counters(registry, "probes_started", "Probes started", plain(started));
+    counters(registry, "verdicts", "Verdicts reached", plain(verdicts));
+    let lag = plain(millis(lag_sum));
+    counters(
+        registry,
+        "probe_lag_ms",
+        "Milliseconds by which probes started late, summed",
+        lag,
+    );
+    counters(
+        registry,
+        "lease_events",
+        "What the lease thread did",
+        by("event", &wire.leases),
+    );
+    let help = "Lease datagrams ignored, by reason";
+    counters(registry, "lease_ignored", help, by("reason", &wire.ignored));
+    let help = "Connections on the peer port refused, by reason";
+    counters(registry, "peer_refused", help, by("reason", &wire.refused));
+}
+
+fn services(registry: &mut Registry, services: &BTreeMap<ServiceKey, ServiceCounts>) {
+    let each = |value: fn(&ServiceCounts) -> u64| {
+        services
+            .iter()
+            .map(move |(key, counts)| (of_service(key), value(counts)))
+    };
+    let signed = |(labels, value): (Labels, u64)| (labels, number(value));
+    let help = "Runtimes whose listener is bound";
+    gauges(
+        registry,
+        "service_listening",
+        help,
+        each(|counts| counts.listening).map(signed),
+    );
+    let help = "Client connections open now";
+    gauges(
+        registry,
+        "service_open",
+        help,
+        each(|counts| counts.open).map(signed),
+    );
+    let help = "Client connections accepted";
+    counters(
+        registry,
+        "service_accepted",
+        help,
+        each(|counts| counts.accepted),
+    );
+    let help = "HTTP requests whose head was accepted";
+    counters(
+        registry,
+        "service_requests",
+        help,
+        each(|counts| counts.requests),
+    );
+    type Reasons = fn(&ServiceCounts) -> &BTreeMap<&'static str, u64>;
+    let reasons = |pick: Reasons| {
+        services.iter().flat_map(move |(key, counts)| {
+            pick(counts).iter().map(move |(reason, count)| {
+                let mut labels = of_service(key);
+                labels.push(("reason", (*reason).to_owned()));
+                (labels, *count)
+            })
+        })
+    };
+    let help = "Clients refused, by reason";
+    counters(
+        registry,
+        "service_refused",
+        help,
+        reasons(|counts| &counts.refusals),
+    );
+    let help = "Requests that no server answered, by reason";
+    counters(
+        registry,
+        "service_failed",
+        help,
+        reasons(|counts| &counts.failures),
+    );
+}
+
+fn servers(registry: &mut Registry, services: &BTreeMap<ServiceKey, ServiceCounts>) {
+    let each = || {
+        services.iter().flat_map(|(key, counts)| {
+            counts.servers.iter().map(move |(server, counts)| {
+                let mut labels = of_service(key);
+                labels.push(("server", server.to_string()));
+                (labels, *counts)
+            })
+        })
+    };
+    let active = each().map(|(labels, counts)| (labels, number(counts.active)));
+    gauges(
+        registry,
+        "server_active",
+        "Connections or requests in hand",
+        active,
+    );
+    let taken = each().map(|(labels, counts)| (labels, counts.taken));
+    counters(
+        registry,
+        "server_taken",
+        "Connections or requests given to it",
+        taken,
+    );
+    let failed = each().map(|(labels, counts)| (labels, counts.connects_failed));
+    counters(
+        registry,
+        "server_connects_failed",
+        "Connects that failed",
+        failed,
+    );
+    let failures = each().map(|(labels, counts)| (labels, counts.failures));
+    counters(
+        registry,
+        "server_failures",
+        "Answers that failed after the connect",
+        failures,
+    );
+}
+
+fn of_service(key: &ServiceKey) -> Labels {
+    vec![
+        ("farm", key.farm.to_string()),
+        ("service", key.service.to_string()),
+    ]
+}
+
+fn plain(value: u64) -> [(Labels, u64); 1] {
+    [(Labels::new(), value)]
+}
+
+fn labelled(label: &'static str, pairs: &[(&'static str, u64)]) -> Vec<(Labels, u64)> {
+    pairs
+        .iter()
+        .map(|(word, count)| (vec![(label, (*word).to_owned())], *count))
+        .collect()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One counter with all its samples; its name gets `_total`.
+fn counters(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = (Labels, u64)>,
+) {
+    let family = Family::<Labels, Counter>::default();
+    for (labels, value) in samples {
+        family.get_or_create(&labels).inc_by(value);
+    }
+    registry.register(name, help, family);
+}
