@@ -25,8 +25,8 @@ const INTERIMS_MAX: u32 = 16;
 enum Trouble {
     /// The server closed; whether it had begun to answer.
     Lost { begun: bool },
-    /// It answers nonsense.
-    Bad(Refusal),
+    /// It answers nonsense; what kind of.
+    Bad(&'static str),
     /// Nobody moved for too long.
     Silence,
     /// The client broke the framing of its body.
@@ -43,8 +43,8 @@ enum Heard {
     Tunnel,
     /// The final answer, staged for the client.
     Final { keeps: bool, close: bool },
-    /// Not an answer at all.
-    Bad(Refusal),
+    /// Not an answer at all; why not.
+    Bad(&'static str),
 }
 
 /// Has a request answered whose head is staged in `client.up`.
@@ -69,7 +69,7 @@ pub(crate) async fn run(client: &mut Client, service: &Service, facts: &Facts) -
                         Err(_) => Trouble::ClientGone,
                     }
                 }
-                Heard::Interim => Trouble::Bad(Refusal::Full),
+                Heard::Interim => Trouble::Bad("too-many-interim-answers"),
                 Heard::Bad(reason) => Trouble::Bad(reason),
             },
             Err(trouble) => trouble,
@@ -132,7 +132,7 @@ fn poll_head(
             match find_end(upstream.peer.buffer.data(), scanned) {
                 Ok(Some(length)) => return Poll::Ready(Ok(length)),
                 Ok(None) => {}
-                Err(reason) => return Poll::Ready(Err(Trouble::Bad(reason))),
+                Err(reason) => return Poll::Ready(Err(Trouble::Bad(reason.name()))),
             }
         }
         match upstream.peer.poll_fill(cx) {
@@ -162,7 +162,7 @@ fn hear(
     let head = &upstream.peer.buffer.data()[..length];
     let answer = match response::parse(head, &mut room, facts) {
         Ok(answer) => answer,
-        Err(reason) => return Heard::Bad(reason),
+        Err(reason) => return Heard::Bad(reason.name()),
     };
     let status = answer.facts.status;
     let interim = |lead: &mut Vec<u8>| {
@@ -174,7 +174,7 @@ fn hear(
             client.down.begin(super::framing::Framing::None, interim);
             Heard::Tunnel
         }
-        101 => return Heard::Bad(Refusal::Version),
+        101 => return Heard::Bad("unasked-101"),
         100..200 => {
             if !facts.http10 {
                 client.down.begin(super::framing::Framing::None, interim);
@@ -196,7 +196,7 @@ fn hear(
     if matches!(heard, Heard::Final { .. }) {
         // What came with the head leaves with it, in one write.
         if let Err(reason) = client.down.stage(&mut upstream.peer.buffer) {
-            return Heard::Bad(reason);
+            return Heard::Bad(reason.name());
         }
     }
     heard
@@ -290,7 +290,7 @@ async fn give_up(
         Trouble::Lost { .. } => Failure::Closed,
         Trouble::Bad(reason) => {
             let server = &upstream.work.server().name;
-            tracing::trace!(service = %service.key, %server, reason = reason.name(), "bad answer");
+            tracing::trace!(service = %service.key, %server, reason, "bad answer");
             Failure::BadAnswer
         }
     };
