@@ -1,7 +1,7 @@
 //! PURE. Weighted least connections: the candidate with the least work in hand per weight.
 //!
-//! Ties, and every farm is one long tie while it is idle, are broken by smooth weighted round-robin,
-//! so that the weights hold there too.
+//! Ties, and every farm is one long tie while it is idle, are broken by smooth weighted
+//! round-robin, so that the weights hold there too.
 
 use super::Candidate;
 use super::round_robin::RoundRobin;
@@ -99,7 +99,8 @@ mod tests {
             except in prop::option::of(0usize..12),
         ) {
             let weights: Vec<_> = servers.iter().map(|server| server.0).collect();
-            let picked = LeastConnections::new(list(&weights)).pick(except, |place| servers[place].1);
+            let mut least = LeastConnections::new(list(&weights));
+            let picked = least.pick(except, |place| servers[place].1);
             let others = (0..servers.len()).filter(|place| Some(*place) != except);
             match picked {
                 None => prop_assert_eq!(others.count(), 0),

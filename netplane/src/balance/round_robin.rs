@@ -83,7 +83,9 @@ mod tests {
         /// The slow, obvious twin: in a cycle of as many turns as the weights add up to, each
         /// candidate comes exactly as often as its weight says; cycle after cycle.
         #[test]
-        fn weights_hold_exactly_over_every_cycle(weights in prop::collection::vec(1u32..=40, 1..8)) {
+        fn weights_hold_exactly_over_every_cycle(
+            weights in prop::collection::vec(1u32..=40, 1..8),
+        ) {
             let mut turns = RoundRobin::new(list(&weights));
             for _ in 0..3 {
                 let mut seen = vec![0u32; weights.len()];

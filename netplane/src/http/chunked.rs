@@ -362,7 +362,10 @@ mod tests {
 
         #[test]
         fn byte_by_byte_equals_whole_for_anything(
-            input in prop::collection::vec(prop::sample::select(b"05aF;x=\" :\r\n\r\n\r\n".to_vec()), 0..60),
+            input in prop::collection::vec(
+                prop::sample::select(b"05aF;x=\" :\r\n\r\n\r\n".to_vec()),
+                0..60,
+            ),
         ) {
             prop_assert_eq!(run(&input, 1), run(&input, 1000));
         }

@@ -1,4 +1,4 @@
-//! One direction of an exchange: a head, then a body, decoded from one socket and coded into another.
+//! One direction of an exchange: a head, then a body, decoded from one socket, coded into another.
 //!
 //! ```text
 //!   source ─read─▶ buffer ─decoder─▶ [lead | data, still in the buffer | tail] ─write─▶ sink

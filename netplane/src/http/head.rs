@@ -117,7 +117,10 @@ mod tests {
         /// The obvious twin: fed byte by byte it says the same as fed whole.
         #[test]
         fn pieces_do_not_matter(
-            bytes in prop::collection::vec(prop::sample::select(b"ab: \r\n\r\n\r\n\r\n\0\t".to_vec()), 0..40),
+            bytes in prop::collection::vec(
+                prop::sample::select(b"ab: \r\n\r\n\r\n\r\n\0\t".to_vec()),
+                0..40,
+            ),
         ) {
             let mut scanned = 0;
             let mut got = Ok(None);

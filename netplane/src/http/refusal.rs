@@ -1,11 +1,14 @@
 //! PURE. Every reason for which the HTTP engine refuses a client, or gives up on a server.
 //!
-//! A [`Refusal`] is the client's doing: it is counted by its name, traced, answered with its status,
-//! and the connection is closed. A [`Failure`] is the server's doing: the client gets a 5xx.
+//! A [`Refusal`] is the client's doing: it is counted by its name, traced, answered with its
+//! status, and the connection is closed. A [`Failure`] is the server's doing: the client gets a
+//! 5xx.
 
 /// Declares an enum whose variants have a name for counters and a status for the answer.
 macro_rules! reasons {
-    ($(#[$meta:meta])* $kind:ident { $($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal;)+ }) => {
+    ($(#[$meta:meta])* $kind:ident {
+        $($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal;)+
+    }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $kind { $($(#[$doc])* $variant,)+ }

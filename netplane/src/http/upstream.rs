@@ -65,7 +65,8 @@ impl Upstream {
                 reused: false,
             }),
             Err(error) => {
-                tracing::trace!(service = %service.key, server = %server.name, %error, "no connect");
+                let name = &server.name;
+                tracing::trace!(service = %service.key, server = %name, %error, "no connect");
                 server.count_connect_failed();
                 None
             }

@@ -231,7 +231,8 @@ mod tests {
             ),
             (
                 "GET http://H/ HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.2.3.4\r\n\
-                 x_forwarded_for: 1.2.3.4\r\nForwarded: for=1.2.3.4\r\nX-Forwarded-Proto: https\r\n\r\n",
+                 x_forwarded_for: 1.2.3.4\r\nForwarded: for=1.2.3.4\r\n\
+                  X-Forwarded-Proto: https\r\n\r\n",
                 format!("GET / HTTP/1.1\r\nHost: h\r\n{OURS}\r\n"),
                 Coding::Plain,
             ),
@@ -255,7 +256,8 @@ mod tests {
                 Coding::Plain,
             ),
             (
-                "POST / HTTP/1.1\r\nHost: h\r\nTE: gzip, trailers\r\nTransfer-Encoding: Chunked\r\n\r\n",
+                "POST / HTTP/1.1\r\nHost: h\r\nTE: gzip, trailers\r\n\
+                 Transfer-Encoding: Chunked\r\n\r\n",
                 format!(
                     "POST / HTTP/1.1\r\nHost: h\r\n{OURS}Connection: te\r\nTE: trailers\r\n\
                      Transfer-Encoding: chunked\r\n\r\n"
@@ -263,9 +265,11 @@ mod tests {
                 Coding::Chunked,
             ),
             (
-                "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\n\
+                 Upgrade: websocket\r\n\r\n",
                 format!(
-                    "GET / HTTP/1.1\r\nHost: h\r\n{OURS}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+                    "GET / HTTP/1.1\r\nHost: h\r\n{OURS}Connection: upgrade\r\n\
+                     Upgrade: websocket\r\n\r\n"
                 ),
                 Coding::Plain,
             ),

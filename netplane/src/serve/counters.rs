@@ -1,7 +1,7 @@
 //! What the serving runtimes count: one cell a runtime, written by that runtime alone.
 //!
-//! Every runtime owns one cache-padded shard of each counter and is its only writer, so an increment
-//! is a plain load and store; readers add the shards up. Nothing here is ever locked.
+//! Every runtime owns one cache-padded shard of each counter and is its only writer, so an
+//! increment is a plain load and store; readers add the shards up. Nothing here is ever locked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -130,7 +130,7 @@ impl Serving {
         });
     }
 
-    /// Closes every connection whose client came to `ip`, which this machine does not hold any more.
+    /// Resets every connection whose client came to `ip`, which this machine has lost.
     pub fn abort(&self, ip: IpAddr) {
         self.tell(|wish| *wish.lost.entry(ip).or_default() += 1);
     }

@@ -1,4 +1,4 @@
-//! A service as one runtime sees it: its plan, its servers, their idle connections, whose turn it is.
+//! A service as one runtime sees it: plan, servers, their idle connections, whose turn it is.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

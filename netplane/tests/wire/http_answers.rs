@@ -42,7 +42,8 @@ fn servers_are_told_who_asked_and_nothing_a_client_claims() {
     assert_eq!(
         origin.heads(),
         [
-            "GET /x HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n\r\n"
+            "GET /x HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 127.0.0.1\r\n\
+             X-Forwarded-Proto: http\r\n\r\n"
         ]
     );
 }
@@ -76,7 +77,8 @@ fn an_answer_to_head_has_no_body() {
 #[test]
 fn interim_answers_are_passed_on_but_not_to_http_10() {
     let origin = Origin::always(
-        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
+         HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     );
     let wire = Wire::http(&[origin.address]);
     let mut client = wire.connect();
@@ -151,7 +153,8 @@ fn an_answer_without_length_is_sent_in_chunks_and_ends_the_server_connection() {
 #[test]
 fn an_odd_answer_never_returns_a_connection_to_the_pool() {
     for odd in [
-        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\
+         HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
         "HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n\r\n",
@@ -193,7 +196,10 @@ fn upgrade_is_a_plain_tunnel_after_the_servers_101() {
     let origin = Origin::start(|call| {
         let head = call.request().expect("a request");
         assert_eq!(field(&head, "Upgrade").as_deref(), Some("websocket"));
-        call.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi");
+        call.send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\n\r\nhi",
+        );
         let said = call.peer.exactly(5);
         call.send(format!("you said {said}"));
         call.peer.close_half();
@@ -202,7 +208,8 @@ fn upgrade_is_a_plain_tunnel_after_the_servers_101() {
     let wire = Wire::http(&[origin.address]);
     let mut client = wire.connect();
     client.send(
-        "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\n\
+         Upgrade: websocket\r\n\r\n",
     );
     let head = client.head();
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");

@@ -35,7 +35,8 @@ fn a_request_that_may_have_had_an_effect_is_never_sent_again() {
         "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
         "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
-        "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n",
+        "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\
+         Connection: close\r\n\r\n0\r\n\r\n",
     ] {
         let origin = answers_once();
         let wire = Wire::http(&[origin.address]);

@@ -83,7 +83,8 @@ fn what_is_taken() {
             GET,
         ),
         (
-            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: a\r\nContent-Length: 0\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\n\
+             Upgrade: a\r\nContent-Length: 0\r\n\r\n",
             Facts {
                 body: Framing::Length(0),
                 ..GET
