@@ -355,7 +355,7 @@ impl Admissions {
             return PeerReply::NotLeader(standing.leader);
         }
         let members = self.consensus.membership().borrow().clone();
-        let votes = members.halves.iter().all(|half| half.contains(&node));
+        let votes = members.is_voter(node);
         if votes && !self.open_token(node) {
             return PeerReply::Stage(JoinStage::Voter);
         }

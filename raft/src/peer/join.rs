@@ -65,7 +65,7 @@ pub struct JoinRequest {
     pub secret: TokenSecret,
     /// Which farmux it runs.
     pub version: Version,
-    /// Its wall clock when it asked.
+    /// Its wall clock when it asked; set by [`super::joiner`] at each attempt.
     pub clock: UnixMillis,
     /// The machine as it describes itself; `joined` and `condition` are set by the leader.
     pub node: Node,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -23,7 +23,7 @@ use super::tls::{HANDSHAKE_TIMEOUT, TlsError, join_client_config};
 use super::token::JoinToken;
 use super::wire::{Wire, WireLimits, tune};
 use crate::codec::{decode, encode};
-use crate::id::NodeId;
+use crate::id::{NodeId, UnixMillis};
 
 /// How long a joiner looks for a leader: an election takes a second, a failover of the log two.
 const SEARCH_MAX: Duration = Duration::from_secs(15);
@@ -186,17 +186,17 @@ async fn search(
 ) -> Result<(SocketAddr, JoinAnswer), JoinError> {
     let config = join_client_config(token.ca_fingerprint)?;
     let end = Instant::now() + SEARCH_MAX;
-    let mut hint: Option<SocketAddr> = None;
+    let mut hints: Vec<SocketAddr> = Vec::new();
     loop {
         let mut failure = None;
-        let followed = hint.take();
+        let followed = std::mem::take(&mut hints);
         for address in followed.into_iter().chain(token.addresses.iter().copied()) {
             match exchange(&config, address, request).await {
                 Ok(answer) => return Ok((address, answer)),
                 Err(JoinError::Refused(JoinRefusal::NotLeader { leader })) => {
-                    hint = leader.first().copied();
+                    hints.clone_from(&leader);
                     failure = Some(JoinError::Refused(JoinRefusal::NotLeader { leader }));
-                    if hint.is_some() {
+                    if !hints.is_empty() {
                         break;
                     }
                 }
@@ -247,7 +247,12 @@ async fn exchange(
         idle_max: ANSWER_TIMEOUT,
     };
     let mut wire = Wire::start(stream, limits);
-    let payload = encode(request).map_err(|error| unreachable(error.to_string()))?;
+    // Stamped here: the operator's network check, or the wait for a leader, may have taken a while.
+    let request = JoinRequest {
+        clock: wall_clock(),
+        ..request.clone()
+    };
+    let payload = encode(&request).map_err(|error| unreachable(error.to_string()))?;
     // It fails when the connection is over; then so does the answer, which says why.
     let _ = wire
         .sender()
@@ -267,6 +272,13 @@ async fn exchange(
     let answer: Result<JoinAnswer, JoinRefusal> =
         decode(&frame.payload).map_err(|_| JoinError::Nonsense(address))?;
     Ok(answer?)
+}
+
+fn wall_clock() -> UnixMillis {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn handshake_failed(address: SocketAddr, error: &std::io::Error) -> JoinError {

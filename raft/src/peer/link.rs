@@ -201,7 +201,9 @@ async fn carry(
     let mut idle_end = Instant::now() + IDLE_MAX;
     let mut next = Some(first);
     let why = loop {
-        if let Some(call) = next.take() {
+        if let Some(call) = next.take()
+            && !call.reply.is_closed()
+        {
             id += 1;
             call.sent.store(true, Ordering::Release);
             pending.insert(id, call.reply);

@@ -97,3 +97,53 @@ impl Record for Fault {
     const FORMAT: u16 = 1;
     const BYTES_MAX: u64 = WORDS_BYTES_MAX;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{decode, encode};
+
+    /// What went over the wire once must be readable for ever: the bytes stand here.
+    fn golden<R: Record + PartialEq + std::fmt::Debug>(record: R, bytes: &[u8]) {
+        assert_eq!(encode(&record).expect("it is short"), bytes, "{record:?}");
+        assert_eq!(decode::<R>(bytes), Ok(record));
+    }
+
+    #[test]
+    fn messages_are_golden() {
+        golden(PeerRequest::Status, &[0, 1, 0]);
+        golden(PeerRequest::Leave, &[0, 1, 1]);
+        golden(
+            PeerRequest::Renew(SigningRequest(vec![7, 8])),
+            &[0, 1, 2, 2, 7, 8],
+        );
+        golden(PeerRequest::Admit, &[0, 1, 3]);
+        golden(PeerReply::Status(vec![9]), &[0, 1, 0, 1, 9]);
+        golden(PeerReply::Gone, &[0, 1, 1]);
+        golden(PeerReply::Renewed(vec![9]), &[0, 1, 2, 1, 9]);
+        golden(PeerReply::Stage(JoinStage::Waiting), &[0, 1, 3, 0]);
+        golden(
+            PeerReply::Stage(JoinStage::Learner { behind: 5 }),
+            &[0, 1, 3, 1, 5],
+        );
+        golden(PeerReply::Stage(JoinStage::CaughtUp), &[0, 1, 3, 2]);
+        golden(PeerReply::Stage(JoinStage::Voter), &[0, 1, 3, 3]);
+        golden(PeerReply::NotLeader(None), &[0, 1, 4, 0]);
+        golden(PeerReply::NotLeader(Some(NodeId(2))), &[0, 1, 4, 1, 2]);
+        golden(
+            PeerReply::Failed("no".to_owned()),
+            &[0, 1, 5, 2, b'n', b'o'],
+        );
+        golden(Greeting::Welcome, &[0, 1, 0]);
+        golden(Greeting::Removed, &[0, 1, 1]);
+        golden(Fault::Removed, &[0, 1, 0]);
+        golden(Fault::Unreadable("x".to_owned()), &[0, 1, 1, 1, b'x']);
+        golden(Fault::TooLarge, &[0, 1, 2]);
+    }
+
+    #[test]
+    fn frames_carry_the_largest_message() {
+        let largest = RPC_BYTES_MAX + 2;
+        assert!(largest <= u64::from(super::super::frame::PAYLOAD_BYTES_MAX));
+    }
+}
