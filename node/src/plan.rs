@@ -217,3 +217,6 @@ fn host_of(address: IpAddr, port: u16) -> String {
         format!("{host}:{port}")
     }
 }
+
+#[cfg(test)]
+mod tests;

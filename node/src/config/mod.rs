@@ -20,3 +20,6 @@ pub use export::export;
 pub use farmux_raft::state::diff;
 pub use read::read;
 pub use words::{DurationError, parse_duration};
+
+#[cfg(test)]
+mod tests;

@@ -208,6 +208,7 @@ enum Probed {
 }
 
 fn check(reader: &mut Reader<'_>, at: &str, table: &CheckTable) -> Option<Check> {
+    reader.mark(at, &table.kind.span());
     let choices = [("tcp", Probed::Tcp), ("http", Probed::Http)];
     let kind = reader.choice(
         &format!("{at}.kind"),

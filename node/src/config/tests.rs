@@ -1,0 +1,420 @@
+//! Documents: what they mean, what is wrong with them, and that an export means the same again.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+use farmux_raft::state::{
+    AdminState, Check, CheckKind, Config, Contact, Farm, Fate, HttpCheck, Limits, MailChannel,
+    Method, OnQuorumLoss, Relay, RelaySecurity, Secret, Server, ServerRole, Service, ServiceKind,
+    Vip,
+};
+use proptest::prelude::*;
+
+use super::{ConfigError, export, read};
+
+fn fresh(text: &str) -> Result<Config, Vec<ConfigError>> {
+    read(text, &Config::default(), &BTreeMap::new())
+}
+
+/// What is wrong with a document, line by line.
+fn wrong(text: &str) -> Vec<String> {
+    let errors = fresh(text).expect_err("it is wrong");
+    errors.iter().map(ConfigError::to_string).collect()
+}
+
+const EXAMPLE: &str = include_str!("../../../deploy/example/cluster.toml");
+
+const SMALL: &str = r#"
+[[vip]]
+name = "front"
+address = "10.0.0.100"
+network = "lan"
+
+[[farm]]
+name = "shop"
+vip = "front"
+
+[[farm.service]]
+name = "web"
+kind = "http"
+port = 80
+check = { kind = "http" }
+
+[[farm.server]]
+name = "s1"
+address = "10.0.0.21"
+"#;
+
+#[test]
+fn the_example_is_a_shop_with_two_servers() {
+    let config = fresh(EXAMPLE).expect("the example is valid");
+    let shop = &config.farms["shop"];
+    let weights: Vec<u32> = shop
+        .servers
+        .values()
+        .map(|server| server.weight.get())
+        .collect();
+    assert_eq!(weights, [2, 1]);
+    let kinds: Vec<ServiceKind> = shop.services.values().map(|service| service.kind).collect();
+    assert_eq!(kinds, [ServiceKind::Tcp, ServiceKind::Http], "raw, web");
+    assert_eq!(
+        config.contacts["ops"].mail.relay.to_string(),
+        "smtp://10.0.0.9:25"
+    );
+}
+
+#[test]
+fn what_is_not_said_has_its_default() {
+    let config = fresh(SMALL).expect("it is valid");
+    let shop = &config.farms["shop"];
+    assert_eq!((shop.method, shop.fate), (Method::RoundRobin, Fate::Shared));
+    let server = &shop.servers["s1"];
+    assert_eq!((server.weight.get(), server.admin), (1, AdminState::Ready));
+    let web = &shop.services["web"];
+    assert_eq!(web.limits, Limits::default());
+    let check = web.check.as_ref().expect("it has one");
+    assert_eq!(
+        (check.interval, check.timeout),
+        (Duration::from_secs(5), Duration::from_secs(5))
+    );
+    assert_eq!((check.fall.get(), check.rise.get()), (3, 2));
+    let http = HttpCheck {
+        path: "/".to_owned(),
+        host: None,
+        status: 200,
+        text: None,
+    };
+    assert_eq!(check.kind, CheckKind::Http(http));
+}
+
+#[test]
+fn the_default_timeout_is_never_above_the_interval() {
+    let text = SMALL.replace("kind = \"http\" }", "kind = \"http\", interval = \"2s\" }");
+    let config = fresh(&text).expect("it is valid");
+    let check = config.farms["shop"].services["web"]
+        .check
+        .clone()
+        .expect("it has one");
+    assert_eq!(check.timeout, Duration::from_secs(2));
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_its_line() {
+    let text = SMALL
+        .replace("address = \"10.0.0.100\"", "address = \"front.example\"")
+        .replace("port = 80", "port = 70000")
+        .replace("name = \"s1\"", "name = \"S1\"\nweight = 0")
+        .replace(
+            "check = { kind = \"http\" }",
+            "check = { kind = \"tcp\", path = \"/\" }",
+        );
+    assert_eq!(
+        wrong(&text),
+        [
+            "line 4: vip[front].address: \"front.example\" is not an IP address; names are not \
+             looked up",
+            "line 14: farm[shop].service[web].port: 70000 is outside 1 to 65535",
+            "line 15: farm[shop].service[web].check.path: only a check of kind \"http\" has this",
+            "line 18: farm[shop].server[S1]: \"S1\": a name is made of a-z, 0-9, '-', '_' and \
+             '.', and starts with a letter or a digit",
+            "line 19: farm[shop].server[S1].weight: 0 is outside 1 to 4294967295",
+        ]
+    );
+}
+
+#[test]
+fn faults_of_the_whole_are_told_with_the_line_of_their_place() {
+    let text = SMALL
+        .replace("vip = \"front\"", "vip = \"back\"")
+        .replace("10.0.0.21", "127.0.0.1")
+        .replace(
+            "kind = \"http\" }",
+            "kind = \"http\", interval = \"1ms\", path = \"x y\" }",
+        );
+    let errors = wrong(&text);
+    let heads: Vec<&str> = errors.iter().filter_map(|e| e.split(": ").nth(1)).collect();
+    assert_eq!(
+        heads,
+        [
+            "farm[shop].service[web].check.interval",
+            "farm[shop].service[web].check.timeout",
+            "farm[shop].service[web].check.path",
+            "farm[shop].server[s1].address",
+            "farm[shop].vip",
+        ]
+    );
+    let lines: Vec<&str> = errors.iter().filter_map(|e| e.split(": ").next()).collect();
+    assert_eq!(
+        lines,
+        ["line 15", "line 15", "line 15", "line 19", "line 9"]
+    );
+}
+
+#[test]
+fn what_comes_later_or_never_is_refused_by_name() {
+    let after = |line: &str, added: &str| SMALL.replace(line, &format!("{line}\n{added}"));
+    let kind = "kind = \"http\"\nport";
+    for (text, wanted) in [
+        (
+            after("vip = \"front\"", "depends_on = [\"fs1\"]"),
+            "unknown field `depends_on`",
+        ),
+        (
+            format!("{SMALL}\n[[watch]]\nname = \"fs1\"\n"),
+            "unknown field `watch`",
+        ),
+        (
+            after("port = 80", "data_ports = \"1-2\""),
+            "unknown field `data_ports`",
+        ),
+        (
+            SMALL.replace(kind, "kind = \"ftp\"\nport"),
+            "possible now: \"tcp\" or \"http\"",
+        ),
+        (
+            SMALL.replace(kind, "kind = \"gopher\"\nport"),
+            "possible: \"tcp\" or \"http\"",
+        ),
+        (
+            after("address = \"10.0.0.21\"", "role = \"standby\""),
+            "\"standby\" comes with a later version; possible now: \"favorite\"",
+        ),
+        (
+            after("network = \"lan\"", "on_quorum_loss = \"hold\""),
+            "possible now: \"release\"",
+        ),
+        (
+            format!("{SMALL}\n[[vip]]\n{}", &SMALL[9..64]),
+            "front is there twice",
+        ),
+        (after("port = 80", "port = 81"), "duplicate key"),
+        (format!("{SMALL}\nport = \n"), "line 21"),
+    ] {
+        let errors = wrong(&text);
+        assert!(
+            errors.iter().any(|error| error.contains(wanted)),
+            "{wanted}: {errors:?}"
+        );
+        assert!(
+            errors.iter().all(|error| error.starts_with("line ")),
+            "{errors:?}"
+        );
+    }
+}
+
+fn contact(relay: &str, password: &str) -> String {
+    format!(
+        "[[contact]]\nname = \"ops\"\n[contact.mail]\nto = [\"a@b.example\"]\n\
+         relay = \"{relay}\"\n{password}\n"
+    )
+}
+
+#[test]
+fn a_stored_password_is_kept_for_the_same_relay_and_user_only() {
+    let written = contact("smtps://ops@mail", "password = \"hush\"");
+    let current = fresh(&written).expect("it is valid");
+    let text = export(&current);
+    assert!(
+        text.contains("stored = true") && !text.contains("hush"),
+        "{text}"
+    );
+    assert_eq!(read(&text, &current, &BTreeMap::new()), Ok(current.clone()));
+
+    for relay in [
+        "smtps://ops@evil",
+        "smtps://eve@mail",
+        "smtp+starttls://ops@mail:465",
+    ] {
+        let moved = contact(relay, "password = { stored = true }");
+        let errors = read(&moved, &current, &BTreeMap::new()).expect_err("it is not for there");
+        assert!(
+            errors[0].what.contains("no password is stored"),
+            "{errors:?}"
+        );
+        assert_eq!(errors[0].line, Some(6));
+    }
+    assert!(
+        fresh(&text).is_err(),
+        "another cluster has no such password"
+    );
+}
+
+#[test]
+fn no_message_repeats_a_password() {
+    for (relay, password) in [
+        ("smtps://ops@mail", "password = \"hush"),
+        ("smtps://ops@mail", "password = [\"hush\"]"),
+        ("smtps://ops@mail", "password = { hush = true }"),
+        ("smtps://ops@mail", "password = { stored = \"hush\" }"),
+        ("smtps://ops@mail", "password = \"hush\\u0007\""),
+        ("smtp://ops@mail", "password = \"hush\""),
+        ("smtps://mail", "password = \"hush\""),
+        ("smtps://ops:hush@mail", ""),
+    ] {
+        let errors = wrong(&contact(relay, password));
+        assert!(
+            !errors.iter().any(|error| error.contains("hush")),
+            "{errors:?}"
+        );
+    }
+}
+
+#[test]
+fn applying_a_document_leaves_orders_as_they_are() {
+    let mut current = fresh(SMALL).expect("it is valid");
+    let shop = current.farms.get_mut("shop").expect("it is there");
+    shop.servers.get_mut("s1").expect("it is there").admin = AdminState::Drain;
+    assert_eq!(read(SMALL, &current, &BTreeMap::new()), Ok(current.clone()));
+}
+
+fn any_check() -> impl Strategy<Value = Check> {
+    let text = || prop::option::of("[ -~ä\"\\\\]{1,20}");
+    let http = (
+        "/[!-\"$-~]{0,20}",
+        prop::option::of("[a-z0-9.-]{1,20}"),
+        200..600u16,
+        text(),
+    );
+    let http = http.prop_map(|(path, host, status, text)| HttpCheck {
+        path,
+        host,
+        status,
+        text,
+    });
+    let kind = prop_oneof![Just(CheckKind::Tcp), http.prop_map(CheckKind::Http)];
+    (kind, 100..3_600_000u64, 10..=100u64, 1..=100u32, 1..=100u32).prop_map(
+        |(kind, interval, timeout, fall, rise)| Check {
+            kind,
+            interval: Duration::from_millis(interval),
+            timeout: Duration::from_millis(timeout),
+            fall: NonZeroU32::new(fall).expect("not zero"),
+            rise: NonZeroU32::new(rise).expect("not zero"),
+        },
+    )
+}
+
+fn any_service(port: u16) -> impl Strategy<Value = Service> {
+    let kind = prop_oneof![Just(ServiceKind::Tcp), Just(ServiceKind::Http)];
+    let limit = || (10..=86_400_000u64).prop_map(Duration::from_millis);
+    (
+        kind,
+        prop::option::of(any_check()),
+        limit(),
+        limit(),
+        limit(),
+        limit(),
+    )
+        .prop_map(move |(kind, check, connect, header, idle, total)| Service {
+            kind,
+            port: NonZeroU16::new(port).expect("not zero"),
+            check,
+            limits: Limits {
+                connect,
+                header,
+                idle,
+                total,
+            },
+        })
+}
+
+fn any_server(n: u8) -> impl Strategy<Value = Server> {
+    let admin = prop_oneof![Just(AdminState::Ready), Just(AdminState::Drain)];
+    (1..=256u32, prop::option::of(1024..=u16::MAX), admin).prop_map(move |(weight, port, admin)| {
+        let ports = port.map(|port| ("web".parse(), NonZeroU16::new(port).expect("not zero")));
+        let ports = ports.map(|(name, port)| (name.expect("a valid name"), port));
+        Server {
+            address: [10, 0, 1, n].into(),
+            ports: ports.into_iter().collect(),
+            weight: NonZeroU32::new(weight).expect("not zero"),
+            role: ServerRole::Favorite,
+            admin,
+        }
+    })
+}
+
+fn any_contact() -> impl Strategy<Value = Contact> {
+    let security = prop_oneof![Just(RelaySecurity::Starttls), Just(RelaySecurity::Tls)];
+    let host = prop_oneof!["[a-z][a-z0-9-]{0,9}", Just("fd00::9".to_owned())];
+    let login = prop::option::of(("[!-~]{1,20}", "[ -~]{1,20}"));
+    (
+        host,
+        1..=u16::MAX,
+        security,
+        login,
+        prop::option::of("[a-z]{1,9}@x\\.example"),
+    )
+        .prop_map(|(host, port, security, login, from)| {
+            let (user, password) = login.unzip();
+            let password = password.map(Secret::new);
+            let relay = Relay {
+                host,
+                port,
+                security,
+                user,
+                password,
+            };
+            let to = vec!["ops@example.com".to_owned(), "o'b+x@example.com".to_owned()];
+            Contact {
+                mail: MailChannel { to, from, relay },
+            }
+        })
+}
+
+fn any_config() -> impl Strategy<Value = Config> {
+    let method = prop_oneof![Just(Method::RoundRobin), Just(Method::LeastConnections)];
+    let fate = prop_oneof![Just(Fate::Shared), Just(Fate::Each)];
+    let gateway = prop::option::of(Just([10, 0, 0, 1].into()));
+    let services = (any_service(80), prop::option::of(any_service(81)));
+    let servers = (any_server(1), prop::option::of(any_server(2)));
+    (
+        method,
+        fate,
+        gateway,
+        services,
+        servers,
+        prop::option::of(any_contact()),
+    )
+        .prop_map(|(method, fate, gateway, (web, api), (s1, s2), contact)| {
+            let mut services = BTreeMap::from([("web".parse().expect("a name"), web)]);
+            services.extend(api.map(|api| ("api.v2".parse().expect("a name"), api)));
+            let mut servers = BTreeMap::from([("s1".parse().expect("a name"), s1)]);
+            servers.extend(s2.map(|s2| ("2".parse().expect("a name"), s2)));
+            let vip = "front".parse().expect("a name");
+            let farm = Farm {
+                vip,
+                method,
+                fate,
+                services,
+                servers,
+            };
+            let vip = Vip {
+                address: [10, 0, 0, 100].into(),
+                network: "lan".parse().expect("a name"),
+                gateway,
+                on_quorum_loss: OnQuorumLoss::Release,
+            };
+            Config {
+                vips: BTreeMap::from([("front".parse().expect("a name"), vip)]),
+                farms: BTreeMap::from([("shop".parse().expect("a name"), farm)]),
+                contacts: contact
+                    .map(|c| ("ops".parse().expect("a name"), c))
+                    .into_iter()
+                    .collect(),
+            }
+        })
+}
+
+proptest! {
+    #[test]
+    fn an_export_means_the_same_again(config in any_config()) {
+        prop_assert_eq!(config.faults(&BTreeMap::new()), []);
+        let text = export(&config);
+        prop_assert_eq!(read(&text, &config, &BTreeMap::new()), Ok(config), "{}", text);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,200}|[\\[\\]a-z= \"\n{}]{0,200}") {
+        let _ = fresh(&text);
+    }
+}
