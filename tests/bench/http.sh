@@ -152,7 +152,7 @@ lan = "lo"
 END
         target/release/farmux run --config "$work/node.toml" >"$work/node.log" 2>&1 &
         for _ in $(seq 100); do [[ -S $work/admin.sock ]] && break; sleep 0.05; done
-        if target/release/farmux --socket "$work/admin.sock" cluster init --name bench \
+        if FARMUX_SOCKET="$work/admin.sock" target/release/farmux cluster init --name bench \
             >>"$work/node.log" 2>&1; then
             pid=$!
             what="node"
