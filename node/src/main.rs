@@ -13,6 +13,9 @@ use farmux_node::daemon::{self, Ended};
 use farmux_node::fault::{Code, Exit, Fault};
 use farmux_node::settings::{LogLevel, Settings};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     abort_on_panic();
@@ -39,6 +42,10 @@ fn main() -> ExitCode {
 fn abort_on_panic() {
     let show = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        // sled panics on some damaged files: caught there, and told as an error that names the file.
+        if farmux_store::is_opening() {
+            return;
+        }
         show(panic);
         std::process::abort();
     }));
@@ -99,9 +106,20 @@ fn start_log(level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
+    // What openraft calls info is our debug: we tell of each change of a role in our own words.
+    let theirs = if level > LevelFilter::INFO {
+        level
+    } else {
+        level.min(LevelFilter::WARN)
+    };
+    let filter = Targets::new()
+        .with_default(level)
+        .with_target("openraft", theirs);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(filter)
         .init();
 }

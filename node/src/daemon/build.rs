@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use farmux_netplane::health::HealthOverlay;
 use farmux_netplane::plan::VipPlan;
-use farmux_netplane::probe::{Probing, Verdict};
+use farmux_netplane::probe::Probing;
 use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::{Leases, Vips};
 use farmux_raft::consensus::{Consensus, ConsensusConfig};
@@ -18,13 +18,13 @@ use farmux_raft::peer::{Identity, JoinStage, PeerClient, PeerServer};
 use farmux_raft::state::NodeRole;
 use farmux_store::Store;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::admission::be_admitted;
 use super::handler::{PeerHandler, Reporter};
 use super::member::{Member, Wire};
-use super::{follow, report, watchdog};
+use super::{follow, report, voice, watchdog};
 use crate::identity::HomeError;
 use crate::settings::Settings;
 
@@ -57,7 +57,6 @@ pub enum BuildError {
 struct Parts {
     member: Member,
     vip_plans: watch::Sender<BTreeMap<Arc<str>, VipPlan>>,
-    verdicts: mpsc::Receiver<Verdict>,
     addresses: watch::Receiver<Seeds>,
     addresses_out: watch::Sender<Seeds>,
     stage_out: watch::Sender<Option<JoinStage>>,
@@ -117,6 +116,7 @@ async fn assemble(
     );
     let (probing, verdicts) = Probing::start(overlay, own_addresses(settings)).map_err(part)?;
     let lease = start_lease(settings, leases, wire.as_ref())?;
+    let voice = voice::start(role, &consensus, &lease, verdicts, own_addresses(settings));
     let (stage_out, stage) = watch::channel(None);
     let member = Member {
         identity,
@@ -126,6 +126,7 @@ async fn assemble(
         refusals,
         wire,
         probing,
+        voice,
         seeds,
         stage,
         tasks: Mutex::new(JoinSet::new()),
@@ -134,7 +135,6 @@ async fn assemble(
     Ok(Parts {
         member,
         vip_plans,
-        verdicts,
         addresses,
         addresses_out,
         stage_out,
@@ -157,7 +157,6 @@ fn start_tasks(settings: &Settings, parts: Parts) -> Arc<Member> {
     member.spawn(report::report_nodes(consensus()));
     member.spawn(report::report_quorum(consensus()));
     member.spawn(report::report_vips(consensus(), member.lease.held()));
-    drop(parts.verdicts);
     member.spawn(be_admitted(
         Arc::clone(&member),
         parts.addresses,

@@ -7,9 +7,9 @@
 //!        ▲                    ▲       │                        ▼
 //!        │ addresses          │       └──▶ follow_plan ─▶ Vips, Serving, Probing
 //!   follow_addresses          │ propose                        │ verdicts (mpsc)
-//!                             ├── report_health ◀──────────────┘
+//!                             ├── Reporter ◀───────────────────┘
 //!                             ├── report_vips, report_nodes, report_quorum
-//!                             └── pager (leader only) ─SMTP─▶ relay
+//!                             └── Pager (leader only) ─SMTP─▶ relay
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::build::Seeds;
+use super::voice::Voice;
+use crate::pager::Pager;
 
 /// A running member.
 pub struct Member {
@@ -39,6 +41,7 @@ pub struct Member {
     pub(super) refusals: Arc<Refusals>,
     pub(super) wire: Option<Wire>,
     pub(super) probing: Probing,
+    pub(super) voice: Voice,
     pub(super) seeds: watch::Sender<Seeds>,
     pub(super) stage: watch::Receiver<Option<JoinStage>>,
     pub(super) tasks: Mutex<JoinSet<()>>,
@@ -112,6 +115,11 @@ impl Member {
     /// The checks; a witness that leads probes farms that nobody owns.
     pub fn probing(&self) -> &Probing {
         &self.probing
+    }
+
+    /// The pager of this node.
+    pub fn pager(&self) -> &Pager {
+        &self.voice.pager
     }
 
     /// Whether this node votes.

@@ -7,6 +7,7 @@
 //!   build        opens, binds and starts a member; member: what it then is (the drawing)
 //!   follow       what follows the state: roster, plan, addresses
 //!   report       what the log shall know: nodes, VIPs, majorities, health
+//!   voice        what the log and people are told of health
 //!   handler      what other nodes ask
 //!   watchdog     what the lease thread calls; what ends the process
 //! ```
@@ -24,6 +25,7 @@ mod report;
 mod roster;
 mod route;
 mod run;
+mod voice;
 mod watchdog;
 
 pub use build::{BuildError, Seeds};

@@ -1,0 +1,101 @@
+//! What a member says: to the log what its probes saw, to people what the log holds for them.
+//!
+//! ```text
+//!   Probing ─verdicts─▶ Reporter ─ReportHealth─▶ log ─due pages─▶ Pager ─────▶ MailCourier
+//!                          └─ not committed for 5 s ─▶ Messenger ─by our own word─▶ ┘
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use farmux_netplane::probe::Verdict;
+use farmux_raft::consensus::{Consensus, Standing};
+use farmux_raft::id::{Ballot, NodeId, VipName};
+use farmux_raft::lease::LeaseHandle;
+use farmux_raft::state::{Authority, Farm, NodeRole};
+use tokio::sync::{mpsc, watch};
+
+use super::follow::leads;
+use crate::pager::{Courier, MailCourier, Messenger, MessengerParts, Pager, PagerParts, Trust};
+use crate::plan::{Standpoint, authority};
+use crate::reporter::{Reporter, ReporterParts};
+
+/// The running voice of a member; dropping it silences it.
+pub(super) struct Voice {
+    /// What the log holds for people.
+    pub pager: Pager,
+    _messenger: Messenger,
+    _reporter: Reporter,
+}
+
+/// Where this node stands, as far as its right to report depends on it.
+struct Right {
+    me: NodeId,
+    role: NodeRole,
+    held: watch::Receiver<BTreeMap<VipName, Ballot>>,
+    seen: watch::Receiver<BTreeMap<VipName, (NodeId, Ballot)>>,
+    standing: watch::Receiver<Standing>,
+}
+
+impl Right {
+    /// By what right this node reports a farm now.
+    fn of(&self, farm: &Farm) -> Option<Authority> {
+        let stand = Standpoint {
+            me: self.me,
+            role: self.role,
+            held: &self.held.borrow(),
+            seen: &self.seen.borrow(),
+            interfaces: &BTreeMap::new(),
+            leads: leads(&self.standing.borrow()),
+        };
+        authority(&stand, farm)
+    }
+}
+
+/// Starts reporter, messenger and pager; `own` are the addresses that mails may leave from.
+pub(super) fn start(
+    role: NodeRole,
+    consensus: &Consensus,
+    lease: &LeaseHandle,
+    verdicts: mpsc::Receiver<Verdict>,
+    own: Vec<IpAddr>,
+) -> Voice {
+    let me = consensus.config().me;
+    let courier: Arc<dyn Courier> = Arc::new(MailCourier::new(Trust::system()));
+    let parts = MessengerParts {
+        me,
+        own: own.clone(),
+        state: consensus.state(),
+        courier: Arc::clone(&courier),
+    };
+    let (messenger, local) = Messenger::spawn(parts);
+    let (held, seen, standing) = (lease.held(), lease.seen(), consensus.standing());
+    let right = Right {
+        me,
+        role,
+        held,
+        seen,
+        standing,
+    };
+    let reporter = Reporter::spawn(ReporterParts {
+        state: consensus.state(),
+        verdicts,
+        right: Box::new(move |farm| right.of(farm)),
+        proposer: Arc::new(consensus.clone()),
+        local,
+    });
+    let pager = Pager::spawn(PagerParts {
+        me,
+        own,
+        state: consensus.state(),
+        standing: consensus.standing(),
+        proposer: Arc::new(consensus.clone()),
+        courier,
+    });
+    Voice {
+        pager,
+        _messenger: messenger,
+        _reporter: reporter,
+    }
+}
