@@ -24,8 +24,9 @@ use tokio::task::JoinSet;
 use super::admission::be_admitted;
 use super::handler::{PeerHandler, Reporter};
 use super::member::{Member, Wire};
+use super::wall_clock;
 use super::{follow, report, voice, watchdog};
-use crate::identity::HomeError;
+use crate::identity::{Home, HomeError, keep_renewed};
 use crate::settings::Settings;
 
 /// Where members answer, as far as known before the log says so.
@@ -71,8 +72,9 @@ pub(super) async fn build(
     seeds: Seeds,
     report: Reporter,
 ) -> Result<Arc<Member>, BuildError> {
+    let home = Home::open(&settings.data)?;
     let parts = assemble(settings, identity, seeds, report).await?;
-    Ok(start_tasks(settings, parts))
+    Ok(start_tasks(settings, home, parts))
 }
 
 async fn assemble(
@@ -141,7 +143,7 @@ async fn assemble(
     })
 }
 
-fn start_tasks(settings: &Settings, parts: Parts) -> Arc<Member> {
+fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     let member = Arc::new(parts.member);
     let consensus = || member.consensus.clone();
     let state = member.consensus.state();
@@ -163,6 +165,14 @@ fn start_tasks(settings: &Settings, parts: Parts) -> Arc<Member> {
         parts.stage_out,
     ));
     member.spawn(watchdog::stop_with_consensus(consensus()));
+    let peers = member.peers.clone();
+    member.spawn(keep_renewed(
+        member.identity.clone(),
+        home,
+        peers,
+        consensus(),
+        wall_clock,
+    ));
     member
 }
 
