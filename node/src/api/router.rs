@@ -28,7 +28,7 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All of it.
-pub fn router(node: Arc<Node>) -> Router {
+pub(super) fn router(node: Arc<Node>) -> Router {
     let people = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/cluster/init", post(cluster::init))
@@ -61,7 +61,7 @@ pub fn router(node: Arc<Node>) -> Router {
 }
 
 /// What external probes and Prometheus see: nothing that changes anything.
-pub fn machine_router(node: Arc<Node>) -> Router {
+pub(super) fn machine_router(node: Arc<Node>) -> Router {
     finish(for_machines(), node)
 }
 

@@ -115,6 +115,16 @@ impl Terminal {
         }
     }
 
+    /// Advice for somebody who sits at the terminal; a script that keeps our answer gets none.
+    ///
+    /// **Errors**: as [`Terminal::show`].
+    pub fn advise(&mut self, text: &str) -> Result<(), Fault> {
+        match (self.form, self.asks) {
+            (Output::Table, true) => self.write(text),
+            (Output::Table, false) | (Output::Json, _) => Ok(()),
+        }
+    }
+
     /// Text as it is, for people and programs.
     ///
     /// **Errors**: as [`Terminal::show`]; a reader that has gone away (`| head`) is no error.

@@ -1,5 +1,6 @@
 //! This machine, in a cluster or not yet: takes the operator's orders, one at a time.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use farmux_raft::peer::joiner;
 use farmux_raft::peer::key::NodeKey;
 use farmux_raft::peer::token::JoinToken;
 use farmux_raft::state::Command;
+use farmux_store::{OpenError, Store};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::build::{BuildError, Seeds, build};
@@ -56,10 +58,35 @@ impl Node {
     /// **Errors**: the folder or the store is damaged, or an address is taken; the daemon stops.
     pub async fn resume(&self) -> Result<(), BuildError> {
         let _order = self.changing.lock().await;
-        if let Some(identity) = Home::open(&self.settings.data)?.load()? {
-            let member = build(&self.settings, identity, Seeds::new(), self.reporter()).await?;
-            self.member.send_replace(Some(member));
+        let home = Home::open(&self.settings.data)?;
+        let Some(identity) = home.load()? else {
+            return Ok(());
+        };
+        match build(&self.settings, identity, Seeds::new(), self.reporter()).await {
+            Ok(member) => {
+                self.member.send_replace(Some(member));
+                Ok(())
+            }
+            Err(BuildError::Store(OpenError::Damaged { path, reason })) => {
+                self.set_aside(&home, &path, &reason)
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    /// A store that lost what it acknowledged may never vote again under its old id: it is kept
+    /// for whoever wants to look at it, and this machine waits to be joined anew.
+    fn set_aside(&self, home: &Home, path: &Path, reason: &str) -> Result<(), BuildError> {
+        let system = |error: std::io::Error| BuildError::Part(error.to_string());
+        let aside = Store::set_aside(&super::build::store_folder(&self.settings.data));
+        let aside = aside.map_err(system)?;
+        home.forget()?;
+        tracing::error!(
+            damaged = %path.display(), reason, kept = %aside.display(),
+            "the store is damaged and was set aside. On a member run `farmux cluster remove {}` \
+             and `farmux cluster token create`; then empty the data folder and join again",
+            self.settings.name,
+        );
         Ok(())
     }
 

@@ -11,7 +11,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
@@ -27,12 +26,6 @@ use crate::state::{
     Applied, Cluster, Command, Node, NodeCondition, NodeRole, Proposal, Reject, State, Token,
     TokenId,
 };
-
-/// How long a learner accepts leases uncounted: the silence of an acceptor that has just started,
-/// for the longest lease that a cluster may have, and 5 % for the rates of two clocks.
-///
-/// **Source**: `vip-protocol.md`, section 1.
-const LEARNER_QUIET: Duration = Duration::from_millis(1160);
 
 /// Why nothing was signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -394,8 +387,6 @@ impl Admissions {
                 .add_learner(node)
                 .await
                 .map_err(|error| error.to_string())?;
-            // A learner knows the membership for as long as any lease lasts before it counts.
-            tokio::time::sleep(LEARNER_QUIET).await;
             self.consensus
                 .promote(node)
                 .await

@@ -59,7 +59,8 @@ impl Shell {
                 };
                 let answer: TokenAnswer = self.client.post("/v1/tokens", &request).await?;
                 self.terminal
-                    .show(&answer, |answer, _| show::token_created(answer))
+                    .show(&answer, |answer, _| show::token_created(answer))?;
+                self.terminal.advise(&show::token_use(&answer))
             }
             TokenAction::List => {
                 let tokens: Reading<Vec<TokenReport>> = self.client.get("/v1/tokens").await?;

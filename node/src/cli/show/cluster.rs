@@ -9,17 +9,21 @@ use super::role_words;
 use super::table::{Columns, Word};
 use crate::api::types::{Reading, TokenAnswer, TokenReport, TokenState};
 
-/// A new token and what to do with it.
+/// A new token, alone, so that `TOKEN=$(farmux cluster token create)` holds it and nothing else.
 pub fn token_created(answer: &TokenAnswer) -> String {
+    format!("{}\n", answer.token)
+}
+
+/// What to do with a new token; for the eyes only.
+pub fn token_use(answer: &TokenAnswer) -> String {
     let witness = match answer.role {
         NodeRole::Balancer => "",
         NodeRole::Witness => " --witness",
     };
     let life = duration_text(Duration::from_secs(answer.ttl_s));
     format!(
-        "{}\n\nOn the new machine, within {life} and once (it is not shown again):\n\n    farmux \
-         cluster join TOKEN{witness}\n",
-        answer.token
+        "\nOn the new machine, within {life} and once (it is not shown again):\n\n    farmux \
+         cluster join TOKEN{witness}\n"
     )
 }
 

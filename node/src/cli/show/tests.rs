@@ -9,7 +9,7 @@ use farmux_raft::state::Health;
 use farmux_raft::state::NodeRole::{Balancer, Witness};
 
 use super::super::terminal::Paint;
-use super::{farm, farms, history, page, pages, status, token_created, tokens};
+use super::{farm, farms, history, page, pages, status, token_created, token_use, tokens};
 use crate::api::status::sample::{THEN, set_health, state, view};
 use crate::api::status::{assemble, farm_report, without_cluster};
 use crate::api::types::{
@@ -162,7 +162,8 @@ fn golden_tokens_and_revisions() {
         role: Witness,
         ttl_s: 3_600,
     };
-    golden("token-create.txt", &token_created(&made));
+    let shown = token_created(&made) + &token_use(&made);
+    golden("token-create.txt", &shown);
     let revision = RevisionReport {
         id: 7,
         at: Moment(THEN),
