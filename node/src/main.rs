@@ -20,9 +20,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 fn main() -> ExitCode {
     abort_on_panic();
     let Arguments { target, action } = Arguments::parse();
-    let ended = match action {
-        Action::Run { config } => run(&config),
-        action => request(execute(&target, action)),
+    let ended = if let Action::Run { config } = action {
+        run(&config)
+    } else {
+        request(execute(&target, action))
     };
     match ended {
         Ok(code) => code,

@@ -209,7 +209,15 @@ pub(super) async fn remove(consensus: &Consensus, node: NodeId) -> Result<(), Or
 fn change_failed(error: ChangeError) -> OrderError {
     match error {
         ChangeError::LastVoter(node) => OrderError::LastNode(node),
-        other => OrderError::Agreement(other.to_string()),
+        ChangeError::NotLeader(_)
+        | ChangeError::NoQuorum
+        | ChangeError::InProgress
+        | ChangeError::NotMember(_)
+        | ChangeError::NotCaughtUp { .. }
+        | ChangeError::WouldLoseQuorum(_)
+        | ChangeError::NoSuccessor
+        | ChangeError::Undecided
+        | ChangeError::Stopped => OrderError::Agreement(error.to_string()),
     }
 }
 
