@@ -32,17 +32,21 @@ fn settings(name: &str, folder: &Path) -> Settings {
 
 async fn join(node: &Node, token: &str, role: NodeRole) -> Result<NodeId, OrderError> {
     let (progress, mut lines) = mpsc::channel(16);
-    let print = tokio::spawn(async move {
+    let heard = tokio::spawn(async move {
+        let mut heard = Vec::new();
         while let Some(line) = lines.recv().await {
-            println!("join: {line}");
+            heard.push(line);
         }
+        heard
     });
     let order = JoinOrder {
         token: token.to_owned(),
         role,
     };
     let joined = node.join(order, progress).await;
-    print.await.expect("printing does not fail");
+    let heard = heard.await.expect("listening does not fail");
+    let looked = |line: &String| line.contains("would take this machine");
+    assert!(heard.iter().any(looked), "{heard:?}");
     joined
 }
 
