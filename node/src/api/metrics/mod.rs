@@ -217,6 +217,15 @@ pub(super) fn gauges(
     help: &str,
     samples: impl IntoIterator<Item = (Labels, i64)>,
 ) {
+    let samples: Vec<(Labels, i64)> = samples.into_iter().collect();
+    // A family of one without labels would be written as `name{}`.
+    if let [(labels, value)] = samples.as_slice()
+        && labels.is_empty()
+    {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(*value);
+        return registry.register(name, help, gauge);
+    }
     let family = Family::<Labels, Gauge>::default();
     for (labels, value) in samples {
         family.get_or_create(&labels).set(value);

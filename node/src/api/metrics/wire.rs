@@ -203,6 +203,15 @@ fn counters(
     help: &str,
     samples: impl IntoIterator<Item = (Labels, u64)>,
 ) {
+    let samples: Vec<(Labels, u64)> = samples.into_iter().collect();
+    // A family of one without labels would be written as `name{}`.
+    if let [(labels, value)] = samples.as_slice()
+        && labels.is_empty()
+    {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(*value);
+        return registry.register(name, help, counter);
+    }
     let family = Family::<Labels, Counter>::default();
     for (labels, value) in samples {
         family.get_or_create(&labels).inc_by(value);
