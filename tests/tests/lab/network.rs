@@ -1,11 +1,17 @@
 //! The lab itself: before it proves anything of farmux, it shows that it does what it says.
 
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use farmux_tests::lab::mail::MailServer;
 use farmux_tests::lab::nginx::Nginx;
-use farmux_tests::lab::{CLIENT, Lab, RELAY, http, server_address};
+use farmux_tests::lab::process::run;
+use farmux_tests::lab::{CLIENT, Lab, RELAY, http, server_address, wait};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_lan_with_two_servers_a_mail_server_and_a_cable_to_pull() {
@@ -82,5 +88,30 @@ fn send_mail(relay: std::net::IpAddr) -> std::io::Result<()> {
         stream.read_line(&mut answer)?;
         assert!(answer.starts_with(['2', '3']), "{line}: {answer}");
     }
+    Ok(())
+}
+
+/// What a killed run leaves behind: a namespace with a process in it, and a folder.
+#[test]
+fn the_lab_of_a_dead_maker_is_removed() -> anyhow::Result<()> {
+    let mut maker = Command::new("true").spawn()?;
+    let dead = format!("fxlab-{}-1", maker.id());
+    maker.wait()?;
+    let (namespace, folder) = (format!("{dead}-lan"), std::env::temp_dir().join(&dead));
+    run(Command::new("ip").args(["netns", "add", &namespace]))?;
+    std::fs::create_dir(&folder)?;
+    let mut stray = Command::new("ip");
+    stray.args(["netns", "exec", &namespace, "sleep", "60"]);
+    let mut stray = stray.spawn()?;
+    wait::until_true("it is in there", 5 * SECOND, || {
+        let inside = run(Command::new("ip").args(["netns", "pids", &namespace]));
+        inside.is_ok_and(|pids| pids.trim() == stray.id().to_string())
+    })?;
+
+    let _lab = Lab::new()?;
+    let ended = wait::until("it is killed", 5 * SECOND, || stray.try_wait().ok().flatten())?;
+    assert_eq!(ended.signal(), Some(9));
+    assert!(!folder.exists());
+    assert!(!Path::new("/run/netns").join(&namespace).exists());
     Ok(())
 }
