@@ -9,4 +9,5 @@ mod failover;
 mod membership;
 mod network;
 mod pages;
+mod refusals;
 mod vip;

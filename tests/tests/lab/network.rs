@@ -109,7 +109,9 @@ fn the_lab_of_a_dead_maker_is_removed() -> anyhow::Result<()> {
     })?;
 
     let _lab = Lab::new()?;
-    let ended = wait::until("it is killed", 5 * SECOND, || stray.try_wait().ok().flatten())?;
+    let ended = wait::until("it is killed", 5 * SECOND, || {
+        stray.try_wait().ok().flatten()
+    })?;
     assert_eq!(ended.signal(), Some(9));
     assert!(!folder.exists());
     assert!(!Path::new("/run/netns").join(&namespace).exists());
