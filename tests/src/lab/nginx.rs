@@ -24,7 +24,7 @@ pub struct Nginx {
 impl Nginx {
     /// Starts server `s1`, `s2`, … and waits until it answers.
     ///
-    /// `/` answers with its name, `/health` with `ok`, `/slow` with 20 KB at 20 KB/s.
+    /// `/` answers with its name, `/health` with `ok`, `/slow` with 100 KB at 20 KB/s.
     ///
     /// **Errors**: nginx is not installed, or does not listen in time.
     pub fn start(lab: &Lab, number: u8) -> Result<Nginx> {
@@ -35,7 +35,7 @@ impl Nginx {
             folder.join("nginx.conf"),
             configuration(host.name(), &folder),
         )?;
-        fs::write(folder.join("slow"), vec![b'x'; 20_000])?;
+        fs::write(folder.join("slow"), vec![b'x'; 100_000])?;
         let mut server = Nginx {
             host,
             folder,

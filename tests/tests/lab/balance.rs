@@ -119,7 +119,7 @@ fn a_drain_waits_for_the_last_download() -> Result<()> {
     node.ask(&["server", "drain", "shop/s2", "--wait", "--timeout", "60s"])?;
     let answer = download.join().expect("the client does not panic")?;
     ensure!(
-        answer.status == 200 && answer.body.len() == 20_000,
+        answer.status == 200 && answer.body.len() == 100_000,
         "the download is whole"
     );
     Ok(())

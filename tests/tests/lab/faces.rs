@@ -76,7 +76,7 @@ fn every_listing_is_json_and_every_program_finds_its_metrics() -> Result<()> {
     curl(node, "/healthz")?;
     ensure!(curl(node, "/leader")?.contains("lb1"), "it leads");
     let metrics = curl(node, "/metrics")?;
-    let topics = ["raft", "lease", "vip", "farm", "server", "check", "page"];
+    let topics = ["raft", "lease", "vip", "farm", "server", "probe", "page"];
     let missing: BTreeSet<&str> = topics
         .into_iter()
         .filter(|topic| !metrics.contains(topic))
