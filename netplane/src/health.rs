@@ -1,7 +1,7 @@
 //! What this machine's own probes say, as the data path obeys it: at once, before the log has it.
 //!
 //! ```text
-//!   probe runner --set--> HealthOverlay (immutable map + generation) --load--> every serving runtime
+//!   probe runner --set--> HealthOverlay (immutable map + generation) --load--> serving runtimes
 //! ```
 //!
 //! One writer publishes a new immutable map and then raises the generation; readers take the map

@@ -38,12 +38,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// A thread that died quietly would leave a daemon that looks alive: the lease would go on, and what
-/// it stands for would not. The supervisor starts a whole one.
+/// A thread that died quietly would leave a daemon that looks alive: the lease would go on, and
+/// what it stands for would not. The supervisor starts a whole one.
 fn abort_on_panic() {
     let show = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        // sled panics on some damaged files: caught there, and told as an error that names the file.
+        // sled panics on some damaged files: caught there, and told as an error that names the
+        // file.
         if farmux_store::is_opening() {
             return;
         }

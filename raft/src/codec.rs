@@ -1,4 +1,5 @@
-//! Records: how our structs become bytes, on disk and between nodes. The only place that names bincode.
+//! Records: how our structs become bytes, on disk and between nodes. The only place that names
+//! bincode.
 //!
 //! ```text
 //!   0       2                          n

@@ -57,7 +57,8 @@ pub struct RequestId(pub u128);
 
 /// A page for ever: hash of cluster, subject and number of the transition.
 ///
-/// **Source**: `vip-protocol.md`, section 9: never a log index, so that every sender makes the same.
+/// **Source**: `vip-protocol.md`, section 9: never a log index, so that every sender makes the
+/// same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PageId(pub u128);
 

@@ -1,5 +1,5 @@
-//! The hash chain over the log: each entry's link covers it and all before it, so that a log with an
-//! entry missing, altered or exchanged does not reach its mark.
+//! The hash chain over the log: each entry's link covers it and all before it, so that a log with
+//! an entry missing, altered or exchanged does not reach its mark.
 
 use farmux_raft::consensus::record::LogIdRecord;
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,8 @@ use farmux_raft::id::NodeId;
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The system refused: permissions, space, a broken disk. The daemon stops; an operator mends it.
+    /// The system refused: permissions, space, a broken disk. The daemon stops; an operator mends
+    /// it.
     #[error("{}: {source}", path.display())]
     Io {
         /// Which file or folder.

@@ -6,7 +6,8 @@
 //!       ─job──────> [ gather jobs ─> tail as it is now ─> Kv.barrier() ─> mark ─> answers ]
 //! ```
 //!
-//! The tail is read before the barrier, so that a mark never says more than the barrier made durable.
+//! The tail is read before the barrier, so that a mark never says more than the barrier made
+//! durable.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};

@@ -10,9 +10,9 @@
 //!   FOLDER/snapshot   the newest snapshot   FOLDER/mark.new, snapshot.new   being written
 //! ```
 //!
-//! sled calls `sync_file_range`, not `fsync`, and sometimes opens a damaged file cleanly with records
-//! missing. So each answer waits for an `fdatasync` of its file, and a hash chain over the log must
-//! reach the mark when it is opened. Nothing outside this crate knows any of this.
+//! sled calls `sync_file_range`, not `fsync`, and sometimes opens a damaged file cleanly with
+//! records missing. So each answer waits for an `fdatasync` of its file, and a hash chain over the
+//! log must reach the mark when it is opened. Nothing outside this crate knows any of this.
 
 mod chain;
 mod error;

@@ -1,12 +1,13 @@
-//! The mark: a small file of its own that says how far the log reached when it was last answered for.
+//! The mark: a small file of its own that says how far the log reached when it was last answered
+//! for.
 //!
 //! ```text
 //!   0          512            4096        4608
 //!   | slot 0   | …            | slot 1    |        slot: length u16, record, SHA-256
 //! ```
 //!
-//! The two slots are written in turn, a page apart, each followed by `fdatasync`: a torn write costs
-//! the one that was never answered for, never the other.
+//! The two slots are written in turn, a page apart, each followed by `fdatasync`: a torn write
+//! costs the one that was never answered for, never the other.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;

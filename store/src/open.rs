@@ -66,7 +66,8 @@ impl Store {
         })
     }
 
-    /// Moves a damaged store out of the way, for whoever wants to look at it; returns where it is now.
+    /// Moves a damaged store out of the way, for whoever wants to look at it; returns where it is
+    /// now.
     ///
     /// **Errors**: those of the system; the caller stops.
     pub fn set_aside(folder: &Path) -> std::io::Result<PathBuf> {

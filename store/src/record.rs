@@ -1,7 +1,7 @@
 //! Keys and values: how entries, vote and purge point lie in the database.
 //!
 //! ```text
-//!   e | index (u64) | part (u16)   ->  a piece of: length u32 | link, 32 bytes | the entry's record
+//!   e | index (u64) | part (u16)   ->  a piece of: length u32 | link, 32 bytes | entry's record
 //!   m/vote   m/base   m/committed  ->  a record and its SHA-256
 //! ```
 
@@ -135,7 +135,8 @@ pub(crate) fn put_entry(batch: &mut Batch, entry: &StoredEntry) {
 }
 
 /// Visits the whole entries from `from` to `to`, both included, in order. An entry with a piece
-/// missing, and whatever stands at a key of no entry, is passed over: what lacks is noticed by index.
+/// missing, and whatever stands at a key of no entry, is passed over: what lacks is noticed by
+/// index.
 pub(crate) fn scan_entries(
     kv: &dyn Kv,
     from: u64,

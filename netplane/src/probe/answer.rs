@@ -351,7 +351,8 @@ mod tests {
             (Some("fine"), "HTTP/1.1 204 No\r\n\r\nfine", status(204)),
             (
                 Some("fine"),
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nfi\r\n2\r\nne\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                 2;x=y\r\nfi\r\n2\r\nne\r\n0\r\n\r\n",
                 found,
             ),
             (

@@ -239,7 +239,8 @@ impl Runner {
             Outcome::Pass(_) => entry.tally.count(true, thresholds),
             Outcome::Fail(_) => entry.tally.count(false, thresholds),
             Outcome::Inconclusive(trouble) => {
-                tracing::debug!(farm = %key.farm, server = %key.server, %trouble, "probe tells nothing");
+                let (farm, server) = (&key.farm, &key.server);
+                tracing::debug!(%farm, %server, %trouble, "probe tells nothing");
                 None
             }
         };

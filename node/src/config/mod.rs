@@ -1,4 +1,5 @@
-//! The configuration as an operator writes it: a TOML document, read into and written from `Config`.
+//! The configuration as an operator writes it: a TOML document, read into and written from
+//! `Config`.
 //!
 //! ```text
 //!   text --document--> words --read--> Config (raft::state)   and every fault with its line

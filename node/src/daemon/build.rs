@@ -1,4 +1,5 @@
-//! Builds a member: opens, binds and starts everything, in the order in which things need each other.
+//! Builds a member: opens, binds and starts everything, in the order in which things need each
+//! other.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

@@ -19,7 +19,8 @@ pub(super) async fn check(
 ) -> Result<(), String> {
     let Some(interface) = settings.networks.get(network) else {
         return Err(format!(
-            "network {network} is not in node.toml: add `{network} = \"INTERFACE\"` under [networks]"
+            "network {network} is not in node.toml: add `{network} = \"INTERFACE\"` under \
+             [networks]"
         ));
     };
     let failed = |error: &dyn std::fmt::Display| {

@@ -1,4 +1,5 @@
-//! PURE. Who takes part in which leases, from what the log says: `State` and membership -> `Roster`.
+//! PURE. Who takes part in which leases, from what the log says: `State` and membership ->
+//! `Roster`.
 //!
 //! The membership is the *effective* one, the last in the log, committed or not, so that a lease
 //! and the log never count different majorities.

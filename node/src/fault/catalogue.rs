@@ -68,7 +68,8 @@ catalogue! {
         "systemctl start farmux   (another socket: --socket PATH or FARMUX_SOCKET)";
     SocketDenied = 103, Unreachable, 403,
         "the admin socket is for root only",
-        "Whoever may open the socket commands the cluster; therefore it belongs to root, mode 0600.",
+        "Whoever may open the socket commands the cluster; therefore it belongs to root, mode \
+         0600.",
         "sudo farmux …   (without root: --connect HOST:9443 --cert FILE)";
     RemoteAbsent = 104, Unreachable, 503,
         "the node does not answer",
@@ -87,11 +88,13 @@ catalogue! {
         "ls -l FILE";
     AnswerUnclear = 107, Broken, 502,
         "the daemon's answer is not understood",
-        "The command line and the daemon are of different versions, or something else listens there.",
+        "The command line and the daemon are of different versions, or something else listens \
+         there.",
         "farmux version   (restart the daemon after an upgrade: systemctl restart farmux)";
     NotConfirmed = 108, Usage, 400,
         "this needs a yes",
-        "The command takes a node out of the cluster. It asks on a terminal; where there is none it \
+        "The command takes a node out of the cluster. It asks on a terminal; where there is none \
+         it \
          must be told.",
         "the same command with --yes";
     WaitOver = 109, WaitOver, 504,
@@ -122,9 +125,11 @@ catalogue! {
         "run the daemon as root, or with the unit in deploy/";
     DataDamaged = 115, Broken, 500,
         "the data folder cannot be used",
-        "What this node remembers does not open, or is damaged. It does not start with less than it \
+        "What this node remembers does not open, or is damaged. It does not start with less than \
+         it \
          once confirmed: the others could lose what they rely on.",
-        "look at what is named; else set the folder aside and join anew: farmux cluster remove NODE \
+        "look at what is named; else set the folder aside and join anew: farmux cluster remove \
+         NODE \
          (on a member), farmux cluster join TOKEN (here)";
 
     NoCluster = 201, Refused, 409,
@@ -138,12 +143,14 @@ catalogue! {
     NoLeader = 203, NoMajority, 503,
         "the cluster has no leader now",
         "Changes go through the elected leader. After a leader is lost another is elected within \
-         about a second, as long as a majority of the nodes sees each other. What is served goes on \
+         about a second, as long as a majority of the nodes sees each other. What is served goes \
+         on \
          being served. Nothing was changed.",
         "farmux status   (then try again)";
     NoQuorum = 204, NoMajority, 503,
         "no majority of the cluster's nodes answers",
-        "A change counts when more than half of the nodes have it on disk. Fewer answer now. Nothing \
+        "A change counts when more than half of the nodes have it on disk. Fewer answer now. \
+         Nothing \
          was changed; what is served goes on being served, health too, but no VIP moves.",
         "farmux status   (start the nodes that do not answer, or mend the network between them)";
     OutcomeUnknown = 205, Unknown, 504,
@@ -169,7 +176,8 @@ catalogue! {
         "systemctl stop farmux   (and remove its data folder to start anew)";
     JoinRefused = 210, Refused, 409,
         "the node cannot join",
-        "Before anything is changed the joiner's version, clock, data folder, role and networks are \
+        "Before anything is changed the joiner's version, clock, data folder, role and networks \
+         are \
          compared with the cluster's, and its token with what the cluster remembers of it.",
         "mend what is named, then run the same command again: a join can be repeated";
     InitFailed = 211, Refused, 409,
@@ -178,7 +186,8 @@ catalogue! {
         "mend what is named and run cluster init again";
     MembershipFailed = 212, NoMajority, 503,
         "the membership could not be changed",
-        "The order needs a majority of the nodes and did not get it in time. It is safe to repeat it.",
+        "The order needs a majority of the nodes and did not get it in time. It is safe to repeat \
+         it.",
         "farmux status   (then the same command again)";
     WouldLoseMajority = 213, Refused, 409,
         "without this node the others would be no majority",

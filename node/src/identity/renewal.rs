@@ -1,4 +1,5 @@
-//! Keeps this node's certificate good: a new one from the leader when two thirds of its life are over.
+//! Keeps this node's certificate good: a new one from the leader when two thirds of its life are
+//! over.
 //!
 //! ```text
 //!   due? --Renew--> leader (or ourselves, leading) --leaf--> identity.json --> watch --> TLS

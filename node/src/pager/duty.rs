@@ -254,7 +254,8 @@ impl Worker {
             }
             Event::Recorded { key, answer } => {
                 if let Err(error) = &answer {
-                    tracing::debug!(page = %key.0, contact = %key.1, %error, "delivery not recorded");
+                    let (page, contact) = &key;
+                    tracing::debug!(%page, %contact, %error, "delivery not recorded");
                 }
                 let decided = !matches!(answer, Err(NotDecided::Later(_)));
                 self.ledger.recorded(&key, decided, Instant::now());

@@ -6,7 +6,8 @@
 //!
 //! A page gets the id that the log will give it: subject and next transition. So receivers fold it
 //! with the committed one, provided that the log gets the same transitions later; the reporter sees
-//! to that ([`crate::reporter`]). Rather twice than never. **Source**: `vip-protocol.md`, section 9.
+//! to that ([`crate::reporter`]). Rather twice than never. **Source**: `vip-protocol.md`, section
+//! 9.
 
 mod messenger;
 

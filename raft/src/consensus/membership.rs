@@ -74,7 +74,8 @@ pub enum ChangeError {
 }
 
 impl Consensus {
-    /// Changes the membership, here or through the leader; asking again for what is done does nothing.
+    /// Changes the membership, here or through the leader; asking again for what is done does
+    /// nothing.
     ///
     /// **Errors**: [`ChangeError`]; within 3 s where nobody leads, and after 45 s at most.
     pub async fn change(&self, change: Change) -> Result<(), ChangeError> {

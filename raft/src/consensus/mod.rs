@@ -196,7 +196,8 @@ impl Consensus {
         self.inner.effective.clone()
     }
 
-    /// When each other node last answered anything. On a leader each member answers every heartbeat.
+    /// When each other node last answered anything. On a leader each member answers every
+    /// heartbeat.
     pub fn answered(&self) -> BTreeMap<NodeId, Instant> {
         self.inner.peers.answered()
     }

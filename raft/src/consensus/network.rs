@@ -1,4 +1,5 @@
-//! openraft's network on top of [`Peers`]: its structs become ours on the way out, ours become its on the way in.
+//! openraft's network on top of [`Peers`]: its structs become ours on the way out, ours become its
+//! on the way in.
 
 use std::sync::Arc;
 use std::time::Duration;

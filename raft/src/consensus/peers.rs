@@ -1,4 +1,5 @@
-//! Asking the other nodes: cluster and epoch on each question, a deadline on each, and who answered.
+//! Asking the other nodes: cluster and epoch on each question, a deadline on each, and who
+//! answered.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -80,8 +80,8 @@ pub struct SnapshotMetaRecord {
 /// Longest encoding of one entry: a configuration of some thousand servers with room to spare.
 pub const ENTRY_BYTES_MAX: u64 = 1 << 20;
 
-/// Longest snapshot. Ten thousand pages and a thousand revisions are some ten MB; this bounds what a
-/// machine would have to hold, not what we expect.
+/// Longest snapshot. Ten thousand pages and a thousand revisions are some ten MB; this bounds what
+/// a machine would have to hold, not what we expect.
 pub const SNAPSHOT_BYTES_MAX: u64 = 256 << 20;
 
 impl Record for EntryRecord {
@@ -224,7 +224,8 @@ mod tests {
         }
     }
 
-    /// What lies on disks and travels between versions: a test that fails here wants a new `FORMAT`.
+    /// What lies on disks and travels between versions: a test that fails here wants a new
+    /// `FORMAT`.
     #[test]
     fn bytes_are_golden() {
         let membership = MembershipRecord {

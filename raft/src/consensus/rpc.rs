@@ -1,4 +1,5 @@
-//! What one node asks another, and what it answers: our own structs, with cluster and epoch on each.
+//! What one node asks another, and what it answers: our own structs, with cluster and epoch on
+//! each.
 //!
 //! ```text
 //!   caller --Rpc { cluster, epoch, request }--> handler --RpcReply--> caller
@@ -173,7 +174,8 @@ pub enum Refusal {
     Stopped,
 }
 
-/// Longest question: a batch of entries (at most 1 MiB and one entry more) or a piece of a snapshot.
+/// Longest question: a batch of entries (at most 1 MiB and one entry more) or a piece of a
+/// snapshot.
 pub const RPC_BYTES_MAX: u64 = 4 << 20;
 
 impl Record for Rpc {

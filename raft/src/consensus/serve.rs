@@ -1,4 +1,5 @@
-//! What other nodes ask of us. Who they are has been checked by `peer`; what they claim is checked here.
+//! What other nodes ask of us. Who they are has been checked by `peer`; what they claim is checked
+//! here.
 
 use std::time::Instant;
 
@@ -176,7 +177,8 @@ impl Consensus {
         }
     }
 
-    /// The leader steps aside and wants us to follow it: stands if that leader is the one we follow.
+    /// The leader steps aside and wants us to follow it: stands if that leader is the one we
+    /// follow.
     async fn stand_for(&self, leader: VoteRecord) -> bool {
         let ours: VoteRecord = self.inner.raft.metrics().borrow().vote.into();
         if ours != leader || !leader.committed {

@@ -1,4 +1,5 @@
-//! Where this node stands: term, role, leader, majority; and who the members are. For the others to watch.
+//! Where this node stands: term, role, leader, majority; and who the members are. For the others to
+//! watch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

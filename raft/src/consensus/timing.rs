@@ -10,14 +10,15 @@ pub(super) const HEARTBEAT: Duration = Duration::from_millis(100);
 /// Shortest silence of a leader after which a follower asks for an election: three heartbeats.
 pub(super) const ELECTION_MIN: Duration = Duration::from_millis(300);
 
-/// Longest such silence. Drawn anew for each round from the range, so that votes do not split for ever.
+/// Longest such silence. Drawn anew for each round from the range, so that votes do not split for
+/// ever.
 pub(super) const ELECTION_MAX: Duration = Duration::from_millis(600);
 
 /// A pre-vote question is answered from memory, so a tenth of a second is many round trips.
 pub(super) const PRE_VOTE_DEADLINE: Duration = Duration::from_millis(150);
 
-/// openraft's own guard of a leader. Kept just above the heartbeat, because a leader that steps aside
-/// has to sit it out; [`ELECTION_MIN`] and the vote guard in `serve` protect leaders instead.
+/// openraft's own guard of a leader. Kept just above the heartbeat, because a leader that steps
+/// aside has to sit it out; [`ELECTION_MIN`] and the vote guard in `serve` protect leaders instead.
 pub(super) const BUILT_IN_LEASE: Duration = Duration::from_millis(102);
 
 /// What a stepping-aside leader waits without heartbeats: [`BUILT_IN_LEASE`] has run out everywhere
@@ -27,8 +28,8 @@ pub(super) const STEP_ASIDE_PAUSE: Duration = Duration::from_millis(150);
 /// A successor that was told to stand leads within this time, or the old leader goes on.
 pub(super) const STEP_ASIDE_DEADLINE: Duration = Duration::from_millis(1_500);
 
-/// Without a majority's answer, or without a word from the leader, for this long, nobody is called a
-/// leader any more. Above [`ELECTION_MAX`], so that an ordinary election does not show.
+/// Without a majority's answer, or without a word from the leader, for this long, nobody is called
+/// a leader any more. Above [`ELECTION_MAX`], so that an ordinary election does not show.
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
 /// A proposal is decided within this time, or its proposer hears why not. Promised to operators.
@@ -37,8 +38,8 @@ pub(super) const PROPOSE_DEADLINE: Duration = Duration::from_secs(3);
 /// How soon a proposal that found no leader looks again: about one round trip of an election.
 pub(super) const PROPOSE_RETRY: Duration = Duration::from_millis(50);
 
-/// How long a proposer that was answered by the leader waits until its own node has applied the same.
-/// One heartbeat carries the commit; five leave room.
+/// How long a proposer that was answered by the leader waits until its own node has applied the
+/// same. One heartbeat carries the commit; five leave room.
 pub(super) const READ_BACK_DEADLINE: Duration = Duration::from_millis(500);
 
 /// A learner that has not caught up by then is not promoted: it downloads too slowly or not at all.
@@ -47,10 +48,12 @@ pub(super) const CATCH_UP_DEADLINE: Duration = Duration::from_secs(30);
 /// How often catching up is looked at; about one heartbeat.
 pub(super) const CATCH_UP_POLL: Duration = Duration::from_millis(100);
 
-/// A learner this many entries behind counts as caught up; the rest arrives with the next heartbeat.
+/// A learner this many entries behind counts as caught up; the rest arrives with the next
+/// heartbeat.
 pub(super) const CATCH_UP_ENTRIES: u64 = 16;
 
-/// A learner accepts leases, uncounted, for S before it is promoted, with the largest T allowed (1 s).
+/// A learner accepts leases, uncounted, for S before it is promoted, with the largest T allowed (1
+/// s).
 ///
 /// **Source**: `vip-protocol.md`, sections 1 and 2.
 pub(super) const LEARNER_SILENCE: Duration = Duration::from_millis(1_100);
@@ -58,7 +61,8 @@ pub(super) const LEARNER_SILENCE: Duration = Duration::from_millis(1_100);
 /// A change of the membership is committed within this time or called undecided: two log entries.
 pub(super) const CHANGE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// All of a change as its asker sees it: catching up, the silence, the change, one move of the leader.
+/// All of a change as its asker sees it: catching up, the silence, the change, one move of the
+/// leader.
 pub(super) const CHANGE_TOTAL_DEADLINE: Duration = Duration::from_secs(45);
 
 /// One piece of a snapshot; the last one includes storing the whole on the other disk.
@@ -76,8 +80,8 @@ pub(super) const SNAPSHOT_EVERY: u64 = 5_000;
 /// Entries kept behind a snapshot, so that a node away for a moment needs no snapshot.
 pub(super) const ENTRIES_KEPT: u64 = 1_000;
 
-/// How soon an unreachable node is tried again; within the range at random, so that two do not march
-/// in step. openraft's own 500 ms would hold up a returning node for longer than an election.
+/// How soon an unreachable node is tried again; within the range at random, so that two do not
+/// march in step. openraft's own 500 ms would hold up a returning node for longer than an election.
 pub(super) const BACKOFF_MIN: Duration = Duration::from_millis(20);
 
 /// Longest wait before an unreachable node is tried again.

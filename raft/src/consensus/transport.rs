@@ -1,4 +1,5 @@
-//! The seam to the network: how consensus asks another node. Implemented by `peer`, and in memory by tests.
+//! The seam to the network: how consensus asks another node. Implemented by `peer`, and in memory
+//! by tests.
 
 use std::future::Future;
 use std::pin::Pin;

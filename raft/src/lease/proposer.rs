@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!   stand-by --own acceptor's lease ran out--> Prepare --majority promised--> Propose
-//!      ^  \___ back-off (refused, or R over) ____/  \______ back-off __________/  | majority accepted
-//!      |                                                                           v
-//!      +---- its own time is over, or released -------------------------------- owner --R--> Propose
-//!                                                        refused: higher ballot  `--> Prepare above
+//!      ^  \___ back-off (refused, or R over) ___/  \______ back-off ________/  | majority accepted
+//!      |                                                                       v
+//!      +---- its own time is over, or released ---------------------------- owner --R--> Propose
+//!                                                     refused: higher ballot  `--> Prepare above
 //! ```
 //!
 //! A round is one question to everybody; it is over after R, and until then whoever did not answer

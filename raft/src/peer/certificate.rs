@@ -23,11 +23,12 @@ use super::key::{NodeKey, RequestedKey, random, sha256};
 use crate::id::{AdminName, ClusterId, ClusterName, NameError, NodeId, NodeName, UnixMillis};
 use crate::state::{LeaseKey, NodeRole, Secret, Secrets};
 
-/// How long a leaf is good. Long enough to be away for a season, short enough that a stolen one dies.
+/// How long a leaf is good. Long enough to be away for a season, short enough that a stolen one
+/// dies.
 pub const LEAF_LIFETIME: Duration = Duration::from_secs(90 * DAY_SECONDS);
 
-/// How far in the past a certificate starts: a clock that is a day off (a wrong time zone written to
-/// the hardware clock is at most 14 h) must not keep a node out.
+/// How far in the past a certificate starts: a clock that is a day off (a wrong time zone written
+/// to the hardware clock is at most 14 h) must not keep a node out.
 pub const BACKDATE: Duration = Duration::from_secs(25 * 3600);
 
 /// How long the CA is good: longer than any machine it runs on. It has no successor yet.
@@ -365,7 +366,8 @@ fn blank(
     params
         .distinguished_name
         .push(DnType::CommonName, common_name);
-    // Positive and at most 20 bytes (RFC 5280, 4.1.2.2); random, so that two leaves of one key differ.
+    // Positive and at most 20 bytes (RFC 5280, 4.1.2.2); random, so that two leaves of one key
+    // differ.
     let mut serial: [u8; 16] = random();
     serial[0] = serial[0] & 0x3f | 0x40;
     params.serial_number = Some(SerialNumber::from_slice(&serial));

@@ -17,7 +17,8 @@ const YOUNG_MAX: u32 = 64;
 /// Of them, from one address.
 const YOUNG_PER_IP_MAX: u32 = 16;
 
-/// Proven connections at once: seven nodes with two lanes each, old ones not yet given up, and room.
+/// Proven connections at once: seven nodes with two lanes each, old ones not yet given up, and
+/// room.
 const GROWN_MAX: u32 = 128;
 
 /// Counts connections.

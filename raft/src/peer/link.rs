@@ -41,8 +41,8 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 /// forgives no lost SYN (retried after 1 s), the next call does.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long TLS may take with one address, and then the greeting: less than a server allows, because
-/// other addresses wait. A stopped process accepts, and never shakes hands.
+/// How long TLS may take with one address, and then the greeting: less than a server allows,
+/// because other addresses wait. A stopped process accepts, and never shakes hands.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The first pause after a failure: a restarted neighbour is found within half a heartbeat.

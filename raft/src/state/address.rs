@@ -12,7 +12,8 @@ pub(super) fn ordinary(address: IpAddr) -> Result<(), FaultKind> {
     }
 }
 
-/// Whether an address can be a node's own: as [`ordinary`], and loopback for a trial on one machine.
+/// Whether an address can be a node's own: as [`ordinary`], and loopback for a trial on one
+/// machine.
 pub(super) fn own(address: IpAddr) -> Result<(), FaultKind> {
     match class(address) {
         None | Some(AddressClass::Loopback) => Ok(()),

@@ -51,7 +51,8 @@ impl Answered {
 /// Small enough to copy with each change, large enough to keep the volumes few.
 const VOLUME_ANSWERS: usize = 256;
 
-/// 10,240 answers: a proposal is retried for seconds, and a cluster commits a few thousand a second.
+/// 10,240 answers: a proposal is retried for seconds, and a cluster commits a few thousand a
+/// second.
 const VOLUMES_MAX: usize = 40;
 
 #[cfg(test)]

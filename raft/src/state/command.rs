@@ -41,7 +41,8 @@ pub enum Command {
     CreateToken(Token),
     /// Forgets a join token.
     RevokeToken(TokenId),
-    /// The first use of a token: binds it to a key and gives out a node id, or finds the same again.
+    /// The first use of a token: binds it to a key and gives out a node id, or finds the same
+    /// again.
     ClaimToken {
         /// SHA-256 of the secret that was shown.
         hash: [u8; 32],

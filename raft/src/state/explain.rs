@@ -27,12 +27,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
     explain(
         "FMX-S001",
         "The cluster exists; it is made only once.",
-        "Join it from another machine: `farmux cluster token create` here, `farmux cluster join TOKEN` there.",
+        "Join it from another machine: `farmux cluster token create` here, `farmux cluster join \
+         TOKEN` there.",
     ),
     explain(
         "FMX-S002",
         "This machine belongs to no cluster yet.",
-        "Make one with `farmux cluster init --name NAME`, or join one with `farmux cluster join TOKEN`.",
+        "Make one with `farmux cluster init --name NAME`, or join one with `farmux cluster join \
+         TOKEN`.",
     ),
     explain(
         "FMX-S010",
@@ -47,12 +49,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
     explain(
         "FMX-S012",
         "Two nodes may not be called the same.",
-        "Give the new machine another `name` in its node.toml; or remove the old one first: `farmux cluster remove NODE`.",
+        "Give the new machine another `name` in its node.toml; or remove the old one first: \
+         `farmux cluster remove NODE`.",
     ),
     explain(
         "FMX-S013",
         "Another node or a VIP uses this address.",
-        "Give the machine an address of its own in node.toml; remove a node that is gone with `farmux cluster remove NODE`.",
+        "Give the machine an address of its own in node.toml; remove a node that is gone with \
+         `farmux cluster remove NODE`.",
     ),
     explain(
         "FMX-S014",
@@ -77,7 +81,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
     explain(
         "FMX-S021",
         "A token is good for an hour unless `--ttl` says otherwise.",
-        "Make a new one with `farmux cluster token create`; check both machines' clocks if it is fresh.",
+        "Make a new one with `farmux cluster token create`; check both machines' clocks if it is \
+         fresh.",
     ),
     explain(
         "FMX-S022",
@@ -111,8 +116,10 @@ pub const EXPLANATIONS: &[Explanation] = &[
     ),
     explain(
         "FMX-S031",
-        "The configuration contradicts itself or exceeds a bound; each fault is named with its place.",
-        "Correct the places named; `farmux config apply --dry-run FILE` checks without changing anything.",
+        "The configuration contradicts itself or exceeds a bound; each fault is named with its \
+         place.",
+        "Correct the places named; `farmux config apply --dry-run FILE` checks without changing \
+         anything.",
     ),
     explain(
         "FMX-S032",
@@ -137,7 +144,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
     explain(
         "FMX-S040",
         "A node reported under a lease that has passed on to another: its report is out of date.",
-        "Nothing: the present owner reports for itself. If it stays, compare `farmux status` on the nodes.",
+        "Nothing: the present owner reports for itself. If it stays, compare `farmux status` on \
+         the nodes.",
     ),
     explain(
         "FMX-S041",

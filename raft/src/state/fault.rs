@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::duration_text;
+
 /// One thing that is wrong, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -92,7 +94,12 @@ pub enum FaultKind {
         max: u64,
     },
     /// A duration outside its bounds.
-    #[error("{} is outside {} to {}", super::text::duration_text(*.have), super::text::duration_text(*.min), super::text::duration_text(*.max))]
+    #[error(
+        "{} is outside {} to {}",
+        duration_text(*.have),
+        duration_text(*.min),
+        duration_text(*.max)
+    )]
     Duration {
         /// What was given.
         have: std::time::Duration,

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! One file a noun. No clock, no randomness, no I/O: times and identities arrive in the command.
-//! Each part of `apply` first asks everything that could refuse, then changes: nothing half-applies.
+//! Each part of `apply` first asks everything that could refuse, then changes: nothing
+//! half-applies.
 
 mod address;
 mod admin;
@@ -128,9 +129,9 @@ struct Now {
 impl State {
     /// Changes the state as the proposal says, or refuses and changes nothing.
     ///
-    /// `term` is that of the log entry which carries the proposal: lease ballots live in memory only
-    /// and begin anew when a majority restarts, which takes an election, so that they are compared
-    /// within one term.
+    /// `term` is that of the log entry which carries the proposal: lease ballots live in memory
+    /// only and begin anew when a majority restarts, which takes an election, so that they are
+    /// compared within one term.
     ///
     /// **Errors**: a [`Reject`], equal on every node; the caller shows it to whoever proposed.
     pub fn apply(&mut self, term: u64, proposal: Proposal) -> Result<Applied, Reject> {

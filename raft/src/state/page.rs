@@ -44,7 +44,8 @@ pub struct Page {
     pub id: PageId,
     /// What it is about.
     pub subject: Subject,
-    /// The subject in words, as it was called then: `shop/s2`, `farm shop`, `node lb1`, `vip front`.
+    /// The subject in words, as it was called then: `shop/s2`, `farm shop`, `node lb1`, `vip
+    /// front`.
     pub title: String,
     /// Numbers all pages in the order in which they were opened.
     pub sequence: u64,

@@ -1,4 +1,5 @@
-//! The majority itself: lost and found again, told when it is found, since only then can it be logged.
+//! The majority itself: lost and found again, told when it is found, since only then can it be
+//! logged.
 
 use super::incident::{Event, back_after};
 use super::{Applied, Reject, State, Subject};

@@ -1,4 +1,5 @@
-//! What the store's tests share: entries, appends that wait for their answer, and a hand in the database.
+//! What the store's tests share: entries, appends that wait for their answer, and a hand in the
+//! database.
 
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 

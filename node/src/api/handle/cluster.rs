@@ -47,7 +47,8 @@ pub(crate) async fn join(Shared(node): Daemon, Order(request): Order<JoinRequest
     lines(receiver)
 }
 
-/// It goes on when the client goes away; `cluster join` with the same token finds out how far it is.
+/// It goes on when the client goes away; `cluster join` with the same token finds out how far it
+/// is.
 async fn run_join(node: Arc<Node>, order: JoinOrder, events: mpsc::Sender<JoinEvent>) {
     let (progress, mut steps) = mpsc::channel(EVENTS_QUEUED_MAX);
     let joining = node.join(order, progress);
@@ -82,7 +83,8 @@ pub(crate) async fn leave(Shared(node): Daemon) -> Answer<Done> {
     answer(Done { changed: true })
 }
 
-/// Carries an order out on a task of its own, so that a client that goes away does not cut it in two.
+/// Carries an order out on a task of its own, so that a client that goes away does not cut it in
+/// two.
 async fn finish<T: Send + 'static>(
     order: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, Fault> {

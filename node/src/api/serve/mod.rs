@@ -1,5 +1,5 @@
-//! Serving the admin API: on the Unix socket for root, on 9443 for administrators' certificates, and
-//! to machines where node.toml says so.
+//! Serving the admin API: on the Unix socket for root, on 9443 for administrators' certificates,
+//! and to machines where node.toml says so.
 //!
 //! ```text
 //!   socket (0600) --Caller::Socket-------> router

@@ -17,8 +17,8 @@ pub(super) fn is_watched(server: &Server) -> bool {
     }
 }
 
-/// What is in flight at a server, summed over the nodes that answered; `None`: the VIP has an owner,
-/// and it did not say.
+/// What is in flight at a server, summed over the nodes that answered; `None`: the VIP has an
+/// owner, and it did not say.
 pub fn active_at(view: &View<'_>, name: &FarmName, server: &ServerName) -> Option<u64> {
     let farm = view.state.config.farms.get(name)?;
     match view.owner(&farm.vip) {

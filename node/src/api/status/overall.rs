@@ -36,7 +36,8 @@ fn agreement(view: &View<'_>, status: &ClusterStatus, add: &mut impl FnMut(Overa
             let voters = view.voters();
             let answer = voters.iter().filter(|node| view.answers(**node)).count();
             let text = format!(
-                "no majority: {answer} of {} voters answer; nothing can be changed and no VIP moves",
+                "no majority: {answer} of {} voters answer; nothing can be changed and no VIP \
+                 moves",
                 voters.len()
             );
             add(Overall::Critical, text);

@@ -1,4 +1,5 @@
-//! The client of the admin API: HTTP/1.1 over the daemon's Unix socket, or over TLS to another node.
+//! The client of the admin API: HTTP/1.1 over the daemon's Unix socket, or over TLS to another
+//! node.
 //!
 //! ```text
 //!   command --request--> Client --connect--> unix | tls --HTTP--> daemon

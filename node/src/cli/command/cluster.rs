@@ -163,7 +163,8 @@ impl Shell {
         };
         write_secret(&file, &answer.pem)?;
         let text = format!(
-            "{0} is written (mode 0600), good until {1} UTC\n\n    farmux status --connect HOST:9443 \
+            "{0} is written (mode 0600), good until {1} UTC\n\n    farmux status --connect \
+             HOST:9443 \
              --cert {0}\n",
             file.display(),
             answer.expires.to_the_second(),

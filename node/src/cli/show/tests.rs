@@ -1,6 +1,7 @@
 //! Golden texts: what an operator sees, byte by byte.
 //!
-//! After a wanted change: `FARMUX_GOLDEN=write cargo test -p farmux-node golden`, and read the diff.
+//! After a wanted change: `FARMUX_GOLDEN=write cargo test -p farmux-node golden`, and read the
+//! diff.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! What this node sees and the log shall know: nodes that come and go, VIPs gained, majorities lost.
+//! What this node sees and the log shall know: nodes that come and go, VIPs gained, majorities
+//! lost.
 //!
 //! Each report is a wish compared with the state: what the state says already is not said again,
 //! and what could not be committed is tried again at the next tick. So nothing queues up.

@@ -24,7 +24,8 @@ fn any_command() -> impl Strategy<Value = Command> {
     let changes = prop::collection::vec((server.clone(), health, 0..9u64), 0..5);
     prop_oneof![
         2 => any_token_command(),
-        2 => (0..6u64, 0..6u8).prop_map(|(base, servers)| configure(RevisionId(base), shop(servers))),
+        2 => (0..6u64, 0..6u8)
+            .prop_map(|(base, servers)| configure(RevisionId(base), shop(servers))),
         1 => (0..3u64).prop_map(|base| configure(RevisionId(base), Config::default())),
         3 => (server, admin).prop_map(|(server, admin)| set_admin("shop", &server, admin)),
         8 => (authority, changes).prop_map(|(authority, changes)| {
