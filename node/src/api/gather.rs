@@ -130,6 +130,7 @@ pub(super) fn report(member: &Member) -> NodeReport {
         term: standing.term,
         leader: standing.leader,
         applied: standing.applied_index.unwrap_or(0),
+        settling: member.lease().is_silent(),
         held: member.held().into_keys().collect(),
         troubles: troubles(member),
         servers: counts(member),

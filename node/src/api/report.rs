@@ -24,6 +24,9 @@ pub struct NodeReport {
     pub leader: Option<NodeId>,
     /// The log index up to which its state is applied.
     pub applied: u64,
+    /// It started a moment ago and does not vote on VIPs yet.
+    #[serde(default)]
+    pub settling: bool,
     /// VIPs that it answers for now.
     pub held: BTreeSet<VipName>,
     /// What stands in the way of a VIP on it, in an operator's words.

@@ -51,6 +51,7 @@ pub struct LeaseHandle {
     shared: Arc<Shared>,
     held: watch::Receiver<BTreeMap<VipName, Ballot>>,
     seen: watch::Receiver<BTreeMap<VipName, (NodeId, Ballot)>>,
+    silent_until: BootTime,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -91,10 +92,11 @@ pub fn spawn(
         wake,
         counters: Arc::clone(&counters),
     });
+    let start = boot_time();
     let (held_out, held) = watch::channel(BTreeMap::new());
     let (seen_out, seen) = watch::channel(BTreeMap::new());
     let task = Task {
-        engine: Engine::new(timing, Arc::clone(&counters), boot_time(), draw()?),
+        engine: Engine::new(timing, Arc::clone(&counters), start, draw()?),
         addresses: BTreeMap::new(),
         shared: Arc::clone(&shared),
         counters,
@@ -114,6 +116,7 @@ pub fn spawn(
         shared,
         held,
         seen,
+        silent_until: start + timing.silence(),
         thread: Some(thread),
     })
 }
@@ -144,6 +147,12 @@ impl LeaseHandle {
     /// What this node's acceptor granted and still remembers: who owns, as far as we can tell.
     pub fn seen(&self) -> watch::Receiver<BTreeMap<VipName, (NodeId, Ballot)>> {
         self.seen.clone()
+    }
+
+    /// Whether this node's acceptor is still silent after its start: until then its vote is missing
+    /// wherever an owner dies.
+    pub fn is_silent(&self) -> bool {
+        boot_time() < self.silent_until
     }
 
     /// What was counted since the start.

@@ -136,6 +136,13 @@ impl View<'_> {
         self.reports.iter().filter_map(holds)
     }
 
+    /// Whether a node says that it does not vote on VIPs yet.
+    pub fn is_settling(&self, node: NodeId) -> bool {
+        self.reports
+            .get(&node)
+            .is_some_and(|report| report.settling)
+    }
+
     /// Whether a node answers; the one that is asked does.
     pub fn answers(&self, node: NodeId) -> bool {
         node == self.me || self.reports.contains_key(&node)

@@ -14,6 +14,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     vips(view, status, &mut add);
     troubles(view, &mut add);
     nodes(status, &mut add);
+    settling(view, &mut add);
     for farm in &status.farms {
         farm_as_a_whole(view.state, farm, &mut add);
     }
@@ -115,6 +116,17 @@ fn nodes(status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {
             }
             (Answering::Yes | Answering::Itself, MemberKind::Voter) => {}
         }
+    }
+}
+
+/// Who started a moment ago is silent about VIPs: were their owner to die now, they would wait.
+fn settling(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
+    for node in view.voters().into_iter().filter(|n| view.is_settling(*n)) {
+        let name = view.state.node_name(node);
+        add(
+            Overall::Degraded,
+            format!("node {name} started a moment ago and does not vote on VIPs yet"),
+        );
     }
 }
 

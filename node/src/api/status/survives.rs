@@ -1,7 +1,8 @@
 //! PURE. How many failures the cluster survives from here on.
 //!
 //! A failure is one node that stops. What is served needs a balancer that is left and a majority of
-//! each half of the membership; the scarcer of the two decides.
+//! each half of the membership; the scarcer of the two decides. A node that started a moment ago
+//! agrees to changes at once, but votes on VIPs only after its silence: no VIP could move meanwhile.
 
 use std::collections::BTreeSet;
 
@@ -13,28 +14,23 @@ use crate::api::types::Survives;
 /// How many nodes may fail, one after another, in the worst order.
 pub(super) fn survives(view: &View<'_>) -> Survives {
     let answers = |node: &NodeId| view.answers(*node);
-    let spare = |half: &BTreeSet<NodeId>| {
-        let majority = half.len() / 2 + 1;
-        half.iter()
-            .filter(|node| answers(node))
-            .count()
-            .checked_sub(majority)
-    };
+    let votes_on_vips = |node: &NodeId| answers(node) && !view.is_settling(*node);
     let voters = view.voters();
-    let spares: Option<Vec<usize>> = view.halves.iter().map(spare).collect();
-    let Some(spare) = spares.and_then(|spares| spares.into_iter().min()) else {
+    let Some(spare) = spare_of(view, answers) else {
         return Survives {
             failures: None,
             hint: Some(silent_hint(view, &voters)),
         };
     };
     let balancers = view.balancers_answering();
-    let failures = spare.min(balancers.saturating_sub(1));
+    let movable = spare_of(view, votes_on_vips).unwrap_or(0);
+    let failures = spare.min(movable).min(balancers.saturating_sub(1));
     let silent = voters.iter().filter(|node| !answers(node)).count();
     let hint = match (failures, voters.len(), silent) {
         (1.., _, _) => None,
         (0, 1, _) => Some(ALONE.to_owned()),
         (0, 2, 0) => Some(PAIR.to_owned()),
+        (0, _, 0) if voters.iter().any(|node| view.is_settling(*node)) => Some(SETTLING.to_owned()),
         (0, _, 0) => Some(FEW_BALANCERS.to_owned()),
         (0, _, _) => Some(silent_hint(view, &voters)),
     };
@@ -43,6 +39,20 @@ pub(super) fn survives(view: &View<'_>) -> Survives {
         hint,
     }
 }
+
+/// How many of the nodes that count are beyond the majority of each half; `None` without one.
+fn spare_of(view: &View<'_>, counts: impl Fn(&NodeId) -> bool) -> Option<usize> {
+    let spare = |half: &BTreeSet<NodeId>| {
+        let majority = half.len() / 2 + 1;
+        let counting = half.iter().filter(|node| counts(node)).count();
+        counting.checked_sub(majority)
+    };
+    let spares: Option<Vec<usize>> = view.halves.iter().map(spare).collect();
+    spares?.into_iter().min()
+}
+
+const SETTLING: &str = "a node started a moment ago and does not vote on VIPs yet; ask again in \
+                        two seconds";
 
 const ALONE: &str = "one node is a cluster without redundancy; add a second one and a witness: \
                      farmux cluster token create   (here), farmux cluster join TOKEN   (there)";

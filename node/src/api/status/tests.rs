@@ -89,6 +89,26 @@ fn survives_counts_voters_and_balancers_that_answer() {
     }
 }
 
+/// What broke: a node that had just come back counted as redundancy, and a VIP whose owner died
+/// then waited for up to 1.1 s.
+#[test]
+fn a_node_that_just_started_is_no_redundancy_yet() {
+    let state = state(&[Balancer; 3]);
+    let mut view = view(&state, &[1, 2, 3]);
+    view.reports.entry(NodeId(2)).or_default().settling = true;
+    let report = assemble(&view);
+    assert_eq!(survived(&report), Some(0));
+    assert!(hint(&report).contains("ask again"), "{}", hint(&report));
+    assert_eq!(report.overall, Overall::Degraded);
+    assert!(report.reasons[0].text.contains("lb2 started a moment ago"));
+
+    for report in view.reports.values_mut() {
+        report.settling = true;
+    }
+    let all = assemble(&view);
+    assert_eq!(survived(&all), Some(0), "changes are still agreed on");
+}
+
 #[test]
 fn while_joint_the_weaker_half_decides() {
     let state = state(&[Balancer; 4]);
