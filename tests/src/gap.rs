@@ -1,11 +1,12 @@
 //! How long an address did not answer, as a client sees it.
 //!
 //! ```text
-//!   every 5 ms  ──connect──>  VIP      given up after 100 ms; many are under way at once
-//!   gap: the longest time between two connections that came about
+//!   every 5 ms  ──connect, GET /──>  VIP      given up after 100 ms; many are under way at once
+//!   gap: the longest time between the ends of two good answers
 //! ```
 //!
-//! Attempts overlap, so that one that hangs hides nothing.
+//! Attempts overlap, so that one that hangs hides nothing. A connection alone is no answer: a
+//! kernel accepts before anybody serves.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
@@ -28,6 +30,9 @@ const EVERY: Duration = Duration::from_millis(5);
 /// many times what a LAN needs.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(100);
 
+/// What each connection asks; the answer is read to its end.
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: farm.test\r\nConnection: close\r\n\r\n";
+
 /// A client that keeps connecting until it is stopped.
 #[derive(Debug)]
 pub struct Watch {
@@ -38,12 +43,15 @@ pub struct Watch {
 /// What such a client saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// The longest time without a connection that came about, start and end of the watch included.
+    /// The longest time without a good answer (200, whole), start and end of the watch included.
     pub gap: Duration,
-    /// Connections that came about.
-    pub connected: usize,
-    /// Connections that were refused, reset or given up.
+    /// Good answers.
+    pub answered: usize,
+    /// Connections that were refused, reset or given up, and answers other than 200.
     pub failed: usize,
+    /// The longest time between two attempts: beyond 5 ms the client itself had to wait for a CPU,
+    /// and `gap` is too long by at most that.
+    pub late: Duration,
 }
 
 impl Watch {
@@ -72,15 +80,11 @@ fn watch(to: SocketAddr, stopped: oneshot::Receiver<()>) -> Result<Seen> {
         .build();
     let runtime = runtime.context("a runtime for the client")?;
     let tally = Rc::new(RefCell::new(Tally::new(Instant::now())));
-    LocalSet::new().block_on(&runtime, connect_until(to, stopped, &tally));
+    LocalSet::new().block_on(&runtime, ask_until(to, stopped, &tally));
     Ok(tally.borrow_mut().close(Instant::now()))
 }
 
-async fn connect_until(
-    to: SocketAddr,
-    mut stopped: oneshot::Receiver<()>,
-    tally: &Rc<RefCell<Tally>>,
-) {
+async fn ask_until(to: SocketAddr, mut stopped: oneshot::Receiver<()>, tally: &Rc<RefCell<Tally>>) {
     let mut ticks = interval(EVERY);
     // After a pause of this process, many at once would measure nothing.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -89,39 +93,53 @@ async fn connect_until(
             _ = &mut stopped => return,
             _ = ticks.tick() => {}
         }
+        tally.borrow_mut().attempt(Instant::now());
         let tally = tally.clone();
         tokio::task::spawn_local(async move {
-            let connected = matches!(
-                timeout(GIVE_UP_AFTER, TcpStream::connect(to)).await,
-                Ok(Ok(_))
-            );
-            tally.borrow_mut().count(connected, Instant::now());
+            let answered = matches!(timeout(GIVE_UP_AFTER, ask(to)).await, Ok(Ok(true)));
+            tally.borrow_mut().count(answered, Instant::now());
         });
     }
+}
+
+async fn ask(to: SocketAddr) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(to).await?;
+    stream.write_all(REQUEST).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(answer.starts_with(b"HTTP/1.1 200 "))
 }
 
 /// PURE but for its caller's clock: answers in, longest gap out.
 #[derive(Debug)]
 struct Tally {
-    last: Instant,
+    last_answer: Instant,
+    last_attempt: Instant,
     seen: Seen,
 }
 
 impl Tally {
     fn new(start: Instant) -> Tally {
         Tally {
-            last: start,
+            last_answer: start,
+            last_attempt: start,
             seen: Seen {
                 gap: Duration::ZERO,
-                connected: 0,
+                answered: 0,
                 failed: 0,
+                late: Duration::ZERO,
             },
         }
     }
 
-    fn count(&mut self, connected: bool, now: Instant) {
-        if connected {
-            self.seen.connected += 1;
+    fn attempt(&mut self, now: Instant) {
+        self.seen.late = self.seen.late.max(now.duration_since(self.last_attempt));
+        self.last_attempt = now;
+    }
+
+    fn count(&mut self, answered: bool, now: Instant) {
+        if answered {
+            self.seen.answered += 1;
             self.answered(now);
         } else {
             self.seen.failed += 1;
@@ -134,8 +152,8 @@ impl Tally {
     }
 
     fn answered(&mut self, now: Instant) {
-        self.seen.gap = self.seen.gap.max(now.duration_since(self.last));
-        self.last = now;
+        self.seen.gap = self.seen.gap.max(now.duration_since(self.last_answer));
+        self.last_answer = now;
     }
 }
 
@@ -148,14 +166,16 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut tally = Tally::new(start);
-        for (ms, connected) in [(5, true), (10, true), (60, false), (150, true), (155, true)] {
-            tally.count(connected, at(ms));
+        for (ms, answered) in [(5, true), (10, true), (60, false), (150, true), (155, true)] {
+            tally.attempt(at(ms));
+            tally.count(answered, at(ms));
         }
         let seen = tally.close(at(160));
         let expected = Seen {
             gap: Duration::from_millis(140),
-            connected: 4,
+            answered: 4,
             failed: 1,
+            late: Duration::from_millis(90),
         };
         assert_eq!(seen, expected);
         assert_eq!(tally.close(at(400)).gap, Duration::from_millis(240));

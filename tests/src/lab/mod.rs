@@ -3,6 +3,7 @@
 //! ```text
 //!   gateway 10.0.0.1 = br0 ──┬── lb1 .11   lb2 .12   lb3 .13     farmux nodes
 //!                            ├── s1 .21    s2 .22                nginx
+//!                            ├── s3 .23    s4 .24                nginx and keepalived (VIP: .101)
 //!                            ├── mail .9                         an SMTP server
 //!                            └── client .200                     VIP: .100
 //! ```
@@ -12,6 +13,7 @@
 
 pub mod cluster;
 pub mod http;
+pub mod keepalived;
 pub mod mail;
 pub mod network;
 pub mod nginx;

@@ -92,6 +92,27 @@ impl Host {
             .with_context(|| format!("enter {}", path.display()))
     }
 
+    /// `kill -9` of every process that runs on it; its kernel goes on, with the addresses it has.
+    pub fn crash(&self) {
+        crash(&self.namespace);
+    }
+
+    /// Takes an address off its interface, as whoever repairs a crashed machine does.
+    ///
+    /// **Errors**: it has no such address.
+    pub fn forget(&self, address: Ipv4Addr) -> Result<()> {
+        let address = format!("{address}/32");
+        ip(&[
+            "-n",
+            &self.namespace,
+            "addr",
+            "del",
+            &address,
+            "dev",
+            "eth0",
+        ])
+    }
+
     /// Pulls the cable at the bridge: this host sees its carrier go, the others hear nothing.
     ///
     /// **Errors**: the lab is gone.
@@ -191,11 +212,19 @@ pub(super) fn make_host(prefix: &str, name: &str, at: Ipv4Addr, folder: &Path) -
 pub(super) fn remove(prefix: &str) {
     let ours = format!("{prefix}-");
     for namespace in namespaces().iter().filter(|name| name.starts_with(&ours)) {
-        let pids = run(Command::new("ip").args(["netns", "pids", namespace])).unwrap_or_default();
-        kill_all(pids.lines().filter_map(|line| line.trim().parse().ok()));
+        crash(namespace);
         // Already gone is as good as removed.
         let _ = ip(&["netns", "del", namespace]);
     }
+}
+
+fn crash(namespace: &str) {
+    let pids = run(Command::new("ip").args(["netns", "pids", namespace])).unwrap_or_default();
+    let pids: Vec<i32> = pids
+        .lines()
+        .filter_map(|line| line.trim().parse().ok())
+        .collect();
+    kill_all(&pids);
 }
 
 /// Removes the labs whose maker is dead, with their folders.

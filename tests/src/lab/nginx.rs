@@ -50,6 +50,11 @@ impl Nginx {
         &self.host
     }
 
+    /// Where its files stand.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Ends nginx: connections to it are refused from now on.
     ///
     /// **Errors**: it does not end in time.

@@ -141,11 +141,14 @@ pub fn run(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
 }
 
-/// Kills processes by id and waits until all of them are gone.
-pub(super) fn kill_all(ids: impl Iterator<Item = i32>) {
-    for pid in ids.filter_map(Pid::from_raw) {
-        // Gone already is as good as killed.
-        let _ = kill_process(pid, Signal::KILL);
+/// Kills processes by id, so that none has time to notice the end of another: a daemon of several
+/// processes would say good-bye to the network (keepalived's child does when its parent dies).
+pub(super) fn kill_all(ids: &[i32]) {
+    for signal in [Signal::STOP, Signal::KILL] {
+        for pid in ids.iter().filter_map(|id| Pid::from_raw(*id)) {
+            // Gone already is as good as killed.
+            let _ = kill_process(pid, signal);
+        }
     }
 }
 
