@@ -158,7 +158,10 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
         parts.vip_plans,
     ));
     member.spawn(report::report_nodes(consensus()));
-    member.spawn(report::report_quorum(consensus()));
+    member.spawn(report::report_quorum(
+        consensus(),
+        member.voice.by_own_word.clone(),
+    ));
     member.spawn(report::report_vips(consensus(), member.lease.held()));
     member.spawn(be_admitted(
         Arc::clone(&member),

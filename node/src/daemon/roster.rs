@@ -53,3 +53,81 @@ pub(super) fn roster(state: &State, me: NodeId, voting: &Effective) -> Option<Ro
             .collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use farmux_raft::id::UnixMillis;
+    use farmux_raft::state::{Cluster, LeaseKey, Node, NodeCondition, NodeRole, Secret, Secrets};
+
+    use super::*;
+
+    fn state() -> State {
+        let mut state = State::default();
+        for id in 1..=3 {
+            let node = Node {
+                name: format!("n{id}").parse().expect("a name"),
+                role: if id == 3 {
+                    NodeRole::Witness
+                } else {
+                    NodeRole::Balancer
+                },
+                peer_addresses: vec![format!("10.0.0.1{id}:7946").parse().expect("an address")],
+                admin_address: format!("10.0.0.1{id}:9443").parse().expect("an address"),
+                joined: UnixMillis(0),
+                condition: NodeCondition::Reachable,
+            };
+            state.nodes.insert(NodeId(id), node);
+        }
+        state.cluster = Some(Cluster {
+            id: farmux_raft::id::ClusterId(7),
+            name: "prod".parse().expect("a name"),
+            epoch: 2,
+            secrets: Secrets {
+                ca_certificate: String::new(),
+                ca_key: Secret::new(String::new()),
+                lease_key: LeaseKey([9; 32]),
+            },
+        });
+        state
+    }
+
+    fn voting(voters: &[u64], learners: &[u64]) -> Effective {
+        let ids = |all: &[u64]| all.iter().copied().map(NodeId).collect::<BTreeSet<_>>();
+        Effective {
+            log_index: 5,
+            halves: vec![ids(voters)],
+            learners: ids(learners),
+        }
+    }
+
+    #[test]
+    fn voters_and_learners_take_part_and_nobody_else() {
+        let roster = roster(&state(), NodeId(1), &voting(&[1], &[3])).expect("we vote");
+        assert_eq!(
+            roster.members.keys().copied().collect::<Vec<_>>(),
+            [NodeId(1), NodeId(3)]
+        );
+        assert_eq!((roster.epoch, roster.membership_index), (2, 5));
+        assert_eq!(roster.key, LeaseKey([9; 32]));
+        assert!(!roster.is_voter(NodeId(3)), "a learner accepts uncounted");
+    }
+
+    #[test]
+    fn without_a_part_in_it_there_is_no_roster() {
+        assert_eq!(
+            roster(&state(), NodeId(2), &voting(&[1, 3], &[])),
+            None,
+            "removed"
+        );
+        assert_eq!(
+            roster(&state(), NodeId(1), &Effective::default()),
+            None,
+            "no membership known"
+        );
+        assert_eq!(
+            roster(&State::default(), NodeId(1), &voting(&[1], &[])),
+            None,
+            "no cluster"
+        );
+    }
+}

@@ -13,7 +13,7 @@ use farmux_netplane::probe::Verdict;
 use farmux_raft::consensus::{Consensus, Standing};
 use farmux_raft::id::{Ballot, NodeId, VipName};
 use farmux_raft::lease::LeaseHandle;
-use farmux_raft::state::{Authority, Farm, NodeRole};
+use farmux_raft::state::{Authority, Farm, NodeRole, Page};
 use tokio::sync::{mpsc, watch};
 
 use super::follow::leads;
@@ -25,6 +25,8 @@ use crate::reporter::{Reporter, ReporterParts};
 pub(super) struct Voice {
     /// What the log holds for people.
     pub pager: Pager,
+    /// Takes pages that could not be committed.
+    pub(super) by_own_word: mpsc::Sender<Page>,
     _messenger: Messenger,
     _reporter: Reporter,
 }
@@ -83,7 +85,7 @@ pub(super) fn start(
         verdicts,
         right: Box::new(move |farm| right.of(farm)),
         proposer: Arc::new(consensus.clone()),
-        local,
+        local: local.clone(),
     });
     let pager = Pager::spawn(PagerParts {
         me,
@@ -95,6 +97,7 @@ pub(super) fn start(
     });
     Voice {
         pager,
+        by_own_word: local,
         _messenger: messenger,
         _reporter: reporter,
     }

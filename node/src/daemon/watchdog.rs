@@ -73,3 +73,22 @@ pub(super) async fn stop_with_consensus(consensus: Consensus) {
         std::process::abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_runtime_that_stands_still_for_a_second_is_noticed() {
+        let at = |ms: u64| BootTime(ms * 1_000_000);
+        let mut pulse = Pulse::default();
+        assert!(pulse.beats(&[1, 1], at(0)), "nothing is known yet");
+        assert!(pulse.beats(&[2, 1], at(900)), "the second has 100 ms left");
+        assert!(!pulse.beats(&[3, 1], at(1000)), "the second stood still");
+        assert!(pulse.beats(&[3, 2], at(1100)), "it moves again");
+        assert!(
+            !pulse.beats(&[3, 3], at(2050)),
+            "now the first stands still"
+        );
+    }
+}

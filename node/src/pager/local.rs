@@ -13,7 +13,7 @@ mod messenger;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farmux_raft::id::{FarmName, ServerName};
+use farmux_raft::id::{ContactName, FarmName, ServerName, UnixMillis};
 use farmux_raft::state::{
     AdminState, CheckKey, Delivery, Farm, Health, HealthChange, Page, PageKind, State, Subject,
     page_id,
@@ -145,12 +145,6 @@ fn page(
         .filter(ours)
         .min_by_key(|change| change.at)?
         .clone();
-    let contacts = state.config.contacts.keys();
-    let fresh = || Delivery::Due {
-        failures: 0,
-        last: None,
-        error: String::new(),
-    };
     let cause = match kind {
         PageKind::Down => because.reason.clone(),
         PageKind::Up | PageKind::Notice => "up again".to_owned(),
@@ -170,10 +164,48 @@ fn page(
             because.check.service, because.reason
         )],
         over: None,
-        deliveries: contacts.map(|contact| (contact.clone(), fresh())).collect(),
+        deliveries: due_to_all(state),
         acknowledged: None,
     };
     Some(LocalPage { page, because })
+}
+
+/// Due to every contact, as last known.
+fn due_to_all(state: &State) -> BTreeMap<ContactName, Delivery> {
+    let due = || Delivery::Due {
+        failures: 0,
+        last: None,
+        error: String::new(),
+    };
+    let contacts = state.config.contacts.keys();
+    contacts.map(|contact| (contact.clone(), due())).collect()
+}
+
+/// PURE. The page that no majority answers since `lost`: nobody can commit it, so every node that
+/// notices says it, with the id that the log will give it when a majority is back.
+///
+/// **Source**: `vip-protocol.md`, section 9.
+pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
+    let subject = Subject::Quorum;
+    let transition = state.transitions.next(&subject);
+    Some(Page {
+        id: page_id(state.cluster.as_ref()?.id, &subject, transition),
+        title: state.title(&subject),
+        subject,
+        sequence: 0,
+        transition,
+        kind: PageKind::Down,
+        at: lost,
+        cause: "NO QUORUM: no majority of the nodes answers".to_owned(),
+        left: String::new(),
+        evidence: vec![
+            "nothing can be changed, and no VIP can be taken over, until a majority is back"
+                .to_owned(),
+        ],
+        over: None,
+        deliveries: due_to_all(state),
+        acknowledged: None,
+    })
 }
 
 /// A server as a whole, by our own verdicts where we have some, else by the log's; judged as the

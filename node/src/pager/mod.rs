@@ -26,7 +26,7 @@ mod wire;
 
 pub use courier::{ATTEMPT_TIME_MAX, Courier, Errand, MailCourier, Receipt};
 pub use duty::{Pager, PagerCounts, PagerParts};
-pub use local::{LocalPage, LocalPages, Messenger, MessengerParts};
+pub use local::{LocalPage, LocalPages, Messenger, MessengerParts, no_quorum};
 pub use mail::{Mail, MailError};
 pub use message::{Mark, page_mail};
 pub use propose::{NotDecided, Proposer};

@@ -1,6 +1,6 @@
 //! The leader watches the other nodes: who answers heartbeats, and who does not any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use farmux_raft::consensus::{Consensus, Quorum};
@@ -33,7 +33,15 @@ pub(crate) async fn report_nodes(consensus: Consensus) {
             .map(|(id, at)| (id, silent(at)))
             .collect();
         let state = consensus.state().borrow().clone();
-        for command in changes(&state, consensus.config().me, silent(since), &silence) {
+        // Who was given an id and has not joined yet is nobody's loss.
+        let members = consensus.membership().borrow().voters();
+        for command in changes(
+            &state,
+            &members,
+            consensus.config().me,
+            silent(since),
+            &silence,
+        ) {
             propose(&consensus, command).await;
         }
     }
@@ -42,12 +50,17 @@ pub(crate) async fn report_nodes(consensus: Consensus) {
 /// PURE. What the state does not know yet, after we led for `led` and heard nothing for `silence`.
 fn changes(
     state: &State,
+    members: &BTreeSet<NodeId>,
     me: NodeId,
     led: Duration,
     silence: &BTreeMap<NodeId, Duration>,
 ) -> Vec<Command> {
     let mut commands = Vec::new();
-    for (&id, node) in state.nodes.iter().filter(|(id, _)| **id != me) {
+    let others = state
+        .nodes
+        .iter()
+        .filter(|(id, _)| **id != me && members.contains(id));
+    for (&id, node) in others {
         // Nobody is silent for longer than we have been listening to answers as leader.
         let silent = silence.get(&id).copied().unwrap_or(led).min(led);
         let heard = silence.contains_key(&id) && silent < FRESH;
@@ -68,4 +81,89 @@ fn changes(
         }
     }
     commands
+}
+
+#[cfg(test)]
+mod tests {
+    use farmux_raft::id::UnixMillis;
+    use farmux_raft::state::{Node, NodeRole};
+
+    use super::*;
+
+    const ME: NodeId = NodeId(1);
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn state(condition: NodeCondition) -> State {
+        let mut state = State::default();
+        for id in [ME, NodeId(2)] {
+            let node = Node {
+                name: format!("lb{}", id.0).parse().expect("a name"),
+                role: NodeRole::Balancer,
+                peer_addresses: vec!["10.0.0.11:7946".parse().expect("an address")],
+                admin_address: "10.0.0.11:9443".parse().expect("an address"),
+                joined: UnixMillis(0),
+                condition: condition.clone(),
+            };
+            state.nodes.insert(id, node);
+        }
+        state
+    }
+
+    /// What is reported of node 2, after we led for `led` and it was silent for `silent`.
+    fn reported(condition: NodeCondition, led: Duration, silent: Option<Duration>) -> Option<bool> {
+        let silence = silent
+            .map(|silent| (NodeId(2), silent))
+            .into_iter()
+            .collect();
+        let members = BTreeSet::from([ME, NodeId(2)]);
+        let commands = changes(&state(condition), &members, ME, led, &silence);
+        assert!(
+            commands.len() <= 1,
+            "one of two nodes is ourselves: {commands:?}"
+        );
+        commands.into_iter().next().map(|command| {
+            let Command::ReportNode {
+                node, reachable, ..
+            } = command
+            else {
+                panic!("{command:?} reports no node");
+            };
+            assert_eq!(node, NodeId(2));
+            reachable
+        })
+    }
+
+    #[test]
+    fn a_node_is_lost_after_three_seconds_and_back_at_its_first_answer() {
+        let seconds = Duration::from_secs;
+        let there = || NodeCondition::Reachable;
+        let lost = || NodeCondition::Lost {
+            since: UnixMillis(1),
+        };
+        let table = [
+            (there(), LONG, Some(seconds(0)), None),
+            (there(), LONG, Some(seconds(3)), None),
+            (there(), LONG, Some(seconds(4)), Some(false)),
+            (there(), LONG, None, Some(false)),
+            // A new leader has heard nobody yet: its own time counts.
+            (there(), seconds(2), None, None),
+            (there(), seconds(2), Some(seconds(50)), None),
+            (lost(), LONG, Some(seconds(0)), Some(true)),
+            (lost(), LONG, Some(seconds(2)), None),
+            (lost(), LONG, None, None),
+            (lost(), Duration::ZERO, None, None),
+        ];
+        for (condition, led, silent, expected) in table {
+            let what = format!("{condition:?}, led {led:?}, silent {silent:?}");
+            assert_eq!(reported(condition, led, silent), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn who_has_not_joined_yet_is_nobodys_loss() {
+        let nobody = BTreeMap::new();
+        let members = BTreeSet::from([ME]);
+        let state = state(NodeCondition::Reachable);
+        assert_eq!(changes(&state, &members, ME, LONG, &nobody), vec![]);
+    }
 }

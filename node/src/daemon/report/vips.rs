@@ -53,3 +53,66 @@ fn unreported(state: &State, me: NodeId, held: &BTreeMap<VipName, Ballot>) -> Ve
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use farmux_raft::id::UnixMillis;
+    use farmux_raft::state::{Config, OnQuorumLoss, Vip, VipStanding};
+
+    use super::*;
+
+    fn name() -> VipName {
+        "front".parse().expect("a name")
+    }
+
+    fn state(owner: Option<NodeId>) -> State {
+        let vip = Vip {
+            address: "10.0.0.100".parse().expect("an address"),
+            network: "lan".parse().expect("a name"),
+            gateway: None,
+            on_quorum_loss: OnQuorumLoss::Release,
+        };
+        let mut config = Config::default();
+        config.vips.insert(name(), vip);
+        let mut state = State {
+            config: Arc::new(config),
+            ..State::default()
+        };
+        if let Some(owner) = owner {
+            let (ballot, since) = (Ballot::default(), UnixMillis(1));
+            state.vips.insert(
+                name(),
+                VipStanding {
+                    owner,
+                    ballot,
+                    since,
+                },
+            );
+        }
+        state
+    }
+
+    #[test]
+    fn only_what_the_log_does_not_know_is_reported() {
+        let me = NodeId(1);
+        let held = BTreeMap::from([(
+            name(),
+            Ballot {
+                counter: 4,
+                node: me,
+            },
+        )]);
+        let count = |state: &State, held| unreported(state, me, held).len();
+        assert_eq!(count(&state(None), &held), 1, "the first owner");
+        assert_eq!(count(&state(Some(NodeId(2))), &held), 1, "it was another's");
+        assert_eq!(count(&state(Some(me)), &held), 0, "the log knows");
+        assert_eq!(
+            count(&State::default(), &held),
+            0,
+            "the VIP was removed meanwhile"
+        );
+        assert_eq!(count(&state(None), &BTreeMap::new()), 0, "we own nothing");
+    }
+}
