@@ -94,8 +94,7 @@ catalogue! {
     NotConfirmed = 108, Usage, 400,
         "this needs a yes",
         "The command takes a node out of the cluster. It asks on a terminal; where there is none \
-         it \
-         must be told.",
+         it must be told.",
         "the same command with --yes";
     WaitOver = 109, WaitOver, 504,
         "the wait is over, connections are left",
@@ -126,11 +125,9 @@ catalogue! {
     DataDamaged = 115, Broken, 500,
         "the data folder cannot be used",
         "What this node remembers does not open, or is damaged. It does not start with less than \
-         it \
-         once confirmed: the others could lose what they rely on.",
+         it once confirmed: the others could lose what they rely on.",
         "look at what is named; else set the folder aside and join anew: farmux cluster remove \
-         NODE \
-         (on a member), farmux cluster join TOKEN (here)";
+         NODE (on a member), farmux cluster join TOKEN (here)";
 
     NoCluster = 201, Refused, 409,
         "this node is in no cluster yet",
@@ -144,14 +141,12 @@ catalogue! {
         "the cluster has no leader now",
         "Changes go through the elected leader. After a leader is lost another is elected within \
          about a second, as long as a majority of the nodes sees each other. What is served goes \
-         on \
-         being served. Nothing was changed.",
+         on being served. Nothing was changed.",
         "farmux status   (then try again)";
     NoQuorum = 204, NoMajority, 503,
         "no majority of the cluster's nodes answers",
         "A change counts when more than half of the nodes have it on disk. Fewer answer now. \
-         Nothing \
-         was changed; what is served goes on being served, health too, but no VIP moves.",
+         Nothing was changed; what is served goes on being served, health too, but no VIP moves.",
         "farmux status   (start the nodes that do not answer, or mend the network between them)";
     OutcomeUnknown = 205, Unknown, 504,
         "no answer in time: it may have happened or not",
@@ -177,8 +172,7 @@ catalogue! {
     JoinRefused = 210, Refused, 409,
         "the node cannot join",
         "Before anything is changed the joiner's version, clock, data folder, role and networks \
-         are \
-         compared with the cluster's, and its token with what the cluster remembers of it.",
+         are compared with the cluster's, and its token with what the cluster remembers of it.",
         "mend what is named, then run the same command again: a join can be repeated";
     InitFailed = 211, Refused, 409,
         "the cluster cannot be made",

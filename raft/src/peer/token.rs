@@ -2,7 +2,7 @@
 //! expected.
 //!
 //! ```text
-//!   farmux1 | base32( role | CA fingerprint 32 | secret 32 | n | n x (4|6, address, port) | sum 8 )
+//!   farmux1 | base32(role | CA fingerprint 32 | secret 32 | n | n x (4|6, address, port) | sum 8)
 //! ```
 //!
 //! Whoever alters it, also by a slip of the hand, is told so before any connection is made.
