@@ -93,8 +93,13 @@ async fn a_cluster_is_made_joined_left_and_found_again() {
     );
 
     let members = nodes[1].member().expect("lb2 is a member");
-    let voters = members.consensus().membership().borrow().voters().len();
-    assert_eq!(voters, 3);
+    let mut membership = members.consensus().membership();
+    let three = membership.wait_for(|effective| effective.voters().len() == 3);
+    let heard = tokio::time::timeout(Duration::from_secs(10), three).await;
+    assert!(
+        heard.is_ok_and(|seen| seen.is_ok()),
+        "lb2 hears of the third voter"
+    );
 
     nodes[1].leave().await.expect("leave");
     let first = nodes[0].member().expect("lb1 is a member");
