@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use farmux_raft::peer::JoinStage;
 use farmux_raft::peer::joiner::{JoinError, until_member};
+use farmux_raft::peer::{Addresses, JoinStage};
 use tokio::sync::watch;
 
 use super::Member;
-use super::build::Seeds;
 
 /// Between two rounds of asking; each round waits for a minute by itself.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -16,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Runs until this node votes, or was removed.
 pub(super) async fn be_admitted(
     member: Arc<Member>,
-    addresses: watch::Receiver<Seeds>,
+    addresses: watch::Receiver<Addresses>,
     stage: watch::Sender<Option<JoinStage>>,
 ) {
     let me = member.me();

@@ -15,7 +15,7 @@ use farmux_netplane::vip::{Leases, Vips};
 use farmux_raft::consensus::{Consensus, ConsensusConfig};
 use farmux_raft::id::NodeId;
 use farmux_raft::lease::{self, LeaseHandle, Timing};
-use farmux_raft::peer::{Identity, JoinStage, PeerClient, PeerServer};
+use farmux_raft::peer::{Addresses, Identity, JoinStage, PeerClient, PeerServer};
 use farmux_raft::state::NodeRole;
 use farmux_store::Store;
 use tokio::net::TcpListener;
@@ -29,9 +29,6 @@ use super::wall_clock;
 use super::{follow, report, voice, watchdog};
 use crate::identity::{Home, HomeError, keep_renewed};
 use crate::settings::Settings;
-
-/// Where members answer, as far as known before the log says so.
-pub type Seeds = BTreeMap<NodeId, Vec<SocketAddr>>;
 
 /// Why a member does not start; the daemon stops, and an operator reads it.
 #[derive(Debug, thiserror::Error)]
@@ -59,8 +56,8 @@ pub enum BuildError {
 struct Parts {
     member: Member,
     vip_plans: watch::Sender<BTreeMap<Arc<str>, VipPlan>>,
-    addresses: watch::Receiver<Seeds>,
-    addresses_out: watch::Sender<Seeds>,
+    addresses: watch::Receiver<Addresses>,
+    addresses_out: watch::Sender<Addresses>,
     stage_out: watch::Sender<Option<JoinStage>>,
 }
 
@@ -70,7 +67,7 @@ struct Parts {
 pub(super) async fn build(
     settings: &Settings,
     identity: Identity,
-    seeds: Seeds,
+    seeds: Addresses,
     report: Reporter,
 ) -> Result<Arc<Member>, BuildError> {
     let home = Home::open(&settings.data)?;
@@ -81,7 +78,7 @@ pub(super) async fn build(
 async fn assemble(
     settings: &Settings,
     identity: Identity,
-    seeds: Seeds,
+    seeds: Addresses,
     report: Reporter,
 ) -> Result<Parts, BuildError> {
     let me = identity.node();

@@ -7,13 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use farmux_netplane::plan::{Plan, VipPlan};
-use farmux_raft::consensus::Standing;
 use farmux_raft::id::NetworkName;
+use farmux_raft::peer::Addresses;
 use farmux_raft::state::State;
 use tokio::sync::watch;
 
 use super::Member;
-use super::build::Seeds;
 use super::roster::roster;
 use crate::plan::{Standpoint, plan};
 
@@ -51,7 +50,7 @@ pub(super) async fn follow_plan(
     let mut last: Option<Plan> = None;
     loop {
         let newest = state.borrow_and_update().clone();
-        let leads = leads(&standing.borrow_and_update());
+        let leads = standing.borrow_and_update().leads();
         let stand = Standpoint {
             me: member.me(),
             role: member.role(),
@@ -67,15 +66,10 @@ pub(super) async fn follow_plan(
             Ok(()) = state.changed() => {}
             Ok(()) = held.changed() => {}
             Ok(()) = seen.changed() => {}
-            Ok(_) = standing.wait_for(|now| self::leads(now) != leads) => {}
+            Ok(_) = standing.wait_for(|now| now.leads() != leads) => {}
             else => return,
         }
     }
-}
-
-/// The term in which this node leads with a majority, if it does.
-pub(super) fn leads(standing: &Standing) -> Option<u64> {
-    (standing.leader == Some(standing.me)).then_some(standing.term)
 }
 
 /// Hands on the parts that differ.
@@ -102,8 +96,8 @@ fn hand_on(
 /// Keeps the addresses of the peers equal to what the state says; before it says any, to `seeds`.
 pub(super) async fn follow_addresses(
     mut state: watch::Receiver<Arc<State>>,
-    mut seeds: watch::Receiver<Seeds>,
-    addresses: watch::Sender<Seeds>,
+    mut seeds: watch::Receiver<Addresses>,
+    addresses: watch::Sender<Addresses>,
 ) {
     loop {
         let newest = state.borrow_and_update().clone();

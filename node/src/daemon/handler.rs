@@ -44,7 +44,7 @@ impl PeerHandler {
     /// A new leaf for a node that is a member; the leader signs.
     fn renew(&self, from: NodeId, signing: &SigningRequest) -> PeerReply {
         let standing = self.consensus.standing().borrow().clone();
-        if standing.leader != Some(standing.me) {
+        if standing.leads().is_none() {
             return PeerReply::NotLeader(standing.leader);
         }
         let state = self.consensus.state().borrow().clone();
@@ -57,7 +57,7 @@ impl PeerHandler {
     /// A member that wants to go: the leader takes it out, so that it need not vote on itself.
     async fn let_go(&self, from: NodeId) -> PeerReply {
         let standing = self.consensus.standing().borrow().clone();
-        if standing.leader != Some(standing.me) {
+        if standing.leads().is_none() {
             return PeerReply::NotLeader(standing.leader);
         }
         match super::membership::remove(&self.consensus, from).await {

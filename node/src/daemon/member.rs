@@ -23,12 +23,11 @@ use farmux_netplane::vip::Vips;
 use farmux_raft::consensus::{Consensus, ProposeError};
 use farmux_raft::id::{Ballot, NodeId, RequestId, UnixMillis, VipName};
 use farmux_raft::lease::LeaseHandle;
-use farmux_raft::peer::{Identity, JoinStage, PeerClient, PeerServer, Refusals};
+use farmux_raft::peer::{Addresses, Identity, JoinStage, PeerClient, PeerServer, Refusals};
 use farmux_raft::state::{Applied, Command, NodeRole, Proposal, State};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::build::Seeds;
 use super::voice::Voice;
 use crate::pager::Pager;
 
@@ -42,7 +41,7 @@ pub struct Member {
     pub(super) wire: Option<Wire>,
     pub(super) probing: Probing,
     pub(super) voice: Voice,
-    pub(super) seeds: watch::Sender<Seeds>,
+    pub(super) seeds: watch::Sender<Addresses>,
     pub(super) stage: watch::Receiver<Option<JoinStage>>,
     pub(super) tasks: Mutex<JoinSet<()>>,
     pub(super) _server: PeerServer,
@@ -128,7 +127,7 @@ impl Member {
     }
 
     /// Learns where members answer, before the log says so.
-    pub(super) fn learn(&self, seeds: Seeds) {
+    pub(super) fn learn(&self, seeds: Addresses) {
         self.seeds.send_replace(seeds);
     }
 

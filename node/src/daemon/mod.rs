@@ -28,7 +28,7 @@ mod run;
 mod voice;
 mod watchdog;
 
-pub use build::{BuildError, Seeds};
+pub use build::BuildError;
 pub use handler::Reporter;
 pub use member::{Member, Wire, proposal, wall_clock};
 pub use node::Node;

@@ -5,16 +5,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use farmux_raft::id::{AdminName, NodeId, NodeName, UnixMillis};
-use farmux_raft::peer::JoinStage;
 use farmux_raft::peer::issue::issue_admin;
 use farmux_raft::peer::joiner;
 use farmux_raft::peer::key::NodeKey;
 use farmux_raft::peer::token::JoinToken;
+use farmux_raft::peer::{Addresses, JoinStage};
 use farmux_raft::state::Command;
 use farmux_store::{OpenError, Store};
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::build::{BuildError, Seeds, build};
+use super::build::{BuildError, build};
 use super::handler::Reporter;
 use super::{
     InitOrder, JoinOrder, Member, OrderError, TokenOrder, membership, network, wall_clock,
@@ -62,7 +62,7 @@ impl Node {
         let Some(identity) = home.load()? else {
             return Ok(());
         };
-        match build(&self.settings, identity, Seeds::new(), self.reporter()).await {
+        match build(&self.settings, identity, Addresses::new(), self.reporter()).await {
             Ok(member) => {
                 self.member.send_replace(Some(member));
                 Ok(())
@@ -141,7 +141,7 @@ impl Node {
         let member = build(
             &self.settings,
             first.identity,
-            Seeds::new(),
+            Addresses::new(),
             self.reporter(),
         )
         .await

@@ -16,7 +16,6 @@ use farmux_raft::lease::LeaseHandle;
 use farmux_raft::state::{Authority, Farm, NodeRole, Page};
 use tokio::sync::{mpsc, watch};
 
-use super::follow::leads;
 use crate::pager::{Courier, MailCourier, Messenger, MessengerParts, Pager, PagerParts, Trust};
 use crate::plan::{Standpoint, authority};
 use crate::reporter::{Reporter, ReporterParts};
@@ -49,7 +48,7 @@ impl Right {
             held: &self.held.borrow(),
             seen: &self.seen.borrow(),
             interfaces: &BTreeMap::new(),
-            leads: leads(&self.standing.borrow()),
+            leads: self.standing.borrow().leads(),
         };
         authority(&stand, farm)
     }

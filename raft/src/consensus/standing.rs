@@ -36,6 +36,13 @@ pub struct Standing {
     pub lag: BTreeMap<NodeId, Option<u64>>,
 }
 
+impl Standing {
+    /// The term in which this node leads with a majority, if it does.
+    pub fn leads(&self) -> Option<u64> {
+        (self.leader == Some(self.me)).then_some(self.term)
+    }
+}
+
 /// What a node is in the agreement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
