@@ -12,13 +12,14 @@ use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use farmux_node::api::types::Overall;
 use farmux_raft::state::Health;
 use farmux_tests::gap;
-use farmux_tests::lab::cluster::Cluster;
+use farmux_tests::lab::cluster::{AGREES_WITHIN, Cluster};
 use farmux_tests::lab::mail::{Mail, MailServer};
 use farmux_tests::lab::nginx::Nginx;
 use farmux_tests::lab::node::Node;
-use farmux_tests::lab::{VIP, remove_leftovers};
+use farmux_tests::lab::{VIP, remove_leftovers, wait};
 
 /// The configuration that the README explains as well.
 const EXAMPLE: &str = concat!(
@@ -132,6 +133,11 @@ fn lose_the_owner(cluster: &mut Cluster) -> Result<()> {
     title(&format!("{owner} starts again, and takes nothing back"));
     cluster.node(&owner).run()?;
     cluster.wait_for_voters(3)?;
+    wait::until_true("everything is well again", AGREES_WITHIN, || {
+        cluster
+            .status()
+            .is_ok_and(|status| status.overall == Overall::Ok)
+    })?;
     ensure!(cluster.owner()? == next, "no VIP moves back by itself");
     typed(cluster.any()?, &["status"])
 }
