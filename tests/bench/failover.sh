@@ -7,7 +7,8 @@
 #
 #   keepalived                   5 rounds (ROUNDS-BESIDE)
 #   failover-pair-and-witness    the same number
-#   failover-of-leader           those rounds of the next row in which the owner led the log as well
+#   failover-of-leader           those rounds of the last row in which the owner led the log as well,
+#                                which every other round tries to bring about
 #   failover-of-follower         and those in which it did not
 #   failover                     20 rounds (ROUNDS) with three nodes
 #

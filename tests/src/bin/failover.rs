@@ -31,6 +31,8 @@ const MAX_GOAL: Duration = Duration::from_millis(300);
 
 /// A distribution worth the name; each takes about five seconds.
 const ROUNDS: usize = 20;
+/// One of two candidates wins each: four leave one round in sixteen without a leading owner.
+const ELECTIONS_MAX: usize = 4;
 /// keepalived's timers leave it little to vary, and the pair shares its code with the three.
 const ROUNDS_BESIDE: usize = 5;
 
@@ -108,8 +110,28 @@ impl Scene {
     }
 
     fn rounds(&mut self, name: &str, count: usize) -> Result<Vec<Outage>> {
-        let round = |number| self.round(&format!("{name} {number}/{count}"));
-        (1..=count).map(round).collect()
+        let mut round = |number| {
+            // Left alone, the third node comes to lead, and never owns.
+            if number % 2 == 0 {
+                self.let_the_owner_lead()?;
+            }
+            self.round(&format!("{name} {number}/{count}"))
+        };
+        (1..=count).map(&mut round).collect()
+    }
+
+    /// Restarts whoever else leads until the owner does; elections are drawn, so it may not.
+    fn let_the_owner_lead(&mut self) -> Result<()> {
+        for _ in 0..ELECTIONS_MAX {
+            let leader = self.cluster.leader()?;
+            if leader == self.cluster.owner()? {
+                break;
+            }
+            self.cluster.node(&leader).stop()?;
+            self.cluster.node(&leader).run()?;
+            self.wait_until_well()?;
+        }
+        Ok(())
     }
 
     fn round(&mut self, title: &str) -> Result<Outage> {
