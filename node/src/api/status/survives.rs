@@ -2,7 +2,8 @@
 //!
 //! A failure is one node that stops. What is served needs a balancer that is left and a majority of
 //! each half of the membership; the scarcer of the two decides. A node that started a moment ago
-//! agrees to changes at once, but votes on VIPs only after its silence: no VIP could move meanwhile.
+//! agrees to changes at once, but votes on VIPs only after its silence: no VIP could move
+//! meanwhile.
 
 use std::collections::BTreeSet;
 
