@@ -117,7 +117,10 @@ impl Actuator {
             .values()
             .filter_map(|vip| vip.interface.clone())
             .collect();
-        self.world.ports.retain(|name, _| names.contains(name));
+        // What has to be withdrawn still needs its interface.
+        let used: BTreeSet<Arc<str>> = self.have().into_iter().map(|spot| spot.interface).collect();
+        let wanted = |name: &Arc<str>| names.contains(name) || used.contains(name);
+        self.world.ports.retain(|name, _| wanted(name));
         for name in names {
             if !matches!(self.world.ports.get(&name), Some(Ok(_))) {
                 let port = Port::open(&self.world.netlink, &name).await;
@@ -134,7 +137,10 @@ impl Actuator {
     async fn settle(&mut self) {
         let want = self.want();
         self.world.refused.retain(|spot, _| want.contains(spot));
-        let steps = diff(&self.have(), &want);
+        // A leftover that is wanted is shown like any other: it has to be renewed and announced.
+        let anew = |spot: &Spot| want.contains(spot) && !self.world.shown.contains_key(spot);
+        let have: BTreeSet<Spot> = self.have().into_iter().filter(|spot| !anew(spot)).collect();
+        let steps = diff(&have, &want);
         self.step(steps).await;
     }
 
@@ -257,9 +263,9 @@ impl World {
             .netlink
             .lend(port.link.index, spot.address, LIFETIME)
             .await;
-        self.leftovers.remove(spot);
         match result {
             Ok(()) => {
+                self.leftovers.remove(spot);
                 self.refused.remove(spot);
                 true
             }
@@ -277,6 +283,8 @@ impl World {
         self.shown.remove(&spot);
         self.leftovers.remove(&spot);
         let Some(Ok(port)) = self.ports.get(&spot.interface) else {
+            // Perhaps still in the kernel: withdrawn as soon as the interface can be looked at.
+            self.leftovers.insert(spot);
             return;
         };
         match self.netlink.withdraw(port.link.index, spot.address).await {
@@ -303,7 +311,11 @@ impl World {
             let now = after.as_ref().ok().map(|port| port.link.clone());
             let index = |link: &Option<Link>| link.as_ref().map(|link| link.index);
             if index(&before) != index(&now) {
-                gone.extend(self.shown.extract_if(.., |spot, _| spot.interface == name));
+                // With the interface they went; without a clear answer they may be there still.
+                let lost = self.shown.extract_if(.., |spot, _| spot.interface == name);
+                let lost: Vec<Spot> = lost.map(|(spot, _)| spot).collect();
+                self.leftovers.extend(lost.iter().cloned());
+                gone.extend(lost);
             } else if before != now && now.is_some_and(|link| link.carrier) {
                 let here = self
                     .shown
@@ -313,7 +325,7 @@ impl World {
             }
             self.ports.insert(name, after);
         }
-        gone.into_iter().map(|(spot, _)| spot.address).collect()
+        gone.into_iter().map(|spot| spot.address).collect()
     }
 
     /// Sends the announcements that are due.

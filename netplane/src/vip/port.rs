@@ -42,8 +42,17 @@ impl Port {
     ///
     /// **Errors**: [`PortError`]; whatever was on it is gone.
     pub(super) async fn look(mut self, netlink: &Netlink, name: &str) -> Result<Port, PortError> {
-        let link = netlink.link(name).await;
-        let link = link.map_err(|error| PortError::Netlink(name.to_owned(), error))?;
+        let link = match netlink.link(name).await {
+            Ok(link) => link,
+            Err(error @ NetlinkError::NoInterface) => {
+                return Err(PortError::Netlink(name.to_owned(), error));
+            }
+            // The kernel was too busy to say: what was known a moment ago holds until it does.
+            Err(error) => {
+                tracing::debug!(interface = name, %error, "the interface was not looked at");
+                return Ok(self);
+            }
+        };
         if (link.index, link.mac) != (self.link.index, self.link.mac) {
             return Port::ready(link, name);
         }

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use farmux_netplane::health::HealthOverlay;
-use farmux_netplane::plan::VipPlan;
 use farmux_netplane::probe::Probing;
 use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::{Leases, Vips};
@@ -24,7 +23,7 @@ use tokio::task::JoinSet;
 
 use super::admission::be_admitted;
 use super::handler::{PeerHandler, Reporter};
-use super::member::{Member, Wire};
+use super::member::{Member, VipPlans, Wire};
 use super::wall_clock;
 use super::{follow, report, voice, watchdog};
 use crate::identity::{Home, HomeError, keep_renewed};
@@ -55,7 +54,7 @@ pub enum BuildError {
 /// What a member is made of, before its tasks run.
 struct Parts {
     member: Member,
-    vip_plans: watch::Sender<BTreeMap<Arc<str>, VipPlan>>,
+    vip_plans: watch::Sender<VipPlans>,
     addresses: watch::Receiver<Addresses>,
     addresses_out: watch::Sender<Addresses>,
     stage_out: watch::Sender<Option<JoinStage>>,
@@ -88,6 +87,9 @@ async fn assemble(
         cluster: identity.cluster(),
         epoch: identity.epoch(),
     };
+    // What an operator may have to mend comes first: nothing has been opened yet when it fails.
+    let listeners = listen(&settings.peer).await?;
+    let sockets = bind(&settings.peer)?;
     let store = open_store(&settings.data, me).await?;
     let (identity, identities) = watch::channel(Arc::new(identity));
     let (addresses_out, addresses) = watch::channel(seeds.clone());
@@ -101,13 +103,12 @@ async fn assemble(
         .await
         .map_err(part)?;
     let handler = Arc::new(PeerHandler::new(consensus.clone(), report));
-    let listeners = listen(&settings.peer).await?;
     let server =
         PeerServer::spawn(listeners, identities, handler, Arc::clone(&refusals)).map_err(part)?;
     let leases = Leases::default();
     let (vip_plans, plans) = watch::channel(BTreeMap::new());
     let wire = match role {
-        NodeRole::Balancer => Some(start_wire(settings, plans, &leases)?),
+        NodeRole::Balancer => Some(start_wire(settings, vip_plans.clone(), plans, &leases)?),
         NodeRole::Witness => None,
     };
     let overlay = wire.as_ref().map_or_else(
@@ -115,7 +116,7 @@ async fn assemble(
         |wire| wire.serving.overlay(),
     );
     let (probing, verdicts) = Probing::start(overlay, own_addresses(settings)).map_err(part)?;
-    let lease = start_lease(settings, leases, wire.as_ref())?;
+    let lease = start_lease(sockets, leases, wire.as_ref())?;
     let voice = voice::start(role, &consensus, &lease, verdicts, own_addresses(settings));
     let (stage_out, stage) = watch::channel(None);
     let member = Member {
@@ -204,7 +205,8 @@ async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BuildError
 
 fn start_wire(
     settings: &Settings,
-    plans: watch::Receiver<BTreeMap<Arc<str>, VipPlan>>,
+    vip_plans: watch::Sender<VipPlans>,
+    plans: watch::Receiver<VipPlans>,
     leases: &Leases,
 ) -> Result<Wire, BuildError> {
     let threads = NonZeroUsize::new(settings.threads()).unwrap_or(NonZeroUsize::MIN);
@@ -212,7 +214,11 @@ fn start_wire(
     let abort = Arc::clone(&serving);
     let on_lost = Box::new(move |address: IpAddr| abort.abort(address));
     let vips = Vips::start(plans, leases.clone(), on_lost).map_err(part)?;
-    Ok(Wire { vips, serving })
+    Ok(Wire {
+        vips,
+        vip_plans,
+        serving,
+    })
 }
 
 /// Addresses of our own, from which probes leave where the kernel would take a VIP.
@@ -222,16 +228,19 @@ fn own_addresses(settings: &Settings) -> Vec<IpAddr> {
     own
 }
 
+/// One UDP socket a path, for the leases.
+fn bind(addresses: &[SocketAddr]) -> Result<Vec<UdpSocket>, BuildError> {
+    let bind = |&address: &SocketAddr| {
+        UdpSocket::bind(address).map_err(|source| BuildError::Listen { address, source })
+    };
+    addresses.iter().map(bind).collect()
+}
+
 fn start_lease(
-    settings: &Settings,
+    sockets: Vec<UdpSocket>,
     leases: Leases,
     wire: Option<&Wire>,
 ) -> Result<LeaseHandle, BuildError> {
-    let mut sockets = Vec::new();
-    for &address in &settings.peer {
-        let bound = UdpSocket::bind(address);
-        sockets.push(bound.map_err(|source| BuildError::Listen { address, source })?);
-    }
     let hooks = watchdog::hooks(leases, wire.map(|wire| Arc::clone(&wire.serving)));
     lease::spawn(sockets, Timing::default(), hooks).map_err(part)
 }

@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use farmux_netplane::plan::VipPlan;
 use farmux_netplane::probe::Probing;
 use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::Vips;
@@ -51,8 +52,23 @@ pub struct Member {
 pub struct Wire {
     /// The addresses.
     pub vips: Vips,
+    /// Which of them the plan names.
+    pub(super) vip_plans: watch::Sender<VipPlans>,
     /// The services.
     pub serving: Arc<Serving>,
+}
+
+/// The VIPs of a plan, by name.
+pub(super) type VipPlans = BTreeMap<Arc<str>, VipPlan>;
+
+impl Wire {
+    /// Takes every address away, before anybody else may have it.
+    async fn withdraw(&self) {
+        self.vip_plans.send_replace(VipPlans::new());
+        let mut shown = self.vips.status();
+        let gone = shown.wait_for(|all| all.values().all(|vip| vip.shown_since.is_none()));
+        let _ = tokio::time::timeout(RELEASE_MAX, gone).await;
+    }
 }
 
 impl Member {
@@ -138,24 +154,22 @@ impl Member {
         self.consensus.propose(proposal(command)).await
     }
 
-    /// Stops taking part: gives up what it holds, and writes nothing any more.
+    /// Stops taking part: first the addresses go, then the leases, then the log.
     pub async fn stop(&self) {
-        for vip in self.held().keys() {
-            self.lease.release(vip, None);
-        }
-        let none_held = |held: &BTreeMap<VipName, Ballot>| held.is_empty();
-        let mut held = self.lease.held();
-        let _ = tokio::time::timeout(RELEASE_MAX, held.wait_for(none_held)).await;
-        self.lease.set_roster(None);
-        if let Some(wire) = &self.wire {
-            let mut shown = wire.vips.status();
-            let gone = shown.wait_for(|all| all.values().all(|vip| vip.shown_since.is_none()));
-            let _ = tokio::time::timeout(RELEASE_MAX, gone).await;
-        }
         self.tasks
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .abort_all();
+        if let Some(wire) = &self.wire {
+            wire.withdraw().await;
+        }
+        for vip in self.held().keys() {
+            self.lease.release(vip, None);
+        }
+        let mut held = self.lease.held();
+        let given_up = held.wait_for(BTreeMap::is_empty);
+        let _ = tokio::time::timeout(RELEASE_MAX, given_up).await;
+        self.lease.set_roster(None);
         self.consensus.shutdown().await;
     }
 

@@ -232,7 +232,7 @@ pub(super) async fn propose(consensus: &Consensus, command: Command) -> Result<(
     }
 }
 
-/// Gives up what this node holds, and asks the leader to take it out.
+/// Hands the leadership over, and asks the leader to take this node out.
 ///
 /// **Errors**: [`OrderError`]; it is a member still.
 pub(super) async fn leave(member: &Member) -> Result<(), OrderError> {
@@ -241,9 +241,7 @@ pub(super) async fn leave(member: &Member) -> Result<(), OrderError> {
     if consensus.membership().borrow().voters().len() <= 1 {
         return Err(OrderError::LastNode(me));
     }
-    for vip in member.held().keys() {
-        member.lease().release(vip, None);
-    }
+    // Its VIPs follow by themselves: whoever is no member renews no lease.
     if consensus.standing().borrow().leader == Some(me) {
         consensus
             .change(Change::HandOver(None))
@@ -253,6 +251,10 @@ pub(super) async fn leave(member: &Member) -> Result<(), OrderError> {
     let end = tokio::time::Instant::now() + LEAVE_DEADLINE;
     let mut last = "nobody leads".to_owned();
     while tokio::time::Instant::now() < end {
+        if member.peers().removed().borrow().is_some() {
+            // An earlier attempt did it, and its answer was lost.
+            return Ok(());
+        }
         let leader = consensus
             .standing()
             .borrow()

@@ -78,9 +78,10 @@ impl Node {
     /// for whoever wants to look at it, and this machine waits to be joined anew.
     fn set_aside(&self, home: &Home, path: &Path, reason: &str) -> Result<(), BuildError> {
         let system = |error: std::io::Error| BuildError::Part(error.to_string());
+        // The identity first: were it left with an empty store, it would vote twice.
+        home.forget()?;
         let aside = Store::set_aside(&super::build::store_folder(&self.settings.data));
         let aside = aside.map_err(system)?;
-        home.forget()?;
         tracing::error!(
             damaged = %path.display(), reason, kept = %aside.display(),
             "the store is damaged and was set aside. On a member run `farmux cluster remove {}` \
@@ -143,9 +144,14 @@ impl Node {
             first.identity,
             Addresses::new(),
             self.reporter(),
-        )
-        .await
-        .map_err(local)?;
+        );
+        let member = match member.await {
+            Ok(member) => member,
+            Err(error) => {
+                remove_store(&self.settings).map_err(local)?;
+                return Err(local(error));
+            }
+        };
         let written =
             membership::write_first(member.consensus(), &self.settings, &order, first.secrets);
         let done = match written.await {
@@ -180,7 +186,8 @@ impl Node {
             return Err(membership::wrong_role(token.role));
         }
         let home = Home::open(&self.settings.data).map_err(local)?;
-        if already.is_none() {
+        // An identity without a member: an earlier join was welcomed and did not start.
+        if already.is_none() && home.load().map_err(local)?.is_none() {
             home.check_empty().map_err(local)?;
         }
         let request = membership::join_request(&self.settings, &token);
