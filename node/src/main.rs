@@ -108,11 +108,12 @@ fn start_log(level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    // What openraft calls info is our debug: we tell of each change of a role in our own words.
+    // openraft warns of each attempt to reach a dead node, a hundred times a second. What matters
+    // of it is told in our own words, where the standing changes; the rest is for debugging.
     let theirs = if level > LevelFilter::INFO {
         level
     } else {
-        level.min(LevelFilter::WARN)
+        LevelFilter::OFF
     };
     let filter = Targets::new()
         .with_default(level)

@@ -64,6 +64,7 @@ pub(super) fn gather_here(node: &Node, member: &Member) -> Gathered {
             term: standing.term,
             leader: standing.leader,
             applied: standing.applied_index.unwrap_or(0),
+            removed: member.peers().removed().borrow().is_some(),
             lag: lag.collect(),
         },
         halves: membership.halves,

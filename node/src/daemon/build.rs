@@ -156,10 +156,10 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
         parts.vip_plans,
     ));
     member.spawn(report::report_nodes(consensus()));
-    member.spawn(report::report_quorum(
-        consensus(),
-        member.voice.by_own_word.clone(),
-    ));
+    let by_own_word = member.voice.by_own_word.clone();
+    let removed = || member.peers.removed();
+    member.spawn(report::report_quorum(consensus(), removed(), by_own_word));
+    member.spawn(report::tell_roles(consensus(), removed()));
     member.spawn(report::report_vips(consensus(), member.lease.held()));
     member.spawn(be_admitted(
         Arc::clone(&member),

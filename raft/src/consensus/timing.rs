@@ -32,8 +32,9 @@ pub(super) const STEP_ASIDE_DEADLINE: Duration = Duration::from_millis(1_500);
 /// a leader any more. Above [`ELECTION_MAX`], so that an ordinary election does not show.
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
-/// A proposal is decided within this time, or its proposer hears why not. Promised to operators.
-pub(super) const PROPOSE_DEADLINE: Duration = Duration::from_secs(3);
+/// A proposal is decided within this time, or its proposer hears why not. Operators
+/// are promised three seconds; the rest is for the way to them.
+pub(super) const PROPOSE_DEADLINE: Duration = Duration::from_millis(2_800);
 
 /// How soon a proposal that found no leader looks again: about one round trip of an election.
 pub(super) const PROPOSE_RETRY: Duration = Duration::from_millis(50);

@@ -2,7 +2,7 @@
 //! logged.
 
 use super::incident::{Event, back_after};
-use super::{Applied, Reject, State, Subject};
+use super::{Applied, Page, PageKind, Reject, State, Subject};
 use crate::id::UnixMillis;
 
 impl State {
@@ -15,6 +15,17 @@ impl State {
     ) -> Result<Applied, Reject> {
         if regained < lost {
             return Err(Reject::QuorumBackwards);
+        }
+        // Every node that paged the loss reports it when it is over: once is enough.
+        let told = |page: &&Page| page.subject == Subject::Quorum && page.kind == PageKind::Up;
+        if self
+            .pages
+            .iter()
+            .rev()
+            .find(told)
+            .is_some_and(|page| lost <= page.at)
+        {
+            return Ok(Applied::Unchanged);
         }
         let cause = "no majority of the nodes answered: nothing could be changed".to_owned();
         let left = self.nodes_left();

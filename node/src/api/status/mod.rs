@@ -59,6 +59,8 @@ pub struct LogView {
     pub leader: Option<NodeId>,
     /// The index up to which its state is applied.
     pub applied: u64,
+    /// Whether another node said that this one was removed from the cluster.
+    pub removed: bool,
     /// On a leader: how many entries each follower is behind.
     pub lag: BTreeMap<NodeId, u64>,
 }

@@ -10,6 +10,11 @@ use crate::api::types::{Answering, ClusterStatus, FarmStatus, MemberKind, Overal
 pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let mut add = |level, text: String| reasons.push(Reason { level, text });
+    if view.log.removed {
+        let text = "this node was removed from the cluster, and what it shows is old: farmux \
+                    cluster leave   (here), then join anew";
+        add(Overall::Critical, text.to_owned());
+    }
     agreement(view, status, &mut add);
     vips(view, status, &mut add);
     troubles(view, &mut add);

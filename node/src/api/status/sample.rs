@@ -147,6 +147,7 @@ pub(crate) fn view<'a>(state: &'a State, answering: &[u64]) -> View<'a> {
         name: &state.nodes[&NodeId(1)].name,
         state,
         log: LogView {
+            removed: false,
             term: 3,
             leader: Some(NodeId(1)),
             applied: 812,

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use farmux_raft::id::NodeName;
 use farmux_raft::state::NodeRole;
@@ -115,9 +116,18 @@ impl Shell {
 
     /// A pair is honest: whoever joins learns what the cluster survives now.
     async fn say_what_it_survives(&mut self) -> Result<(), Fault> {
-        let report: StatusReport = self.client.get("/v1/status").await?;
-        let Some(cluster) = report.cluster else {
-            return Ok(());
+        let end = Instant::now() + SETTLING_MAX;
+        let cluster = loop {
+            let report: StatusReport = self.client.get("/v1/status").await?;
+            let Some(cluster) = report.cluster else {
+                return Ok(());
+            };
+            // The joiner has yet to hear of the others, and votes on VIPs a second later.
+            let none = matches!(cluster.survives.failures, None | Some(0));
+            if !none || Instant::now() >= end {
+                break cluster;
+            }
+            tokio::time::sleep(SETTLING_POLL).await;
         };
         let hint = cluster
             .survives
@@ -177,6 +187,12 @@ impl Shell {
 const ADVICE_ALONE: &str = "\
 One node survives no failure. For the next machine:   farmux cluster token create
 For a witness that only votes, on any other machine:  farmux cluster token create --witness";
+
+/// A joiner is told of the others within a second, and votes on VIPs after 1.1 s.
+const SETTLING_MAX: Duration = Duration::from_secs(3);
+
+/// How often it is asked meanwhile.
+const SETTLING_POLL: Duration = Duration::from_millis(200);
 
 /// The longest token that is read from standard input; one has some 200 characters.
 const TOKEN_BYTES_MAX: u64 = 4096;

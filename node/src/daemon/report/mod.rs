@@ -6,10 +6,12 @@
 
 mod nodes;
 mod quorum;
+mod roles;
 mod vips;
 
 pub(super) use nodes::report_nodes;
 pub(super) use quorum::report_quorum;
+pub(super) use roles::tell_roles;
 pub(super) use vips::report_vips;
 
 use std::time::Duration;

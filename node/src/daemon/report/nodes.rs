@@ -12,6 +12,9 @@ use super::{TICK, propose};
 /// A node silent for so long is lost: thirty heartbeats, and well past an election.
 const LOST_AFTER: Duration = Duration::from_secs(3);
 
+/// A tick so late is a pause of our own: three of them.
+const PAUSED_AFTER: Duration = Duration::from_millis(1_500);
+
 /// A node that answered within this time is there: ten heartbeats.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -20,8 +23,16 @@ pub(crate) async fn report_nodes(consensus: Consensus) {
     let standing = consensus.standing();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut listening = Instant::now();
+    let mut last_tick = listening;
     loop {
         ticks.tick().await;
+        let tick = Instant::now();
+        if tick.saturating_duration_since(last_tick) > PAUSED_AFTER {
+            // It was us who paused: the silence of the others is measured anew.
+            listening = tick;
+        }
+        last_tick = tick;
         let Quorum::Fresh { since } = standing.borrow().quorum else {
             continue;
         };
@@ -39,7 +50,7 @@ pub(crate) async fn report_nodes(consensus: Consensus) {
             &state,
             &members,
             consensus.config().me,
-            silent(since),
+            silent(since.max(listening)),
             &silence,
         ) {
             propose(&consensus, command).await;
@@ -56,14 +67,14 @@ fn changes(
     silence: &BTreeMap<NodeId, Duration>,
 ) -> Vec<Command> {
     let mut commands = Vec::new();
-    let others = state
-        .nodes
-        .iter()
-        .filter(|(id, _)| **id != me && members.contains(id));
-    for (&id, node) in others {
-        // Nobody is silent for longer than we have been listening to answers as leader.
-        let silent = silence.get(&id).copied().unwrap_or(led).min(led);
-        let heard = silence.contains_key(&id) && silent < FRESH;
+    for (&id, node) in state.nodes.iter().filter(|(id, _)| members.contains(id)) {
+        // Nobody is silent for longer than we have been listening; we hear ourselves all the time.
+        let (silent, heard) = if id == me {
+            (Duration::ZERO, true)
+        } else {
+            let silent = silence.get(&id).copied().unwrap_or(led).min(led);
+            (silent, silence.contains_key(&id) && silent < FRESH)
+        };
         let report = |reachable, reason| Command::ReportNode {
             node: id,
             reachable,
@@ -117,6 +128,10 @@ mod tests {
             .collect();
         let members = BTreeSet::from([ME, NodeId(2)]);
         let commands = changes(&state(condition), &members, ME, led, &silence);
+        let commands: Vec<_> = commands
+            .into_iter()
+            .filter(|command| !is_about_us(command))
+            .collect();
         assert!(
             commands.len() <= 1,
             "one of two nodes is ourselves: {commands:?}"
@@ -157,6 +172,27 @@ mod tests {
             let what = format!("{condition:?}, led {led:?}, silent {silent:?}");
             assert_eq!(reported(condition, led, silent), expected, "{what}");
         }
+    }
+
+    fn is_about_us(command: &Command) -> bool {
+        matches!(command, Command::ReportNode { node: ME, .. })
+    }
+
+    #[test]
+    fn a_leader_that_was_lost_itself_says_that_it_is_back() {
+        let lost = NodeCondition::Lost {
+            since: UnixMillis(1),
+        };
+        let members = BTreeSet::from([ME]);
+        let commands = changes(&state(lost), &members, ME, Duration::ZERO, &BTreeMap::new());
+        assert!(matches!(
+            commands.as_slice(),
+            [Command::ReportNode {
+                node: ME,
+                reachable: true,
+                ..
+            }]
+        ));
     }
 
     #[test]

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use farmux_raft::consensus::{Consensus, Quorum};
-use farmux_raft::id::UnixMillis;
+use farmux_raft::id::{NodeId, UnixMillis};
 use farmux_raft::state::{Command, Page};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::TICK;
@@ -33,6 +33,7 @@ struct Loss {
 /// Runs for ever.
 pub(in crate::daemon) async fn report_quorum(
     consensus: Consensus,
+    removed: watch::Receiver<Option<NodeId>>,
     by_own_word: mpsc::Sender<Page>,
 ) {
     let standing = consensus.standing();
@@ -55,16 +56,21 @@ pub(in crate::daemon) async fn report_quorum(
                 });
             }
             (None, _, Some(loss)) => {
-                if !loss.paged && loss.began.elapsed() >= LOSS_MIN {
+                // Who was removed has lost nothing: the others have their majority.
+                let member = removed.borrow().is_none();
+                if member && !loss.paged && loss.began.elapsed() >= LOSS_MIN {
                     loss.paged = page(&consensus, loss.at, &by_own_word);
                 }
             }
-            (Some(_), Quorum::Fresh { .. }, Some(over)) => {
-                if over.began.elapsed() < LOSS_MIN || reported(&consensus, over.at).await {
+            // Whoever paged has it written down, so that the page's id is used up and its incident
+            // ends; of several nodes the first one counts. A leader knows of it unpaged as well.
+            (Some(_), Quorum::Fresh { .. } | Quorum::NotLeader, Some(over)) => {
+                let matters = over.paged || matches!(quorum, Quorum::Fresh { .. });
+                let short = over.began.elapsed() < LOSS_MIN;
+                if short || !matters || reported(&consensus, over.at).await {
                     loss = None;
                 }
             }
-            (Some(_), Quorum::NotLeader, Some(_)) => loss = None,
             (Some(_), Quorum::Lost { .. }, Some(_)) | (Some(_), _, None) => {}
         }
     }

@@ -164,6 +164,9 @@ fn a_lost_majority_is_told_when_it_is_found() {
         Err(Reject::QuorumBackwards)
     );
     assert_eq!(house.order(report(at, at + 75_000)), Ok(Applied::Done));
+    // Another node noticed the same loss a little later: it is the same.
+    let again = report(at + 900, at + 75_400);
+    assert_eq!(house.order(again), Ok(Applied::Unchanged));
     assert_eq!(
         house.pages(),
         [
