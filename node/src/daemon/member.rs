@@ -9,7 +9,7 @@
 //!   follow_addresses          │ propose                        │ verdicts (mpsc)
 //!                             ├── Reporter ◀───────────────────┘
 //!                             ├── report_vips, report_nodes, report_quorum
-//!                             └── Pager (leader only) ─SMTP─▶ relay
+//!                             └── Pager (when it is our turn) ─SMTP─▶ relay
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
