@@ -102,23 +102,32 @@ impl OwnVerdicts {
         mine.unwrap_or_else(|| checks.values().any(|health| *health == Health::Up))
     }
 
+    /// A watch is nobody's server: its verdict concerns no data path.
     fn set(&mut self, key: &ProbeKey, health: Option<Health>) -> bool {
-        if self.get(&key.farm, &key.service, &key.server) == health {
+        let ProbeKey::Server {
+            farm,
+            server,
+            service,
+        } = key
+        else {
+            return false;
+        };
+        if self.get(farm, service, server) == health {
             return false;
         }
-        let servers = Arc::make_mut(self.farms.entry(key.farm.clone()).or_default());
-        let checks = servers.entry(key.server.clone()).or_default();
+        let servers = Arc::make_mut(self.farms.entry(farm.clone()).or_default());
+        let checks = servers.entry(server.clone()).or_default();
         match health {
             Some(health) => {
-                checks.insert(key.service.clone(), health);
+                checks.insert(service.clone(), health);
             }
             None => {
-                checks.remove(&key.service);
+                checks.remove(service);
                 if checks.is_empty() {
-                    servers.remove(&key.server);
+                    servers.remove(server);
                 }
                 if servers.is_empty() {
-                    self.farms.remove(&key.farm);
+                    self.farms.remove(farm);
                 }
             }
         }
@@ -131,7 +140,7 @@ mod tests {
     use super::*;
 
     fn key(server: &str, service: &str) -> ProbeKey {
-        ProbeKey {
+        ProbeKey::Server {
             farm: "shop".into(),
             server: server.into(),
             service: service.into(),

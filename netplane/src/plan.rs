@@ -6,8 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 /// Everything this machine must show.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,15 +49,33 @@ impl fmt::Display for ServiceKey {
     }
 }
 
-/// One check on one server.
+/// One check on one thing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProbeKey {
-    /// The farm.
-    pub farm: Arc<str>,
-    /// The server within it.
-    pub server: Arc<str>,
-    /// The service whose check it is.
-    pub service: Arc<str>,
+pub enum ProbeKey {
+    /// A server of a farm.
+    Server {
+        /// The farm.
+        farm: Arc<str>,
+        /// The server within it.
+        server: Arc<str>,
+        /// The service whose check it is.
+        service: Arc<str>,
+    },
+    /// Something that is watched, not balanced.
+    Watch(Arc<str>),
+}
+
+impl fmt::Display for ProbeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProbeKey::Server {
+                farm,
+                server,
+                service,
+            } => write!(f, "{farm}/{server}/{service}"),
+            ProbeKey::Watch(watch) => write!(f, "{watch}"),
+        }
+    }
 }
 
 /// One listener and the servers behind it.
@@ -70,8 +91,61 @@ pub struct ServicePlan {
     pub limits: Limits,
     /// Whether one failing check takes a server out of all services of the farm.
     pub shared_fate: bool,
+    /// Whether, and for how long, a client meets the same server again in all services of the farm.
+    pub persistence: Option<Persistence>,
+    /// How long the share of a server grows after it came up; zero: it has all of it at once.
+    pub slow_start: Duration,
+    /// Most connections (TCP, FTP) or requests (HTTP) of this service at once, over all servers.
+    pub max_connections: Option<NonZeroU32>,
+    /// Where clients wait while every server is at its limit.
+    pub queue: Queue,
+    /// Who tells whom, by the PROXY protocol, who the client is.
+    pub proxy: ProxyPlan,
+    /// What clients of an HTTP service are answered where no server is left.
+    pub last_resort: Option<LastResortPage>,
     /// The servers, by name, in an order that is equal on every node.
     pub servers: BTreeMap<Arc<str>, ServerPlan>,
+}
+
+impl ServicePlan {
+    /// A service without any of the refinements: servers in turn, each as long as it is well.
+    pub fn plain(listen: SocketAddr, kind: ServiceKind, limits: Limits) -> ServicePlan {
+        ServicePlan {
+            listen,
+            kind,
+            method: Method::RoundRobin,
+            limits,
+            shared_fate: true,
+            persistence: None,
+            slow_start: Duration::ZERO,
+            max_connections: None,
+            queue: Queue {
+                length: 0,
+                timeout: Duration::ZERO,
+            },
+            proxy: ProxyPlan {
+                send: None,
+                accept_from: Arc::new([]),
+            },
+            last_resort: None,
+            servers: BTreeMap::new(),
+        }
+    }
+}
+
+impl ServerPlan {
+    /// A server that is well, of the first tier and of weight 1.
+    pub fn plain(address: SocketAddr) -> ServerPlan {
+        ServerPlan {
+            address,
+            weight: 1,
+            admission: Admission::Ready,
+            footing: Footing::Checked { healthy: true },
+            tier: Tier::First,
+            max_connections: None,
+            data_ports: None,
+        }
+    }
 }
 
 /// The protocol a service speaks.
@@ -81,6 +155,35 @@ pub enum ServiceKind {
     Tcp,
     /// HTTP/1.1, request by request.
     Http,
+    /// FTP: a control connection, and data connections that belong to it.
+    Ftp(FtpPlan),
+}
+
+/// What an FTP service does beside its control connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FtpPlan {
+    /// Ports of the VIP at which clients find their passive data connections.
+    pub data_ports: PortRange,
+    /// What becomes of a client that asks for TLS.
+    pub tls: FtpTls,
+}
+
+/// Ports from `first` to `last`, both included; `first` is at least 1024 and at most `last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortRange {
+    /// The lowest.
+    pub first: u16,
+    /// The highest.
+    pub last: u16,
+}
+
+/// What becomes of an FTP client that asks for TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FtpTls {
+    /// It is told no, and why.
+    Refuse,
+    /// It speaks TLS with its server; data ports are each server's own ([`ServerPlan::data_ports`]).
+    Pass,
 }
 
 /// How a server is picked; all of them weighted.
@@ -90,6 +193,59 @@ pub enum Method {
     RoundRobin,
     /// The one with the fewest connections per weight.
     LeastConnections,
+    /// By the client's address, through a Maglev table that is equal on every node.
+    SourceHash,
+    /// The one of two drawn at random that has fewer connections per weight.
+    RandomOfTwo,
+}
+
+/// For how long a client meets the same server again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Persistence {
+    /// Leading bits of an IPv4 address that make a client, 8 to 32.
+    pub prefix_v4: u8,
+    /// Leading bits of an IPv6 address that make a client, 16 to 128.
+    pub prefix_v6: u8,
+    /// For so long after its last connection or request.
+    pub timeout: Duration,
+}
+
+/// Where clients wait while every server is at its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// How many wait at most, over the whole service; zero: nobody does.
+    pub length: u32,
+    /// How long one waits at most.
+    pub timeout: Duration,
+}
+
+/// Who tells whom who the client is.
+///
+/// **Source**: The PROXY protocol, versions 1 and 2 (HAProxy, `doc/proxy-protocol.txt`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyPlan {
+    /// What our connections to servers begin with.
+    pub send: Option<ProxyVersion>,
+    /// Whose connections must begin with such a header; all others must not.
+    pub accept_from: Arc<[IpNet]>,
+}
+
+/// How the header is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// As a line of text.
+    V1,
+    /// As bytes.
+    V2,
+}
+
+/// An answer of our own for when no server is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastResortPage {
+    /// 200 to 599.
+    pub status: u16,
+    /// HTML in UTF-8, at most 16 KiB.
+    pub body: Arc<str>,
 }
 
 /// Time limits of a service.
@@ -106,7 +262,7 @@ pub struct Limits {
 }
 
 /// One server of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerPlan {
     /// Where it answers.
     pub address: SocketAddr,
@@ -114,8 +270,40 @@ pub struct ServerPlan {
     pub weight: u32,
     /// What an operator ordered.
     pub admission: Admission,
-    /// Its health as the log remembers it, for this service (shared fate is already counted in).
-    pub healthy: bool,
+    /// What decides whether it is well enough to be given work.
+    pub footing: Footing,
+    /// When it is used, among those that are well.
+    pub tier: Tier,
+    /// Most connections or requests that it has in hand at once for this service.
+    pub max_connections: Option<NonZeroU32>,
+    /// Passive data ports that are its own; only for FTP services that pass TLS on.
+    pub data_ports: Option<PortRange>,
+}
+
+/// What decides whether a server is well enough to be given work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Footing {
+    /// Its checks do: this machine's own, where it probes; else what the log remembers for this
+    /// service (shared fate is already counted in).
+    Checked {
+        /// What the log remembers.
+        healthy: bool,
+    },
+    /// What it depends on is down, and it is used all the same, whatever its checks say.
+    Kept,
+    /// What it depends on is down, and it is not used, whatever its checks say.
+    Removed,
+}
+
+/// When a server is used: only the first tier in which anybody is well gets work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// Whenever it is well.
+    First,
+    /// While nobody of the first tier is.
+    Standby,
+    /// While nobody else is.
+    LastResort,
 }
 
 /// What an operator ordered for a server.
@@ -146,6 +334,8 @@ pub struct ProbePlan {
     pub rise: u32,
     /// The verdict that the log remembers: probing goes on from it.
     pub remembered: Health,
+    /// How often somebody wanted to know at once: when it rises, the check is made out of turn.
+    pub asked: u64,
 }
 
 /// What one probe does.

@@ -14,12 +14,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use farmux_netplane::plan::{
-    Admission, Health, Limits, Method, Plan, ProbeKey, ProbeKind, ProbePlan, ServerPlan,
-    ServiceKey, ServiceKind, ServicePlan, VipPlan,
+    Admission, Footing, Health, Limits, Method, Plan, ProbeKey, ProbeKind, ProbePlan, ServerPlan,
+    ServiceKey, ServiceKind, ServicePlan, Tier, VipPlan,
 };
 use farmux_raft::id::{Ballot, FarmName, NetworkName, NodeId, ServerName, ServiceName, VipName};
 use farmux_raft::state::{
-    self, AdminState, Authority, Check, CheckKey, CheckKind, Farm, Fate, NodeRole, Server, State,
+    self, AdminState, Authority, Check, CheckKey, CheckKind, Farm, Fate, NodeRole, Server,
+    ServerRole, State,
 };
 
 /// Where this machine stands, as far as the log does not say it.
@@ -106,24 +107,25 @@ fn services<'a>(
             let planned = server_plan(state, name, farm, (server_name, server), service_name)?;
             Some((server_name.shared(), planned))
         });
+        let listen = (vip.address, service.port.get()).into();
+        let kind = match service.kind {
+            state::ServiceKind::Tcp => ServiceKind::Tcp,
+            state::ServiceKind::Http => ServiceKind::Http,
+        };
+        let limits = Limits {
+            connect: service.limits.connect,
+            header: service.limits.header,
+            idle: service.limits.idle,
+            total: service.limits.total,
+        };
         let planned = ServicePlan {
-            listen: (vip.address, service.port.get()).into(),
-            kind: match service.kind {
-                state::ServiceKind::Tcp => ServiceKind::Tcp,
-                state::ServiceKind::Http => ServiceKind::Http,
-            },
             method: match farm.method {
                 state::Method::RoundRobin => Method::RoundRobin,
                 state::Method::LeastConnections => Method::LeastConnections,
             },
-            limits: Limits {
-                connect: service.limits.connect,
-                header: service.limits.header,
-                idle: service.limits.idle,
-                total: service.limits.total,
-            },
             shared_fate: farm.fate == Fate::Shared,
             servers: servers.collect(),
+            ..ServicePlan::plain(listen, kind, limits)
         };
         (key, planned)
     })
@@ -144,7 +146,14 @@ fn server_plan(
             AdminState::Drain => Admission::Drain,
             AdminState::Maintenance => Admission::Maintenance,
         },
-        healthy: state.service_health(name, server_name, service) == state::Health::Up,
+        footing: Footing::Checked {
+            healthy: state.service_health(name, server_name, service) == state::Health::Up,
+        },
+        tier: match server.role {
+            ServerRole::Favorite => Tier::First,
+        },
+        max_connections: None,
+        data_ports: None,
     })
 }
 
@@ -169,7 +178,7 @@ fn probes<'a>(
 
 /// The wire's name for a check.
 pub fn probe_key(key: &CheckKey) -> ProbeKey {
-    ProbeKey {
+    ProbeKey::Server {
         farm: key.farm.shared(),
         server: key.server.shared(),
         service: key.service.shared(),
@@ -202,6 +211,7 @@ fn probe_plan(state: &State, farm: &Farm, key: &CheckKey, check: &Check) -> Opti
             state::Health::Up => Health::Up,
             state::Health::Down => Health::Down,
         },
+        asked: 0,
     })
 }
 

@@ -9,7 +9,7 @@
 pub mod least_connections;
 pub mod round_robin;
 
-use crate::plan::{Admission, Method};
+use crate::plan::{Admission, Method, Tier};
 use least_connections::LeastConnections;
 use round_robin::RoundRobin;
 
@@ -29,22 +29,33 @@ pub struct Standing {
     pub weight: u32,
     /// What an operator ordered.
     pub admission: Admission,
+    /// When it is used.
+    pub tier: Tier,
     /// Whether it is up.
     pub healthy: bool,
 }
 
-/// The servers that may be given work now: ready and healthy.
+impl Standing {
+    fn is_able(&self) -> bool {
+        match self.admission {
+            Admission::Ready => self.healthy,
+            Admission::Drain | Admission::Maintenance => false,
+        }
+    }
+}
+
+/// The servers that may be given work now: ready, healthy, and of the first tier that has any.
 pub fn candidates(servers: impl IntoIterator<Item = Standing>) -> Vec<Candidate> {
     let numbered = servers.into_iter().enumerate();
-    let able = numbered.filter(|(_, server)| match server.admission {
-        Admission::Ready => server.healthy,
-        Admission::Drain | Admission::Maintenance => false,
-    });
-    able.map(|(place, server)| Candidate {
-        place,
-        weight: server.weight.max(1),
-    })
-    .collect()
+    let able: Vec<_> = numbered.filter(|(_, server)| server.is_able()).collect();
+    let first = able.iter().map(|(_, server)| server.tier).min();
+    able.into_iter()
+        .filter(|(_, server)| Some(server.tier) == first)
+        .map(|(place, server)| Candidate {
+            place,
+            weight: server.weight.max(1),
+        })
+        .collect()
 }
 
 /// Picks servers in turn, by the method of the service.
@@ -60,8 +71,12 @@ impl Picker {
     /// A picker for these candidates.
     pub fn new(method: Method, candidates: Vec<Candidate>) -> Self {
         match method {
-            Method::RoundRobin => Picker::RoundRobin(RoundRobin::new(candidates)),
-            Method::LeastConnections => Picker::LeastConnections(LeastConnections::new(candidates)),
+            Method::RoundRobin | Method::SourceHash => {
+                Picker::RoundRobin(RoundRobin::new(candidates))
+            }
+            Method::LeastConnections | Method::RandomOfTwo => {
+                Picker::LeastConnections(LeastConnections::new(candidates))
+            }
         }
     }
 
@@ -94,10 +109,42 @@ mod tests {
         let standings = rows.map(|(admission, healthy, _)| Standing {
             weight: 1,
             admission,
+            tier: Tier::First,
             healthy,
         });
         let got: Vec<usize> = candidates(standings).iter().map(|c| c.place).collect();
         assert_eq!(got, wanted);
+    }
+
+    /// (tier, healthy) of each server -> places that get work.
+    #[test]
+    fn only_the_first_tier_with_anybody_well_gets_work() {
+        use Tier::{First, LastResort, Standby};
+        type Row = (&'static [(Tier, bool)], &'static [usize]);
+        let rows: &[Row] = &[
+            (&[(First, true), (Standby, true), (LastResort, true)], &[0]),
+            (&[(First, false), (Standby, true), (LastResort, true)], &[1]),
+            (
+                &[(First, false), (Standby, false), (LastResort, true)],
+                &[2],
+            ),
+            (&[(Standby, true), (First, true), (First, true)], &[1, 2]),
+            (
+                &[(Standby, true), (Standby, false), (Standby, true)],
+                &[0, 2],
+            ),
+            (&[(LastResort, false), (First, false)], &[]),
+        ];
+        for (servers, wanted) in rows {
+            let standings = servers.iter().map(|&(tier, healthy)| Standing {
+                weight: 1,
+                admission: Admission::Ready,
+                tier,
+                healthy,
+            });
+            let got: Vec<usize> = candidates(standings).iter().map(|c| c.place).collect();
+            assert_eq!(got, *wanted, "{servers:?}");
+        }
     }
 
     #[test]
@@ -105,6 +152,7 @@ mod tests {
         let server = Standing {
             weight: 0,
             admission: Admission::Ready,
+            tier: Tier::First,
             healthy: true,
         };
         assert_eq!(

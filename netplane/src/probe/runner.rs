@@ -239,8 +239,7 @@ impl Runner {
             Outcome::Pass(_) => entry.tally.count(true, thresholds),
             Outcome::Fail(_) => entry.tally.count(false, thresholds),
             Outcome::Inconclusive(trouble) => {
-                let (farm, server) = (&key.farm, &key.server);
-                tracing::debug!(%farm, %server, %trouble, "probe tells nothing");
+                tracing::debug!(check = %key, %trouble, "probe tells nothing");
                 None
             }
         };
@@ -281,7 +280,7 @@ impl Runner {
             .verdicts
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         tracing::info!(
-            farm = %key.farm, server = %key.server, service = %key.service, ?health, reason,
+            check = %key, ?health, reason,
             "health changed"
         );
         // The loop hands it on as soon as there is room; a newer one takes an older one's place.

@@ -282,7 +282,7 @@ async fn no_probe_leaves_from_a_vip() {
 }
 
 fn key(server: &str) -> ProbeKey {
-    ProbeKey {
+    ProbeKey::Server {
         farm: "shop".into(),
         server: server.into(),
         service: "web".into(),
@@ -298,6 +298,7 @@ fn plan(target: SocketAddr, remembered: Health) -> ProbePlan {
         fall: 2,
         rise: 2,
         remembered,
+        asked: 0,
     }
 }
 

@@ -15,7 +15,7 @@ use super::worker::Worker;
 use super::{ServiceWish, counters};
 use crate::balance::{Candidate, Picker, Standing, candidates};
 use crate::http::refusal::{Failure, Refusal};
-use crate::plan::{Limits, ServerPlan, ServiceKey, ServicePlan};
+use crate::plan::{Footing, Limits, ServerPlan, ServiceKey, ServicePlan};
 
 /// Idle connections kept to one server by one runtime: more than its usual concurrency is waste.
 const IDLE_MAX: usize = 128;
@@ -46,7 +46,7 @@ pub(crate) struct Service {
 pub(crate) struct Server {
     pub(crate) name: Arc<str>,
     pub(crate) address: SocketAddr,
-    plan: Cell<Standing>,
+    plan: Cell<ServerPlan>,
     idle: RefCell<VecDeque<Idle>>,
     counters: Arc<ServerCounters>,
     runtime: usize,
@@ -91,7 +91,7 @@ impl Service {
                 Some(server) => server.clone(),
                 None => self.server(name, plan, wish),
             };
-            server.plan.set(standing(plan));
+            server.plan.set(*plan);
             servers.push(server);
         }
         for gone in old
@@ -113,7 +113,7 @@ impl Service {
         Rc::new(Server {
             name: name.clone(),
             address: plan.address,
-            plan: Cell::new(standing(plan)),
+            plan: Cell::new(*plan),
             idle: RefCell::default(),
             counters: counters.unwrap_or_else(|| Arc::new(ServerCounters::new(runtime + 1))),
             runtime,
@@ -129,17 +129,20 @@ impl Service {
         let plan = self.plan.borrow();
         let servers = self.servers.borrow();
         let able = candidates(servers.iter().map(|server| {
-            let Standing {
-                weight,
-                admission,
-                healthy,
-            } = server.plan.get();
+            let ordered = server.plan.get();
             let (farm, service) = (&self.key.farm, &self.key.service);
-            let healthy = verdicts.healthy(farm, service, &server.name, plan.shared_fate, healthy);
             Standing {
-                weight,
-                admission,
-                healthy,
+                weight: ordered.weight,
+                admission: ordered.admission,
+                tier: ordered.tier,
+                healthy: match ordered.footing {
+                    Footing::Checked { healthy } => {
+                        let fate = plan.shared_fate;
+                        verdicts.healthy(farm, service, &server.name, fate, healthy)
+                    }
+                    Footing::Kept => true,
+                    Footing::Removed => false,
+                },
             }
         }));
         for (place, server) in servers.iter().enumerate() {
@@ -222,14 +225,6 @@ fn host(listen: SocketAddr) -> String {
         (SocketAddr::V4(_), 80) => listen.ip().to_string(),
         (SocketAddr::V6(_), 80) => format!("[{}]", listen.ip()),
         (SocketAddr::V4(_) | SocketAddr::V6(_), _) => listen.to_string(),
-    }
-}
-
-fn standing(plan: &ServerPlan) -> Standing {
-    Standing {
-        weight: plan.weight,
-        admission: plan.admission,
-        healthy: plan.healthy,
     }
 }
 

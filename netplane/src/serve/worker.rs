@@ -180,6 +180,10 @@ impl Worker {
                 let _while_it_lives = (listed, open);
                 tcp::serve(service, peer, client).await;
             }),
+            ServiceKind::Ftp(_) => {
+                turn_away(peer, plan.kind);
+                return;
+            }
         };
         let connection = Connection {
             ip: plan.listen.ip(),
@@ -197,7 +201,7 @@ impl Worker {
 /// Tells a client that there is no room, as well as one can without waiting.
 fn turn_away(peer: Peer, kind: ServiceKind) {
     match kind {
-        ServiceKind::Tcp => peer.reset_on_close(),
+        ServiceKind::Tcp | ServiceKind::Ftp(_) => peer.reset_on_close(),
         ServiceKind::Http => {
             let mut out = Vec::new();
             let reason = Refusal::Full;

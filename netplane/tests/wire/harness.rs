@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use farmux_netplane::plan::{
-    Admission, Limits, Method, ServerPlan, ServiceKey, ServiceKind, ServicePlan,
-};
+use farmux_netplane::plan::{Limits, ServerPlan, ServiceKey, ServiceKind, ServicePlan};
 use farmux_netplane::serve::{ServiceCounts, Serving};
 
 /// No step of a test takes longer on a busy machine.
@@ -42,17 +40,15 @@ impl Wire {
 
     /// One runtime, so that turns are exact.
     pub(crate) fn start(kind: ServiceKind, limits: Limits, servers: &[SocketAddr]) -> Wire {
-        let servers = servers
-            .iter()
-            .enumerate()
-            .map(|(place, address)| (format!("s{}", place + 1).into(), server(*address)));
+        let servers = servers.iter().enumerate().map(|(place, address)| {
+            (
+                format!("s{}", place + 1).into(),
+                ServerPlan::plain(*address),
+            )
+        });
         let plan = ServicePlan {
-            listen: free_address(),
-            kind,
-            method: Method::RoundRobin,
-            limits,
-            shared_fate: true,
             servers: servers.collect(),
+            ..ServicePlan::plain(free_address(), kind, limits)
         };
         let serving = Serving::start(NonZeroUsize::MIN).expect("threads are to be had");
         let wire = Wire {
@@ -110,15 +106,6 @@ pub(crate) fn key() -> ServiceKey {
     ServiceKey {
         farm: "shop".into(),
         service: "web".into(),
-    }
-}
-
-pub(crate) fn server(address: SocketAddr) -> ServerPlan {
-    ServerPlan {
-        address,
-        weight: 1,
-        admission: Admission::Ready,
-        healthy: true,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use farmux_netplane::plan::{Limits, ServiceKind};
+use farmux_netplane::plan::{Footing, Limits, ServiceKind};
 
 use crate::harness::{CALM, GET, GET_CLOSE, OK, Origin, Wire, free_address};
 
@@ -155,7 +155,7 @@ fn no_server_left_is_a_503_at_once() {
         .sum();
     assert_eq!(tried, 2, "not all the farm");
     for name in ["s1", "s2", "s3"] {
-        wire.server(name).healthy = false;
+        wire.server(name).footing = Footing::Checked { healthy: false };
     }
     wire.apply();
     wire.until("it is applied", |_| {

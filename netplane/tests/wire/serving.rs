@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use farmux_netplane::plan::{Admission, Health, Method, ProbeKey};
+use farmux_netplane::plan::{Admission, Health, Method, ProbeKey, ServerPlan};
 
-use crate::harness::{GET, GET_CLOSE, OK, Origin, PATIENCE, Wire, field, free_address, server};
+use crate::harness::{GET, GET_CLOSE, OK, Origin, PATIENCE, Wire, field, free_address};
 
 fn ask(wire: &Wire) -> String {
     wire.ask(GET_CLOSE)
@@ -72,7 +72,7 @@ fn least_connections_avoids_who_is_busy() {
 fn own_verdicts_are_obeyed_at_once() {
     let origins = [Origin::named("s1"), Origin::named("s2")];
     let wire = Wire::http(&origins.each_ref().map(|origin| origin.address));
-    let probe = |server: &str| ProbeKey {
+    let probe = |server: &str| ProbeKey::Server {
         farm: "shop".into(),
         server: server.into(),
         service: "web".into(),
@@ -182,7 +182,7 @@ fn connections_survive_plans_and_counters_go_on() {
     wire.plan.servers.clear();
     wire.plan
         .servers
-        .insert("s2".into(), server(origins[1].address));
+        .insert("s2".into(), ServerPlan::plain(origins[1].address));
     wire.apply();
     wire.until("the new server is there", |counts| {
         counts.servers.contains_key("s2")

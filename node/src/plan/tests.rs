@@ -337,10 +337,10 @@ fn servers_carry_weight_port_order_and_health() {
         found.expect("it is served").1
     };
     let planned = |address: ([u8; 4], u16), weight, admission, healthy| ServerPlan {
-        address: address.into(),
         weight,
         admission,
-        healthy,
+        footing: Footing::Checked { healthy },
+        ..ServerPlan::plain(address.into())
     };
     let web = find("shop/web");
     assert_eq!(
@@ -361,7 +361,7 @@ fn servers_carry_weight_port_order_and_health() {
         planned(([10, 0, 0, 21], 8080), 2, Admission::Ready, true)
     );
     assert!(
-        !raw.servers["s2"].healthy,
+        raw.servers["s2"].footing == Footing::Checked { healthy: false },
         "without a check of its own it shares web's fate"
     );
     assert!(!find("wiki/web").shared_fate);
@@ -371,7 +371,8 @@ fn servers_carry_weight_port_order_and_health() {
     assert!(
         plan.services
             .values()
-            .all(|service| service.servers.values().all(|s| !s.healthy))
+            .flat_map(|service| service.servers.values())
+            .all(|server| server.footing == Footing::Checked { healthy: false })
     );
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
-use farmux_netplane::plan::Health as Seen;
+use farmux_netplane::plan::{Health as Seen, ProbeKey};
 use farmux_netplane::probe::Verdict;
 use farmux_raft::id::UnixMillis;
 use farmux_raft::state::{
@@ -146,10 +146,18 @@ fn probed<'a>(state: &'a State, key: &CheckKey) -> Option<&'a Farm> {
 }
 
 fn change_of(verdict: &Verdict) -> Option<HealthChange> {
+    let ProbeKey::Server {
+        farm,
+        server,
+        service,
+    } = &verdict.key
+    else {
+        return None;
+    };
     let check = CheckKey {
-        farm: verdict.key.farm.parse().ok()?,
-        server: verdict.key.server.parse().ok()?,
-        service: verdict.key.service.parse().ok()?,
+        farm: farm.parse().ok()?,
+        server: server.parse().ok()?,
+        service: service.parse().ok()?,
     };
     let health = match verdict.health {
         Seen::Unknown => Health::Unknown,
@@ -183,7 +191,6 @@ const OWED_MAX: usize = 5_000;
 mod tests {
     use super::*;
     use crate::pager::testing::{self, TERM, apply, check};
-    use farmux_netplane::plan::ProbeKey;
     use farmux_raft::id::{Ballot, NodeId};
 
     fn owner(_: &Farm) -> Option<Authority> {
@@ -201,7 +208,7 @@ mod tests {
     }
 
     fn verdict(server: &str, health: Seen, at_ms: u64) -> Verdict {
-        let key = ProbeKey {
+        let key = ProbeKey::Server {
             farm: "shop".into(),
             server: server.into(),
             service: "web".into(),

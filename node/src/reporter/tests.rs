@@ -35,7 +35,7 @@ impl Proposer for Log {
 }
 
 fn verdict(server: &str, health: Seen) -> Verdict {
-    let key = ProbeKey {
+    let key = ProbeKey::Server {
         farm: "shop".into(),
         server: server.into(),
         service: "web".into(),

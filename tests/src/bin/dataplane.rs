@@ -25,25 +25,24 @@ fn main() -> anyhow::Result<()> {
     let [runtimes, listen, kind, method, servers @ ..] = &words[..] else {
         bail!("usage: dataplane RUNTIMES LISTEN KIND METHOD ADDRESS[*WEIGHT]…");
     };
+    let kind = match kind.as_str() {
+        "http" => ServiceKind::Http,
+        "tcp" => ServiceKind::Tcp,
+        other => bail!("no kind of service: {other}"),
+    };
+    let listen = listen.parse().context("LISTEN is no address")?;
     let plan = ServicePlan {
-        listen: listen.parse().context("LISTEN is no address")?,
-        kind: match kind.as_str() {
-            "http" => ServiceKind::Http,
-            "tcp" => ServiceKind::Tcp,
-            other => bail!("no kind of service: {other}"),
-        },
         method: match method.as_str() {
             "round-robin" => Method::RoundRobin,
             "least-connections" => Method::LeastConnections,
             other => bail!("no method: {other}"),
         },
-        limits: LIMITS,
-        shared_fate: true,
         servers: servers
             .iter()
             .enumerate()
             .map(server)
             .collect::<anyhow::Result<_>>()?,
+        ..ServicePlan::plain(listen, kind, LIMITS)
     };
     let serving = Serving::start(runtimes.parse::<NonZeroUsize>().context("RUNTIMES")?)?;
     let key = ServiceKey {
@@ -59,14 +58,14 @@ fn main() -> anyhow::Result<()> {
 fn server((place, word): (usize, &String)) -> anyhow::Result<(std::sync::Arc<str>, ServerPlan)> {
     let (address, weight) = word.split_once('*').unwrap_or((word, "1"));
     let plan = ServerPlan {
-        address: address
-            .parse()
-            .with_context(|| format!("no address: {address}"))?,
         weight: weight
             .parse()
             .with_context(|| format!("no weight: {weight}"))?,
-        admission: Admission::Ready,
-        healthy: true,
+        ..ServerPlan::plain(
+            address
+                .parse()
+                .with_context(|| format!("no address: {address}"))?,
+        )
     };
     Ok((format!("s{}", place + 1).into(), plan))
 }
