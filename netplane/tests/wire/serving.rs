@@ -179,6 +179,9 @@ fn connections_survive_plans_and_counters_go_on() {
     let mut client = wire.connect();
     client.send(GET);
     assert_eq!(client.message().1, "s1");
+    wire.until("s1 has nothing left in hand", |counts| {
+        counts.servers["s1"].active == 0
+    });
     wire.plan.servers.clear();
     wire.plan
         .servers
@@ -193,7 +196,7 @@ fn connections_survive_plans_and_counters_go_on() {
     assert!(wire.counts().requests >= 3);
     assert!(
         !wire.counts().servers.contains_key("s1"),
-        "it has nothing left in hand"
+        "it had nothing in hand when it left"
     );
 
     let old = wire.address;

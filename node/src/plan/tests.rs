@@ -274,7 +274,7 @@ fn who_probes_a_farm_and_by_what_right() {
             .plan(&state)
             .probes
             .keys()
-            .any(|key| &*key.farm == "shop");
+            .any(|key| key.to_string().starts_with("shop/"));
         assert_eq!(
             probed,
             wanted.is_some(),
@@ -386,10 +386,7 @@ fn probes_go_where_the_server_answers_and_on_from_what_is_known() {
     let [(key, probe)] = probes.as_slice() else {
         panic!("one check of one server is left: {probes:?}");
     };
-    assert_eq!(
-        [&*key.farm, &*key.server, &*key.service],
-        ["shop", "s1", "web"]
-    );
+    assert_eq!(key.to_string(), "shop/s1/web");
     assert_eq!(probe.target, ([10, 0, 0, 21], 8081).into());
     assert_eq!(probe.remembered, Health::Down);
     assert_eq!((probe.interval.as_secs(), probe.timeout.as_secs()), (2, 1));
