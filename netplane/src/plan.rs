@@ -354,6 +354,51 @@ pub enum ProbeKind {
         /// Text that must stand in the first 64 KiB of the body.
         text: Option<Arc<str>>,
     },
+    /// Logs in to an FTP server and has it send something over a passive data connection.
+    Ftp {
+        /// Whom it logs in as.
+        user: Arc<str>,
+        /// The password.
+        password: Hidden,
+        /// The file that is fetched; without one the folder after login is listed.
+        fetch: Option<Arc<str>>,
+    },
+    /// Calls the null procedure of an NFS server; never mounts anything.
+    Nfs {
+        /// What carries the call.
+        transport: NfsTransport,
+        /// The version of NFS asked for: 3 or 4.
+        version: u32,
+        /// Whether the target's port is the portmapper's (111), which is asked for the port of
+        /// NFS; else it is that of NFS itself (2049).
+        portmapper: bool,
+    },
+    /// Runs a program of this machine, by the conventions of Nagios plugins.
+    Exec {
+        /// The name of a file within the folder that `node.toml` names.
+        command: Arc<str>,
+        /// What it is given.
+        arguments: Arc<[Arc<str>]>,
+    },
+}
+
+/// A secret: written to a server, never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub Arc<str>);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// What carries a call to an NFS server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NfsTransport {
+    /// One connection.
+    Tcp,
+    /// Datagrams, sent again where no answer comes.
+    Udp,
 }
 
 /// What probes say of a server.

@@ -10,17 +10,18 @@
 //! Every VIP bug can be found here: nothing else decides what a machine shows.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use farmux_netplane::plan::{
-    Admission, Footing, Health, Limits, Method, Plan, ProbeKey, ProbeKind, ProbePlan, ServerPlan,
-    ServiceKey, ServiceKind, ServicePlan, Tier, VipPlan,
+    Admission, Footing, FtpPlan, FtpTls, Health, Hidden, LastResortPage, Limits, Method,
+    NfsTransport, Persistence, Plan, PortRange, ProbeKey, ProbeKind, ProbePlan, ProxyPlan,
+    ProxyVersion, Queue, ServerPlan, ServiceKey, ServiceKind, ServicePlan, Tier, VipPlan,
 };
 use farmux_raft::id::{Ballot, FarmName, NetworkName, NodeId, ServerName, ServiceName, VipName};
 use farmux_raft::state::{
-    self, AdminState, Authority, Check, CheckKey, CheckKind, Farm, Fate, NodeRole, Server,
-    ServerRole, State,
+    self, AdminState, Authority, CheckKey, CheckKind, Farm, Fate, NodeRole, Server, ServerRole,
+    Service, State, Sway,
 };
 
 /// Where this machine stands, as far as the log does not say it.
@@ -58,20 +59,35 @@ pub fn plan(state: &State, stand: &Standpoint<'_>) -> Plan {
             plan.services.extend(services(state, name, farm));
         }
     }
-    for (name, farm) in &config.farms {
-        if authority(stand, farm).is_some() {
-            plan.probes.extend(probes(state, name, farm));
+    let questions = state.questions();
+    for member in config.members() {
+        for key in config.checks_of(&member) {
+            if authority(stand, state, &key).is_some() {
+                let asked = questions.get(&key).copied().unwrap_or(0);
+                let planned = probe_plan(state, &key, asked);
+                plan.probes
+                    .extend(planned.map(|planned| (probe_key(&key), planned)));
+            }
         }
     }
     plan
 }
 
-/// By what right this machine probes a farm and reports its health; `None`: it does neither.
+/// By what right this machine makes a check and reports it; `None`: it does neither.
 ///
 /// The owner of the farm's VIP probes it; when nobody owns the VIP, the leader, witness or not.
+/// Watches are the leader's.
 ///
 /// **Source**: `vip-protocol.md`, section 9.
-pub fn authority(stand: &Standpoint<'_>, farm: &Farm) -> Option<Authority> {
+pub fn authority(stand: &Standpoint<'_>, state: &State, check: &CheckKey) -> Option<Authority> {
+    let leader = stand.leads.map(|term| Authority::Leader {
+        term,
+        node: stand.me,
+    });
+    let farm = match check {
+        CheckKey::Watch(_) => return leader,
+        CheckKey::Server { farm, .. } => state.config.farms.get(farm)?,
+    };
     if let Some(ballot) = stand.held.get(&farm.vip) {
         return (stand.role == NodeRole::Balancer).then_some(Authority::Owner(*ballot));
     }
@@ -80,12 +96,9 @@ pub fn authority(stand: &Standpoint<'_>, farm: &Farm) -> Option<Authority> {
         .seen
         .get(&farm.vip)
         .filter(|(owner, _)| *owner != stand.me);
-    match (owner, stand.leads) {
-        (None, Some(term)) => Some(Authority::Leader {
-            term,
-            node: stand.me,
-        }),
-        (Some(_), _) | (None, None) => None,
+    match owner {
+        None => leader,
+        Some(_) => None,
     }
 }
 
@@ -107,28 +120,72 @@ fn services<'a>(
             let planned = server_plan(state, name, farm, (server_name, server), service_name)?;
             Some((server_name.shared(), planned))
         });
-        let listen = (vip.address, service.port.get()).into();
-        let kind = match service.kind {
-            state::ServiceKind::Tcp => ServiceKind::Tcp,
-            state::ServiceKind::Http => ServiceKind::Http,
-        };
-        let limits = Limits {
-            connect: service.limits.connect,
-            header: service.limits.header,
-            idle: service.limits.idle,
-            total: service.limits.total,
-        };
         let planned = ServicePlan {
-            method: match farm.method {
-                state::Method::RoundRobin => Method::RoundRobin,
-                state::Method::LeastConnections => Method::LeastConnections,
-            },
-            shared_fate: farm.fate == Fate::Shared,
             servers: servers.collect(),
-            ..ServicePlan::plain(listen, kind, limits)
+            ..service_plan(farm, service, vip.address)
         };
         (key, planned)
     })
+}
+
+/// A service without its servers.
+fn service_plan(farm: &Farm, service: &Service, vip: IpAddr) -> ServicePlan {
+    let limits = Limits {
+        connect: service.limits.connect,
+        header: service.limits.header,
+        idle: service.limits.idle,
+        total: service.limits.total,
+    };
+    let kind = match service.kind {
+        state::ServiceKind::Tcp => ServiceKind::Tcp,
+        state::ServiceKind::Http => ServiceKind::Http,
+        state::ServiceKind::Ftp(ftp) => ServiceKind::Ftp(FtpPlan {
+            data_ports: port_range(ftp.data_ports),
+            tls: match ftp.tls {
+                state::FtpTls::Refuse => FtpTls::Refuse,
+                state::FtpTls::Pass => FtpTls::Pass,
+            },
+        }),
+    };
+    ServicePlan {
+        method: match farm.method {
+            state::Method::RoundRobin => Method::RoundRobin,
+            state::Method::LeastConnections => Method::LeastConnections,
+            state::Method::SourceHash => Method::SourceHash,
+            state::Method::RandomOfTwo => Method::RandomOfTwo,
+        },
+        shared_fate: farm.fate == Fate::Shared,
+        persistence: farm.persistence.map(|persistence| Persistence {
+            prefix_v4: persistence.prefix_v4,
+            prefix_v6: persistence.prefix_v6,
+            timeout: persistence.timeout,
+        }),
+        slow_start: farm.slow_start,
+        max_connections: service.max_connections,
+        queue: Queue {
+            length: service.queue.length,
+            timeout: service.queue.timeout,
+        },
+        proxy: ProxyPlan {
+            send: service.send_proxy.map(|version| match version {
+                state::ProxyVersion::V1 => ProxyVersion::V1,
+                state::ProxyVersion::V2 => ProxyVersion::V2,
+            }),
+            accept_from: service.accept_proxy.iter().copied().collect(),
+        },
+        last_resort: farm.last_resort.as_ref().map(|page| LastResortPage {
+            status: page.status,
+            body: Arc::from(page.body.as_str()),
+        }),
+        ..ServicePlan::plain((vip, service.port.get()).into(), kind, limits)
+    }
+}
+
+fn port_range(range: state::PortRange) -> PortRange {
+    PortRange {
+        first: range.first,
+        last: range.last,
+    }
 }
 
 fn server_plan(
@@ -146,48 +203,60 @@ fn server_plan(
             AdminState::Drain => Admission::Drain,
             AdminState::Maintenance => Admission::Maintenance,
         },
-        footing: Footing::Checked {
-            healthy: state.service_health(name, server_name, service) == state::Health::Up,
+        footing: match state.sway(name, server_name) {
+            Sway::Kept => Footing::Kept,
+            Sway::Removed => Footing::Removed,
+            Sway::None => Footing::Checked {
+                healthy: state.service_health(name, server_name, service) == state::Health::Up,
+            },
         },
-        tier: match server.role {
-            ServerRole::Favorite => Tier::First,
+        tier: match state.role_now(name, server_name)? {
+            ServerRole::Favorite | ServerRole::Active => Tier::First,
+            ServerRole::Standby => Tier::Standby,
+            ServerRole::LastResort => Tier::LastResort,
         },
-        max_connections: None,
-        data_ports: None,
-    })
-}
-
-fn probes<'a>(
-    state: &'a State,
-    name: &'a FarmName,
-    farm: &'a Farm,
-) -> impl Iterator<Item = (ProbeKey, ProbePlan)> + 'a {
-    let servers = farm.servers.iter();
-    let probed = servers.filter(|(_, server)| server.admin != AdminState::Maintenance);
-    probed.flat_map(move |(server, _)| {
-        farm.checks().filter_map(move |(service, check)| {
-            let key = CheckKey {
-                farm: name.clone(),
-                server: server.clone(),
-                service: service.clone(),
-            };
-            Some((probe_key(&key), probe_plan(state, farm, &key, check)?))
-        })
+        max_connections: server.max_connections,
+        data_ports: server.data_ports.map(port_range),
     })
 }
 
 /// The wire's name for a check.
 pub fn probe_key(key: &CheckKey) -> ProbeKey {
-    ProbeKey::Server {
-        farm: key.farm.shared(),
-        server: key.server.shared(),
-        service: key.service.shared(),
+    match key {
+        CheckKey::Server {
+            farm,
+            server,
+            service,
+        } => ProbeKey::Server {
+            farm: farm.shared(),
+            server: server.shared(),
+            service: service.shared(),
+        },
+        CheckKey::Watch(watch) => ProbeKey::Watch(watch.shared()),
     }
 }
 
-fn probe_plan(state: &State, farm: &Farm, key: &CheckKey, check: &Check) -> Option<ProbePlan> {
-    let target = farm.target(&key.server, &key.service)?;
-    let kind = match &check.kind {
+fn probe_plan(state: &State, key: &CheckKey, asked: u64) -> Option<ProbePlan> {
+    let target = state.config.target(key)?;
+    let check = state.config.check(key)?;
+    Some(ProbePlan {
+        target,
+        kind: probe_kind(&check.kind, target),
+        interval: check.interval,
+        timeout: check.timeout,
+        fall: check.fall.get(),
+        rise: check.rise.get(),
+        remembered: match state.check_health(key) {
+            state::Health::Unknown => Health::Unknown,
+            state::Health::Up => Health::Up,
+            state::Health::Down => Health::Down,
+        },
+        asked,
+    })
+}
+
+fn probe_kind(kind: &CheckKind, target: SocketAddr) -> ProbeKind {
+    match kind {
         CheckKind::Tcp => ProbeKind::Tcp,
         CheckKind::Http(http) => ProbeKind::Http {
             path: Arc::from(http.path.as_str()),
@@ -198,21 +267,28 @@ fn probe_plan(state: &State, farm: &Farm, key: &CheckKey, check: &Check) -> Opti
             status: http.status,
             text: http.text.as_deref().map(Arc::from),
         },
-    };
-    Some(ProbePlan {
-        target,
-        kind,
-        interval: check.interval,
-        timeout: check.timeout,
-        fall: check.fall.get(),
-        rise: check.rise.get(),
-        remembered: match state.check_health(key) {
-            state::Health::Unknown => Health::Unknown,
-            state::Health::Up => Health::Up,
-            state::Health::Down => Health::Down,
+        CheckKind::Ftp(ftp) => ProbeKind::Ftp {
+            user: Arc::from(ftp.user.as_str()),
+            password: Hidden(Arc::from(ftp.password.reveal())),
+            fetch: ftp.fetch.as_deref().map(Arc::from),
         },
-        asked: 0,
-    })
+        CheckKind::Nfs(nfs) => ProbeKind::Nfs {
+            transport: match nfs.transport {
+                state::NfsTransport::Tcp => NfsTransport::Tcp,
+                state::NfsTransport::Udp => NfsTransport::Udp,
+            },
+            version: nfs.version,
+            portmapper: nfs.portmapper,
+        },
+        CheckKind::Exec(exec) => ProbeKind::Exec {
+            command: Arc::from(exec.command.as_str()),
+            arguments: exec
+                .arguments
+                .iter()
+                .map(|word| Arc::from(word.as_str()))
+                .collect(),
+        },
+    }
 }
 
 /// A server's address as a Host field; the port of http itself is left out (RFC 9110, 4.2.3).

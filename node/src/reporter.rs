@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use farmux_netplane::probe::Verdict;
 use farmux_raft::consensus::BoxFuture;
-use farmux_raft::state::{Applied, Authority, Farm, Page, State};
+use farmux_raft::state::{Applied, Authority, CheckKey, Page, State};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
@@ -23,8 +23,8 @@ use crate::daemon::proposal;
 use crate::pager::{LocalPage, LocalPages, NotDecided, Proposer};
 use book::Book;
 
-/// By what right this node reports a farm's health now, if by any: [`crate::plan::authority`].
-pub type Right = Box<dyn Fn(&Farm) -> Option<Authority> + Send>;
+/// By what right this node reports a check now, if by any: [`crate::plan::authority`].
+pub type Right = Box<dyn Fn(&State, &CheckKey) -> Option<Authority> + Send>;
 
 /// What the reporter needs.
 pub struct ReporterParts {

@@ -212,6 +212,8 @@ names! {
     ServiceName;
     /// A server within its farm.
     ServerName;
+    /// Something that is watched, not balanced.
+    WatchName;
     /// Somebody who is paged.
     ContactName;
     /// An administrator, as a certificate names them.

@@ -135,6 +135,9 @@ pub enum LocalTrouble {
     /// Every address that the probe could leave from is a VIP.
     #[error("this node could not probe: no own address leads there")]
     NoOwnAddress,
+    /// This build does not know that kind of check.
+    #[error("this node cannot make this kind of check")]
+    NotYet,
 }
 
 impl fmt::Display for Outcome {

@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::answer::Expected;
 use super::connect::Budget;
-use super::outcome::Outcome;
+use super::outcome::{LocalTrouble, Outcome};
 use super::schedule::Schedule;
 use super::verdict::{Tally, Thresholds};
 use super::{Counters, ProbeResult, Results, Verdict, Wish, http, tcp};
@@ -301,6 +301,9 @@ async fn probe_once(key: ProbeKey, number: u64, plan: ProbePlan, origin: Arc<Ori
         } => {
             let expected = Expected { status, text };
             http::probe(plan.target, &path, &host, expected, &origin, &budget).await
+        }
+        ProbeKind::Ftp { .. } | ProbeKind::Nfs { .. } | ProbeKind::Exec { .. } => {
+            Outcome::Inconclusive(LocalTrouble::NotYet)
         }
     };
     Ended {

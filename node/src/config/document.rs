@@ -22,6 +22,8 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) farm: Vec<FarmTable>,
     #[serde(default)]
+    pub(super) watch: Vec<WatchTable>,
+    #[serde(default)]
     pub(super) contact: Vec<ContactTable>,
 }
 
@@ -44,14 +46,51 @@ pub(super) struct VipTable {
 pub(super) struct FarmTable {
     pub(super) name: Word,
     pub(super) vip: Word,
-    /// `round-robin`, the default, or `least-connections`.
+    /// `round-robin`, the default, `least-connections`, `source-hash` or `random-of-two`.
     pub(super) method: Option<Word>,
     /// `shared`, the default, or `each`.
     pub(super) fate: Option<Word>,
+    /// None by default.
+    pub(super) persistence: Option<PersistenceTable>,
+    /// Up to 1 h; 0s, that is none, by default.
+    pub(super) slow_start: Option<Word>,
+    /// None by default.
+    pub(super) last_resort: Option<LastResortTable>,
+    /// 0, that is never, by default.
+    pub(super) degraded_below: Option<Number>,
+    /// From 1, the default.
+    pub(super) down_below: Option<Number>,
+    /// Watches, or servers as `farm/server`.
+    #[serde(default)]
+    pub(super) depends_on: Vec<Word>,
+    /// `keep`, the default, or `remove`.
+    pub(super) on_parent_down: Option<Word>,
     #[serde(default)]
     pub(super) service: Vec<ServiceTable>,
     #[serde(default)]
     pub(super) server: Vec<ServerTable>,
+}
+
+/// `persistence = { … }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PersistenceTable {
+    /// 8 to 32, the default.
+    pub(super) prefix_v4: Option<Number>,
+    /// 16 to 128; 64 by default.
+    pub(super) prefix_v6: Option<Number>,
+    /// 1 s to a day; 30 min by default.
+    pub(super) timeout: Option<Word>,
+}
+
+/// `last_resort = { … }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LastResortTable {
+    /// 200 to 599; 503 by default.
+    pub(super) status: Option<Number>,
+    /// HTML, up to 16 KiB.
+    pub(super) body: Word,
 }
 
 /// `[[farm.service]]`.
@@ -59,21 +98,44 @@ pub(super) struct FarmTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct ServiceTable {
     pub(super) name: Word,
-    /// `tcp` or `http`.
+    /// `tcp`, `http` or `ftp`.
     pub(super) kind: Word,
     /// 1 to 65,535.
     pub(super) port: Number,
+    /// ftp only, and needed there; as `40000-40999`.
+    pub(super) data_ports: Option<Word>,
+    /// ftp only; `refuse`, the default, or `pass`.
+    pub(super) tls: Option<Word>,
+    /// Bounded by the node's descriptors alone by default.
+    pub(super) max_connections: Option<Number>,
+    /// Where clients wait.
+    pub(super) queue: Option<QueueTable>,
+    /// `v1` or `v2`; none by default.
+    pub(super) send_proxy: Option<Word>,
+    /// Networks as `10.0.0.0/24`; none by default.
+    #[serde(default)]
+    pub(super) accept_proxy: Vec<Word>,
     /// Without one every server is taken to be up.
     pub(super) check: Option<CheckTable>,
     /// Each has a default.
     pub(super) limits: Option<LimitsTable>,
 }
 
+/// `queue = { … }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueueTable {
+    /// 0 to 100,000; 100 by default.
+    pub(super) length: Option<Number>,
+    /// 10 ms to 1 h; 5 s by default.
+    pub(super) timeout: Option<Word>,
+}
+
 /// `check = { … }`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckTable {
-    /// `tcp` or `http`.
+    /// `tcp`, `http`, `ftp`, `nfs` or `exec`.
     pub(super) kind: Word,
     /// http only; `/` by default.
     pub(super) path: Option<Word>,
@@ -83,6 +145,22 @@ pub(super) struct CheckTable {
     pub(super) status: Option<Number>,
     /// http only; nothing is looked for by default.
     pub(super) text: Option<Word>,
+    /// ftp only; `anonymous` by default.
+    pub(super) user: Option<Word>,
+    /// ftp only; `farmux@` by default.
+    pub(super) password: Option<Spanned<Password>>,
+    /// ftp only; the folder is listed by default.
+    pub(super) fetch: Option<Word>,
+    /// nfs only; `tcp`, the default, or `udp`.
+    pub(super) transport: Option<Word>,
+    /// nfs only; 3, the default, or 4.
+    pub(super) version: Option<Number>,
+    /// nfs only; whether the portmapper is asked; by default for version 3.
+    pub(super) portmapper: Option<Spanned<bool>>,
+    /// exec only; the name of a file in `exec_dir` of `node.toml`.
+    pub(super) command: Option<Word>,
+    /// exec only.
+    pub(super) arguments: Option<Spanned<Vec<String>>>,
     /// 100 ms to 1 h; 5 s by default.
     pub(super) interval: Option<Word>,
     /// 10 ms to the interval; 5 s by default, or the interval if that is shorter.
@@ -118,8 +196,31 @@ pub(super) struct ServerTable {
     pub(super) ports: BTreeMap<String, Number>,
     /// 1 to 256; 1 by default.
     pub(super) weight: Option<Number>,
-    /// `favorite`, the default.
+    /// `favorite`, the default, `active`, `standby` or `last-resort`.
     pub(super) role: Option<Word>,
+    /// For each service; unbounded by default.
+    pub(super) max_connections: Option<Number>,
+    /// Needed where an ftp service passes TLS on; as `40000-40099`.
+    pub(super) data_ports: Option<Word>,
+    /// Watches, or servers as `farm/server`.
+    #[serde(default)]
+    pub(super) depends_on: Vec<Word>,
+}
+
+/// `[[watch]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WatchTable {
+    pub(super) name: Word,
+    pub(super) address: Word,
+    /// The check's customary one by default.
+    pub(super) port: Option<Number>,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, Word>,
+    pub(super) check: CheckTable,
+    /// Watches, or servers as `farm/server`.
+    #[serde(default)]
+    pub(super) depends_on: Vec<Word>,
 }
 
 /// `[[contact]]`.

@@ -3,8 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use farmux_raft::state::{
-    Check, CheckKind, Config, Contact, Farm, Fate, Limits, Method, OnQuorumLoss, Server,
-    ServerRole, Service, ServiceKind, Vip, duration_text,
+    Check, CheckKind, Config, Contact, Farm, LastResortPage, OnQuorumLoss, Persistence, Queue,
+    Server, Service, ServiceKind, Vip, Watch, duration_text,
 };
 
 use super::relay::relay_text;
@@ -22,6 +22,9 @@ fn write(out: &mut String, config: &Config) -> fmt::Result {
     }
     for (name, farm) in &config.farms {
         write_farm(out, name.as_str(), farm)?;
+    }
+    for (name, watch) in &config.watches {
+        write_watch(out, name.as_str(), watch)?;
     }
     for (name, contact) in &config.contacts {
         write_contact(out, name.as_str(), contact)?;
@@ -50,22 +53,61 @@ fn write_vip(out: &mut String, name: &str, vip: &Vip) -> fmt::Result {
     writeln!(out, "on_quorum_loss = \"{on_quorum_loss}\"\n")
 }
 
+/// `field = ["…", "…"]`, or nothing where there is none.
+fn write_list<T: ToString>(
+    out: &mut String,
+    field: &str,
+    things: impl IntoIterator<Item = T>,
+) -> fmt::Result {
+    let words: Vec<String> = things
+        .into_iter()
+        .map(|thing| quoted(&thing.to_string()))
+        .collect();
+    match words.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "{field} = [{}]", words.join(", ")),
+    }
+}
+
 fn write_farm(out: &mut String, name: &str, farm: &Farm) -> fmt::Result {
-    let method = match farm.method {
-        Method::RoundRobin => "round-robin",
-        Method::LeastConnections => "least-connections",
-    };
-    let fate = match farm.fate {
-        Fate::Shared => "shared",
-        Fate::Each => "each",
-    };
     writeln!(
         out,
         "[[farm]]\nname = {}\nvip = \"{}\"",
         quoted(name),
         farm.vip
     )?;
-    writeln!(out, "method = \"{method}\"\nfate = \"{fate}\"\n")?;
+    writeln!(
+        out,
+        "method = \"{}\"\nfate = \"{}\"",
+        farm.method, farm.fate
+    )?;
+    if let Some(persistence) = farm.persistence {
+        let Persistence {
+            prefix_v4,
+            prefix_v6,
+            timeout,
+        } = persistence;
+        let timeout = duration_text(timeout);
+        writeln!(
+            out,
+            "persistence = {{ prefix_v4 = {prefix_v4}, prefix_v6 = {prefix_v6}, \
+             timeout = \"{timeout}\" }}"
+        )?;
+    }
+    if !farm.slow_start.is_zero() {
+        writeln!(out, "slow_start = \"{}\"", duration_text(farm.slow_start))?;
+    }
+    if let Some(LastResortPage { status, body }) = &farm.last_resort {
+        writeln!(
+            out,
+            "last_resort = {{ status = {status}, body = {} }}",
+            quoted(body)
+        )?;
+    }
+    writeln!(out, "degraded_below = {}", farm.degraded_below)?;
+    writeln!(out, "down_below = {}", farm.down_below)?;
+    write_list(out, "depends_on", &farm.depends_on)?;
+    writeln!(out, "on_parent_down = \"{}\"\n", farm.on_parent_down)?;
     for (name, service) in &farm.services {
         write_service(out, name.as_str(), service)?;
     }
@@ -76,66 +118,89 @@ fn write_farm(out: &mut String, name: &str, farm: &Farm) -> fmt::Result {
 }
 
 fn write_service(out: &mut String, name: &str, service: &Service) -> fmt::Result {
-    let kind = match service.kind {
-        ServiceKind::Tcp => "tcp",
-        ServiceKind::Http => "http",
-    };
     writeln!(out, "[[farm.service]]\nname = {}", quoted(name))?;
-    writeln!(out, "kind = \"{kind}\"\nport = {}", service.port)?;
-    if let Some(check) = &service.check {
-        writeln!(out, "check = {{ {} }}", check_words(check).join(", "))?;
+    writeln!(
+        out,
+        "kind = \"{}\"\nport = {}",
+        service.kind.word(),
+        service.port
+    )?;
+    if let ServiceKind::Ftp(ftp) = service.kind {
+        writeln!(
+            out,
+            "data_ports = \"{}\"\ntls = \"{}\"",
+            ftp.data_ports, ftp.tls
+        )?;
     }
-    let Limits {
-        connect,
-        header,
-        idle,
-        total,
-    } = service.limits;
-    let limits = [
-        ("connect", connect),
-        ("header", header),
-        ("idle", idle),
-        ("total", total),
-    ];
+    if let Some(check) = &service.check {
+        write_check(out, check)?;
+    }
+    let limits = service.limits.named();
     let limits = limits.map(|(name, limit)| format!("{name} = \"{}\"", duration_text(limit)));
-    writeln!(out, "limits = {{ {} }}\n", limits.join(", "))
+    writeln!(out, "limits = {{ {} }}", limits.join(", "))?;
+    if let Some(most) = service.max_connections {
+        writeln!(out, "max_connections = {most}")?;
+    }
+    let Queue { length, timeout } = service.queue;
+    let timeout = duration_text(timeout);
+    writeln!(
+        out,
+        "queue = {{ length = {length}, timeout = \"{timeout}\" }}"
+    )?;
+    if let Some(version) = service.send_proxy {
+        writeln!(out, "send_proxy = \"{version}\"")?;
+    }
+    write_list(out, "accept_proxy", &service.accept_proxy)?;
+    writeln!(out)
 }
 
-fn check_words(check: &Check) -> Vec<String> {
-    let mut words = match &check.kind {
-        CheckKind::Tcp => vec!["kind = \"tcp\"".to_owned()],
-        CheckKind::Http(http) => {
-            let mut words = vec![
-                "kind = \"http\"".to_owned(),
-                format!("path = {}", quoted(&http.path)),
-                format!("status = {}", http.status),
-            ];
-            words.extend(
-                http.host
-                    .iter()
-                    .map(|host| format!("host = {}", quoted(host))),
-            );
-            words.extend(
-                http.text
-                    .iter()
-                    .map(|text| format!("text = {}", quoted(text))),
-            );
-            words
-        }
-    };
+fn write_check(out: &mut String, check: &Check) -> fmt::Result {
+    let mut words = vec![format!("kind = \"{}\"", check.kind.word())];
+    words.extend(kind_words(&check.kind));
     words.extend([
         format!("interval = \"{}\"", duration_text(check.interval)),
         format!("timeout = \"{}\"", duration_text(check.timeout)),
         format!("fall = {}", check.fall),
         format!("rise = {}", check.rise),
     ]);
-    words
+    writeln!(out, "check = {{ {} }}", words.join(", "))
+}
+
+fn kind_words(kind: &CheckKind) -> Vec<String> {
+    let word = |field: &str, text: &String| format!("{field} = {}", quoted(text));
+    match kind {
+        CheckKind::Tcp => vec![],
+        CheckKind::Http(http) => {
+            let mut words = vec![
+                word("path", &http.path),
+                format!("status = {}", http.status),
+            ];
+            words.extend(http.host.iter().map(|host| word("host", host)));
+            words.extend(http.text.iter().map(|text| word("text", text)));
+            words
+        }
+        CheckKind::Ftp(ftp) => {
+            let mut words = vec![word("user", &ftp.user)];
+            words.push("password = { stored = true }".to_owned());
+            words.extend(ftp.fetch.iter().map(|fetch| word("fetch", fetch)));
+            words
+        }
+        CheckKind::Nfs(nfs) => vec![
+            format!("transport = \"{}\"", nfs.transport),
+            format!("version = {}", nfs.version),
+            format!("portmapper = {}", nfs.portmapper),
+        ],
+        CheckKind::Exec(exec) => {
+            let arguments: Vec<String> = exec.arguments.iter().map(|text| quoted(text)).collect();
+            vec![
+                word("command", &exec.command),
+                format!("arguments = [{}]", arguments.join(", ")),
+            ]
+        }
+    }
 }
 
 fn write_server(out: &mut String, name: &str, server: &Server) -> fmt::Result {
-    let role = match server.role {
-        ServerRole::Favorite => "favorite",
-    };
     writeln!(out, "[[farm.server]]\nname = {}", quoted(name))?;
     writeln!(out, "address = \"{}\"", server.address)?;
     if !server.ports.is_empty() {
@@ -145,7 +210,41 @@ fn write_server(out: &mut String, name: &str, server: &Server) -> fmt::Result {
             .collect();
         writeln!(out, "ports = {{ {} }}", ports.join(", "))?;
     }
-    writeln!(out, "weight = {}\nrole = \"{role}\"\n", server.weight)
+    writeln!(
+        out,
+        "weight = {}\nrole = \"{}\"",
+        server.weight, server.role
+    )?;
+    if let Some(most) = server.max_connections {
+        writeln!(out, "max_connections = {most}")?;
+    }
+    if let Some(ports) = server.data_ports {
+        writeln!(out, "data_ports = \"{ports}\"")?;
+    }
+    write_list(out, "depends_on", &server.depends_on)?;
+    writeln!(out)
+}
+
+fn write_watch(out: &mut String, name: &str, watch: &Watch) -> fmt::Result {
+    writeln!(
+        out,
+        "[[watch]]\nname = {}\naddress = \"{}\"",
+        quoted(name),
+        watch.address
+    )?;
+    if let Some(port) = watch.port {
+        writeln!(out, "port = {port}")?;
+    }
+    if !watch.labels.is_empty() {
+        let labels = watch.labels.iter();
+        let labels: Vec<String> = labels
+            .map(|(label, value)| format!("{} = {}", quoted(label), quoted(value)))
+            .collect();
+        writeln!(out, "labels = {{ {} }}", labels.join(", "))?;
+    }
+    write_check(out, &watch.check)?;
+    write_list(out, "depends_on", &watch.depends_on)?;
+    writeln!(out)
 }
 
 fn write_contact(out: &mut String, name: &str, contact: &Contact) -> fmt::Result {

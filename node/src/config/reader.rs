@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
-use farmux_raft::state::{FAULTS_MAX, Fault};
+use farmux_raft::state::{FAULTS_MAX, Fault, Word as Choice};
 
 use super::document::{Number, Word};
 use super::{ConfigError, parse_duration};
@@ -126,6 +126,24 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// One of the words of a choice, or its default.
+    pub(super) fn word<T: Choice>(&mut self, at: &str, word: Option<&Word>) -> Option<T> {
+        match word {
+            None => T::WORDS.first().map(|(_, default)| *default),
+            Some(word) => self.choice(at, word, T::WORDS, &[]),
+        }
+    }
+
+    /// Words that each are read alike; all of them are read, so that every fault is told.
+    pub(super) fn list<T: FromStr<Err: Display>, C: FromIterator<T>>(
+        &mut self,
+        at: &str,
+        words: &[Word],
+    ) -> Option<C> {
+        let read: Vec<Option<T>> = words.iter().map(|word| self.name(at, word)).collect();
+        read.into_iter().collect()
+    }
+
     /// One of a few words, or the default; what comes with a later version is said to.
     pub(super) fn choice<T: Copy>(
         &mut self,
@@ -173,6 +191,35 @@ impl<'a> Reader<'a> {
     pub(super) fn port(&mut self, at: &str, number: &Number) -> Option<NonZeroU16> {
         let port = self.number(at, number, 1, u16::MAX.into())?;
         NonZeroU16::new(u16::try_from(port).ok()?)
+    }
+
+    /// A number that may be absent; the state knows how much is too much.
+    pub(super) fn most(&mut self, at: &str, number: Option<&Number>) -> Option<Option<NonZeroU32>> {
+        match number {
+            None => Some(None),
+            Some(number) => Some(NonZeroU32::new(self.number(at, number, 1, u32::MAX)?)),
+        }
+    }
+
+    /// A number from zero, or its default; the state knows how much is too much.
+    pub(super) fn amount(
+        &mut self,
+        at: &str,
+        number: Option<&Number>,
+        default: u32,
+    ) -> Option<u32> {
+        match number {
+            None => Some(default),
+            Some(number) => self.number(at, number, 0, u32::MAX),
+        }
+    }
+
+    /// Bits of an address prefix, or their default; the state knows their bounds.
+    pub(super) fn bits(&mut self, at: &str, number: Option<&Number>, default: u8) -> Option<u8> {
+        match number {
+            None => Some(default),
+            Some(number) => u8::try_from(self.number(at, number, 0, u8::MAX.into())?).ok(),
+        }
     }
 
     /// An HTTP status; the state knows its bounds.

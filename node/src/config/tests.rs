@@ -1,15 +1,16 @@
 //! Documents: what they mean, what is wrong with them, and that an export means the same again.
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use farmux_raft::state::{
-    AdminState, Check, CheckKind, Config, Contact, Farm, Fate, HttpCheck, Limits, MailChannel,
-    Method, OnQuorumLoss, Relay, RelaySecurity, Secret, Server, ServerRole, Service, ServiceKind,
-    Vip,
+    AdminState, CheckKind, Config, Fate, HttpCheck, Limits, Method, ServiceKind,
 };
 use proptest::prelude::*;
+
+mod any;
+
+use any::any_config;
 
 use super::{ConfigError, export, read};
 
@@ -266,143 +267,6 @@ fn applying_a_document_leaves_orders_as_they_are() {
     let shop = current.farms.get_mut("shop").expect("it is there");
     shop.servers.get_mut("s1").expect("it is there").admin = AdminState::Drain;
     assert_eq!(read(SMALL, &current, &BTreeMap::new()), Ok(current.clone()));
-}
-
-fn any_check() -> impl Strategy<Value = Check> {
-    let text = || prop::option::of("[ -~ä\"\\\\]{1,20}");
-    let http = (
-        "/[!-\"$-~]{0,20}",
-        prop::option::of("[a-z0-9.-]{1,20}"),
-        200..600u16,
-        text(),
-    );
-    let http = http.prop_map(|(path, host, status, text)| HttpCheck {
-        path,
-        host,
-        status,
-        text,
-    });
-    let kind = prop_oneof![Just(CheckKind::Tcp), http.prop_map(CheckKind::Http)];
-    (kind, 100..3_600_000u64, 10..=100u64, 1..=100u32, 1..=100u32).prop_map(
-        |(kind, interval, timeout, fall, rise)| Check {
-            kind,
-            interval: Duration::from_millis(interval),
-            timeout: Duration::from_millis(timeout),
-            fall: NonZeroU32::new(fall).expect("not zero"),
-            rise: NonZeroU32::new(rise).expect("not zero"),
-        },
-    )
-}
-
-fn any_service(port: u16) -> impl Strategy<Value = Service> {
-    let kind = prop_oneof![Just(ServiceKind::Tcp), Just(ServiceKind::Http)];
-    let limit = || (10..=86_400_000u64).prop_map(Duration::from_millis);
-    (
-        kind,
-        prop::option::of(any_check()),
-        limit(),
-        limit(),
-        limit(),
-        limit(),
-    )
-        .prop_map(move |(kind, check, connect, header, idle, total)| Service {
-            kind,
-            port: NonZeroU16::new(port).expect("not zero"),
-            check,
-            limits: Limits {
-                connect,
-                header,
-                idle,
-                total,
-            },
-        })
-}
-
-fn any_server(n: u8) -> impl Strategy<Value = Server> {
-    let admin = prop_oneof![Just(AdminState::Ready), Just(AdminState::Drain)];
-    (1..=256u32, prop::option::of(1024..=u16::MAX), admin).prop_map(move |(weight, port, admin)| {
-        let ports = port.map(|port| ("web".parse(), NonZeroU16::new(port).expect("not zero")));
-        let ports = ports.map(|(name, port)| (name.expect("a valid name"), port));
-        Server {
-            address: [10, 0, 1, n].into(),
-            ports: ports.into_iter().collect(),
-            weight: NonZeroU32::new(weight).expect("not zero"),
-            role: ServerRole::Favorite,
-            admin,
-        }
-    })
-}
-
-fn any_contact() -> impl Strategy<Value = Contact> {
-    let security = prop_oneof![Just(RelaySecurity::Starttls), Just(RelaySecurity::Tls)];
-    let host = prop_oneof!["[a-z][a-z0-9-]{0,9}", Just("fd00::9".to_owned())];
-    let login = prop::option::of(("[!-~]{1,20}", "[ -~]{1,20}"));
-    (
-        host,
-        1..=u16::MAX,
-        security,
-        login,
-        prop::option::of("[a-z]{1,9}@x\\.example"),
-    )
-        .prop_map(|(host, port, security, login, from)| {
-            let (user, password) = login.unzip();
-            let password = password.map(Secret::new);
-            let relay = Relay {
-                host,
-                port,
-                security,
-                user,
-                password,
-            };
-            let to = vec!["ops@example.com".to_owned(), "o'b+x@example.com".to_owned()];
-            Contact {
-                mail: MailChannel { to, from, relay },
-            }
-        })
-}
-
-fn any_config() -> impl Strategy<Value = Config> {
-    let method = prop_oneof![Just(Method::RoundRobin), Just(Method::LeastConnections)];
-    let fate = prop_oneof![Just(Fate::Shared), Just(Fate::Each)];
-    let gateway = prop::option::of(Just([10, 0, 0, 1].into()));
-    let services = (any_service(80), prop::option::of(any_service(81)));
-    let servers = (any_server(1), prop::option::of(any_server(2)));
-    (
-        method,
-        fate,
-        gateway,
-        services,
-        servers,
-        prop::option::of(any_contact()),
-    )
-        .prop_map(|(method, fate, gateway, (web, api), (s1, s2), contact)| {
-            let mut services = BTreeMap::from([("web".parse().expect("a name"), web)]);
-            services.extend(api.map(|api| ("api.v2".parse().expect("a name"), api)));
-            let mut servers = BTreeMap::from([("s1".parse().expect("a name"), s1)]);
-            servers.extend(s2.map(|s2| ("2".parse().expect("a name"), s2)));
-            let vip = "front".parse().expect("a name");
-            let farm = Farm {
-                vip,
-                method,
-                fate,
-                services,
-                servers,
-            };
-            let vip = Vip {
-                address: [10, 0, 0, 100].into(),
-                network: "lan".parse().expect("a name"),
-                gateway,
-                on_quorum_loss: OnQuorumLoss::Release,
-            };
-            Config {
-                vips: BTreeMap::from([("front".parse().expect("a name"), vip)]),
-                farms: BTreeMap::from([("shop".parse().expect("a name"), farm)]),
-                contacts: contact
-                    .map(|c| ("ops".parse().expect("a name"), c))
-                    .into_iter()
-                    .collect(),
-            }
-        })
 }
 
 proptest! {

@@ -13,7 +13,7 @@ use farmux_netplane::probe::Verdict;
 use farmux_raft::consensus::{Consensus, Standing};
 use farmux_raft::id::{Ballot, NodeId, VipName};
 use farmux_raft::lease::LeaseHandle;
-use farmux_raft::state::{Authority, Farm, NodeRole, Page};
+use farmux_raft::state::{Authority, CheckKey, NodeRole, Page, State};
 use tokio::sync::{mpsc, watch};
 
 use crate::pager::{Courier, MailCourier, Messenger, MessengerParts, Pager, PagerParts, Trust};
@@ -40,8 +40,8 @@ struct Right {
 }
 
 impl Right {
-    /// By what right this node reports a farm now.
-    fn of(&self, farm: &Farm) -> Option<Authority> {
+    /// By what right this node reports a check now.
+    fn of(&self, state: &State, check: &CheckKey) -> Option<Authority> {
         let stand = Standpoint {
             me: self.me,
             role: self.role,
@@ -50,7 +50,7 @@ impl Right {
             interfaces: &BTreeMap::new(),
             leads: self.standing.borrow().leads(),
         };
-        authority(&stand, farm)
+        authority(&stand, state, check)
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn start(
     let reporter = Reporter::spawn(ReporterParts {
         state: consensus.state(),
         verdicts,
-        right: Box::new(move |farm| right.of(farm)),
+        right: Box::new(move |state, check| right.of(state, check)),
         proposer: Arc::new(consensus.clone()),
         local: local.clone(),
     });

@@ -13,10 +13,9 @@ mod messenger;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farmux_raft::id::{ContactName, FarmName, ServerName, UnixMillis};
+use farmux_raft::id::{ContactName, ServerName, UnixMillis};
 use farmux_raft::state::{
-    AdminState, CheckKey, Delivery, Farm, Health, HealthChange, Page, PageKind, State, Subject,
-    page_id,
+    Delivery, Health, HealthChange, Page, PageKind, Parent, State, Subject, page_id,
 };
 
 pub use messenger::{Messenger, MessengerParts};
@@ -33,10 +32,10 @@ pub struct LocalPage {
 /// PURE. What was said by our own word, and what has to be said now.
 #[derive(Debug, Default)]
 pub struct LocalPages {
-    said: BTreeMap<(FarmName, ServerName), Said>,
+    said: BTreeMap<Parent, Said>,
 }
 
-/// The last page by our own word about one server.
+/// The last page by our own word about one thing.
 #[derive(Debug, Clone, Copy)]
 struct Said {
     kind: PageKind,
@@ -46,7 +45,7 @@ struct Said {
 impl LocalPages {
     /// The pages that these verdicts, which the log could not take, ask for.
     ///
-    /// They are all such verdicts, not only the new ones: a server about which nothing is overdue
+    /// They are all such verdicts, not only the new ones: a thing about which nothing is overdue
     /// any more is the log's again.
     /// At most `room` at once; the others come with the next call.
     pub fn overdue(
@@ -55,14 +54,12 @@ impl LocalPages {
         overdue: &[HealthChange],
         room: usize,
     ) -> Vec<LocalPage> {
-        let servers: BTreeSet<_> = overdue
+        let members: BTreeSet<Parent> =
+            overdue.iter().map(|change| change.check.member()).collect();
+        self.said.retain(|member, _| members.contains(member));
+        let pages = members
             .iter()
-            .map(|change| (change.check.farm.clone(), change.check.server.clone()))
-            .collect();
-        self.said.retain(|server, _| servers.contains(server));
-        let pages = servers
-            .iter()
-            .filter_map(|(farm, server)| self.judge(state, overdue, farm, server));
+            .filter_map(|member| self.judge(state, overdue, member));
         pages.take(room).collect()
     }
 
@@ -70,20 +67,22 @@ impl LocalPages {
         &mut self,
         state: &State,
         overdue: &[HealthChange],
-        name: &FarmName,
-        server: &ServerName,
+        member: &Parent,
     ) -> Option<LocalPage> {
-        let farm = state.config.farms.get(name)?;
-        if farm.servers.get(server)?.admin == AdminState::Maintenance {
+        // Neither what is in maintenance nor what is gone has a check.
+        state.config.checks_of(member).next()?;
+        let seen = |other: &Parent| health(state, overdue, other);
+        let mut ancestors = state.config.ancestors_of(member).into_iter();
+        if ancestors.any(|parent| seen(&parent) == Health::Down) {
             return None;
         }
-        let subject = Subject::Server(name.clone(), server.clone());
-        let before = self.said.get(&(name.clone(), server.clone())).copied();
+        let subject = member.subject();
+        let before = self.said.get(member).copied();
         let down_before = match before {
             Some(Said { kind, .. }) => kind == PageKind::Down,
             None => state.incidents.contains_key(&subject),
         };
-        let kind = match (health(state, overdue, name, farm, server), down_before) {
+        let kind = match (seen(member), down_before) {
             (Health::Down, false) => PageKind::Down,
             (Health::Up, true) => PageKind::Up,
             (Health::Down, true) | (Health::Up, false) | (Health::Unknown, _) => return None,
@@ -92,24 +91,14 @@ impl LocalPages {
             Some(Said { transition, .. }) => transition + 1,
             None => state.transitions.next(&subject),
         };
-        self.said
-            .insert((name.clone(), server.clone()), Said { kind, transition });
-        let up = farm
-            .servers
-            .keys()
-            .filter(|server| health(state, overdue, name, farm, server) == Health::Up);
-        let left = format!("{} of {} up", up.count(), farm.servers.len());
-        page(
-            state,
-            overdue,
-            (name, server),
-            Opened {
-                subject,
-                kind,
-                transition,
-                left,
-            },
-        )
+        self.said.insert(member.clone(), Said { kind, transition });
+        let opened = Opened {
+            subject,
+            kind,
+            transition,
+            left: left(state, overdue, member),
+        };
+        page(state, overdue, member, opened)
     }
 }
 
@@ -121,10 +110,24 @@ struct Opened {
     left: String,
 }
 
+/// How many servers of its farm are up; nothing for a watch, which is alone.
+fn left(state: &State, overdue: &[HealthChange], member: &Parent) -> String {
+    let Parent::Server(name, _) = member else {
+        return String::new();
+    };
+    let servers = state.config.farms.get(name).map(|farm| &farm.servers);
+    let all: Vec<&ServerName> = servers.into_iter().flat_map(BTreeMap::keys).collect();
+    let up = all.iter().filter(|server| {
+        let other = Parent::Server(name.clone(), (**server).clone());
+        health(state, overdue, &other) == Health::Up
+    });
+    format!("{} of {} up", up.count(), all.len())
+}
+
 fn page(
     state: &State,
     overdue: &[HealthChange],
-    (farm, server): (&FarmName, &ServerName),
+    member: &Parent,
     opened: Opened,
 ) -> Option<LocalPage> {
     let Opened {
@@ -134,19 +137,17 @@ fn page(
         left,
     } = opened;
     let wanted = match kind {
-        PageKind::Down => Health::Down,
+        PageKind::Down | PageKind::Degraded => Health::Down,
         PageKind::Up | PageKind::Notice => Health::Up,
     };
-    let ours = |change: &&HealthChange| {
-        change.check.farm == *farm && change.check.server == *server && change.health == wanted
-    };
+    let ours = |change: &&HealthChange| change.check.member() == *member && change.health == wanted;
     let because = overdue
         .iter()
         .filter(ours)
         .min_by_key(|change| change.at)?
         .clone();
     let cause = match kind {
-        PageKind::Down => because.reason.clone(),
+        PageKind::Down | PageKind::Degraded => because.reason.clone(),
         PageKind::Up | PageKind::Notice => "up again".to_owned(),
     };
     let page = Page {
@@ -159,10 +160,7 @@ fn page(
         at: because.at,
         cause,
         left,
-        evidence: vec![format!(
-            "check {}: {}",
-            because.check.service, because.reason
-        )],
+        evidence: vec![format!("check {}: {}", because.check, because.reason)],
         over: None,
         deliveries: due_to_all(state),
         acknowledged: None,
@@ -208,22 +206,11 @@ pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
     })
 }
 
-/// A server as a whole, by our own verdicts where we have some, else by the log's; judged as the
-/// log judges ([`State::server_health`]).
-fn health(
-    state: &State,
-    overdue: &[HealthChange],
-    name: &FarmName,
-    farm: &Farm,
-    server: &ServerName,
-) -> Health {
+/// A thing as a whole, by our own verdicts where we have some, else by the log's; judged as the
+/// log judges ([`State::member_health`]).
+fn health(state: &State, overdue: &[HealthChange], member: &Parent) -> Health {
     let mut all = Health::Up;
-    for (service, _) in farm.checks() {
-        let key = CheckKey {
-            farm: name.clone(),
-            server: server.clone(),
-            service: service.clone(),
-        };
+    for key in state.config.checks_of(member) {
         let own = overdue
             .iter()
             .find(|change| change.check == key)

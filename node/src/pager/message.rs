@@ -35,7 +35,7 @@ pub fn page_mail(
     // What comes back answers the page that said it went away; that had the number before.
     let parent = match page.kind {
         PageKind::Up => page.transition.checked_sub(1),
-        PageKind::Down | PageKind::Notice => None,
+        PageKind::Down | PageKind::Degraded | PageKind::Notice => None,
     };
     let parent = parent.map(|before| page_id(cluster.id, &page.subject, before));
     Mail {
@@ -80,6 +80,7 @@ pub(super) fn test_mail(
 fn subject(cluster: &Cluster, page: &Page, mark: Mark<'_>) -> String {
     let word = match page.kind {
         PageKind::Down => "DOWN",
+        PageKind::Degraded => "DEGRADED",
         PageKind::Up => "UP",
         PageKind::Notice => "NOTICE",
     };
@@ -102,6 +103,7 @@ fn body(cluster: &Cluster, page: &Page, contact: &ContactName, mark: Mark<'_>) -
     let title = one_line(&page.title);
     let what = match page.kind {
         PageKind::Down => format!("{title} is DOWN."),
+        PageKind::Degraded => format!("{title} is DEGRADED: it works, with too few servers."),
         PageKind::Up => format!("{title} is UP again."),
         PageKind::Notice => format!("{title}: something to know."),
     };
@@ -151,11 +153,14 @@ fn body(cluster: &Cluster, page: &Page, contact: &ContactName, mark: Mark<'_>) -
 
 fn commands(page: &Page) -> Vec<String> {
     let mut commands = vec![match &page.subject {
-        Subject::Server(farm, _) | Subject::Farm(farm) => format!("farmux farm show {farm}"),
+        Subject::Server(farm, _) | Subject::Farm(farm) | Subject::Strength(farm) => {
+            format!("farmux farm show {farm}")
+        }
+        Subject::Watch(watch) => format!("farmux watch show {watch}"),
         Subject::Node(_) | Subject::Vip(_) | Subject::Quorum => "farmux status".to_owned(),
     }];
     commands.push(format!("farmux page show {}", page.id));
-    if page.kind == PageKind::Down {
+    if matches!(page.kind, PageKind::Down | PageKind::Degraded) {
         commands.push(format!("farmux page ack {}", page.id));
     }
     commands

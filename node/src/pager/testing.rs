@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use farmux_raft::id::{ClusterId, NodeId, RequestId, UnixMillis};
 use farmux_raft::state::{
-    AdminState, Applied, Authority, Check, CheckKey, CheckKind, Command, Contact, Farm, Fate,
-    Health, HealthChange, LeaseKey, Limits, MailChannel, Method, Node, NodeCondition, NodeRole,
-    OnQuorumLoss, Page, Proposal, Relay, RelaySecurity, Secret, Secrets, Server, ServerRole,
-    Service, ServiceKind, State, Vip,
+    Applied, Authority, Check, CheckKey, CheckKind, Command, Contact, Farm, Health, HealthChange,
+    LeaseKey, MailChannel, Node, NodeCondition, NodeRole, OnQuorumLoss, Page, Proposal, Relay,
+    RelaySecurity, Secret, Secrets, Server, Service, ServiceKind, State, Vip,
 };
 
 /// The term in which everything here happens.
@@ -82,7 +81,7 @@ pub(crate) fn change(server: &str, health: Health, reason: &str, at: u64) -> Hea
 
 /// The check of one server.
 pub(crate) fn check(server: &str) -> CheckKey {
-    CheckKey {
+    CheckKey::Server {
         farm: "shop".parse().expect("a name"),
         server: server.parse().expect("a name"),
         service: "web".parse().expect("a name"),
@@ -145,24 +144,14 @@ fn farm() -> Farm {
         rise: NonZeroU32::new(2).expect("not zero"),
     };
     let service = Service {
-        kind: ServiceKind::Http,
-        port: NonZeroU16::new(80).expect("not zero"),
         check: Some(rule),
-        limits: Limits::default(),
+        ..Service::plain(ServiceKind::Http, NonZeroU16::new(80).expect("not zero"))
     };
-    let server = |number: u8| Server {
-        address: [10, 0, 0, 20 + number].into(),
-        ports: BTreeMap::new(),
-        weight: NonZeroU32::MIN,
-        role: ServerRole::Favorite,
-        admin: AdminState::Ready,
-    };
+    let server = |number: u8| Server::plain([10, 0, 0, 20 + number].into());
     let servers = (1..=4).map(|n| (format!("s{n}").parse().expect("a name"), server(n)));
     Farm {
-        vip: "front".parse().expect("a name"),
-        method: Method::RoundRobin,
-        fate: Fate::Shared,
         services: BTreeMap::from([("web".parse().expect("a name"), service)]),
         servers: servers.collect(),
+        ..Farm::plain("front".parse().expect("a name"))
     }
 }

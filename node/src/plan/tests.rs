@@ -2,7 +2,8 @@
 
 use farmux_raft::id::{ClusterId, RequestId, RevisionId, UnixMillis};
 use farmux_raft::state::{
-    Author, Command, HealthChange, LeaseKey, Node, NodeCondition, Proposal, Secret, Secrets,
+    AdminOrder, Author, Command, HealthChange, LeaseKey, Node, NodeCondition, Ordered, Proposal,
+    Secret, Secrets,
 };
 
 use super::*;
@@ -112,12 +113,16 @@ fn state() -> State {
     state
 }
 
-fn report(state: &mut State, server: &str, health: state::Health) {
-    let check = CheckKey {
-        farm: "shop".parse().expect("a name"),
+fn check(farm: &str, server: &str, service: &str) -> CheckKey {
+    CheckKey::Server {
+        farm: farm.parse().expect("a name"),
         server: server.parse().expect("a name"),
-        service: "web".parse().expect("a name"),
-    };
+        service: service.parse().expect("a name"),
+    }
+}
+
+fn report(state: &mut State, server: &str, health: state::Health) {
+    let check = check("shop", server, "web");
     let change = HealthChange {
         check,
         health,
@@ -137,12 +142,15 @@ fn report(state: &mut State, server: &str, health: state::Health) {
 fn order(state: &mut State, server: &str, admin: AdminState) {
     obey(
         state,
-        Command::SetAdmin {
+        Command::SetAdmin(AdminOrder {
             author: Author("ada".to_owned()),
-            farm: "shop".parse().expect("a name"),
-            server: server.parse().expect("a name"),
+            servers: Ordered::One(
+                "shop".parse().expect("a name"),
+                server.parse().expect("a name"),
+            ),
             admin,
-        },
+            allow_empty: true,
+        }),
     );
 }
 
@@ -268,7 +276,7 @@ fn who_probes_a_farm_and_by_what_right() {
     ];
     let state = state();
     for (what, place, wanted) in table {
-        let seen = authority(&place.stand(), &state.config.farms["shop"]);
+        let seen = authority(&place.stand(), &state, &check("shop", "s1", "web"));
         assert_eq!(seen, wanted, "{what}");
         let probed = place
             .plan(&state)

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant, SystemTime};
 use farmux_netplane::plan::{Health as Seen, ProbeKey};
 use farmux_netplane::probe::Verdict;
 use farmux_raft::id::UnixMillis;
-use farmux_raft::state::{
-    AdminState, Authority, CheckKey, Command, Farm, Health, HealthChange, State,
-};
+use farmux_raft::state::{Authority, CheckKey, Command, Health, HealthChange, State, is_probed};
+
+/// By what right this node reports a check now, if by any.
+type Right<'a> = &'a dyn Fn(&State, &CheckKey) -> Option<Authority>;
 
 /// See the file's head.
 #[derive(Debug, Default)]
@@ -52,14 +53,9 @@ impl Book {
     }
 
     /// Compares everything with the state.
-    pub(super) fn settle(
-        &mut self,
-        state: &State,
-        right: &dyn Fn(&Farm) -> Option<Authority>,
-        now: Instant,
-    ) {
+    pub(super) fn settle(&mut self, state: &State, right: Right<'_>, now: Instant) {
         self.entries
-            .retain(|key, _| probed(state, key).is_some_and(|farm| right(farm).is_some()));
+            .retain(|key, _| right_to(state, key, right).is_some());
         while let Some(owed) = self.owed.front()
             && (!self.entries.contains_key(&owed.check)
                 || state.check_health(&owed.check) == owed.health)
@@ -78,15 +74,9 @@ impl Book {
 
     /// The next report: all that differs and may be reported by one and the same right; but first
     /// what is owed, in its order, so that the log makes the transitions that we paged.
-    pub(super) fn report(
-        &self,
-        state: &State,
-        right: &dyn Fn(&Farm) -> Option<Authority>,
-    ) -> Option<Command> {
-        let mut servers = BTreeSet::new();
-        let each_once = |owed: &&HealthChange| {
-            servers.insert((owed.check.farm.clone(), owed.check.server.clone()))
-        };
+    pub(super) fn report(&self, state: &State, right: Right<'_>) -> Option<Command> {
+        let mut members = BTreeSet::new();
+        let each_once = |owed: &&HealthChange| members.insert(owed.check.member());
         let owed: Vec<&HealthChange> = self.owed.iter().take_while(each_once).collect();
         let lacking = || {
             self.entries
@@ -100,7 +90,7 @@ impl Book {
         let mut by: Option<Authority> = None;
         let mut changes = Vec::new();
         for change in candidates {
-            let Some(authority) = probed(state, &change.check).and_then(right) else {
+            let Some(authority) = right_to(state, &change.check, right) else {
                 continue;
             };
             if *by.get_or_insert(authority) == authority && changes.len() < CHANGES_MAX {
@@ -137,27 +127,25 @@ impl Book {
     }
 }
 
-/// The farm of a check that is there and not suspended.
-fn probed<'a>(state: &'a State, key: &CheckKey) -> Option<&'a Farm> {
-    let farm = state.config.farms.get(&key.farm)?;
-    farm.services.get(&key.service)?.check.as_ref()?;
-    let server = farm.servers.get(&key.server)?;
-    (server.admin != AdminState::Maintenance).then_some(farm)
+/// By what right we report a check that is there and not suspended.
+fn right_to(state: &State, key: &CheckKey, right: Right<'_>) -> Option<Authority> {
+    is_probed(&state.config, key)
+        .then(|| right(state, key))
+        .flatten()
 }
 
 fn change_of(verdict: &Verdict) -> Option<HealthChange> {
-    let ProbeKey::Server {
-        farm,
-        server,
-        service,
-    } = &verdict.key
-    else {
-        return None;
-    };
-    let check = CheckKey {
-        farm: farm.parse().ok()?,
-        server: server.parse().ok()?,
-        service: service.parse().ok()?,
+    let check = match &verdict.key {
+        ProbeKey::Server {
+            farm,
+            server,
+            service,
+        } => CheckKey::Server {
+            farm: farm.parse().ok()?,
+            server: server.parse().ok()?,
+            service: service.parse().ok()?,
+        },
+        ProbeKey::Watch(watch) => CheckKey::Watch(watch.parse().ok()?),
     };
     let health = match verdict.health {
         Seen::Unknown => Health::Unknown,
@@ -193,14 +181,14 @@ mod tests {
     use crate::pager::testing::{self, TERM, apply, check};
     use farmux_raft::id::{Ballot, NodeId};
 
-    fn owner(_: &Farm) -> Option<Authority> {
+    fn owner(_: &State, _: &CheckKey) -> Option<Authority> {
         Some(Authority::Owner(Ballot {
             counter: 1,
             node: NodeId(1),
         }))
     }
 
-    fn leader(_: &Farm) -> Option<Authority> {
+    fn leader(_: &State, _: &CheckKey) -> Option<Authority> {
         Some(Authority::Leader {
             term: TERM,
             node: NodeId(1),
@@ -263,7 +251,7 @@ mod tests {
         let state = testing::state(3, &[]);
         let (mut book, now) = (Book::default(), Instant::now());
         book.take(&verdict("s2", Seen::Down, 5_000), now);
-        book.settle(&state, &|_| None, now);
+        book.settle(&state, &|_, _| None, now);
         book.settle(&state, &owner, now);
         assert_eq!(
             book.report(&state, &owner),

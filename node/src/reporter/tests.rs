@@ -69,7 +69,7 @@ async fn reported_when_it_can_be_and_paged_when_it_cannot() {
     });
     let (verdicts, incoming) = mpsc::channel(10);
     let (local, mut pages) = mpsc::channel(10);
-    let leads = |_: &Farm| {
+    let leads = |_: &State, _: &CheckKey| {
         Some(Authority::Leader {
             term: TERM,
             node: NodeId(1),

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::FaultKind;
 use super::fault::Faults;
 use super::text::plain;
+use super::word::words;
+use super::{FaultKind, Secret};
 
 /// A rule by which a server is up or down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,91 @@ pub enum CheckKind {
     Tcp,
     /// Asks and reads an answer.
     Http(HttpCheck),
+    /// Logs in and lists, or fetches a file.
+    Ftp(FtpCheck),
+    /// Calls the NFS server's null procedure, never through a mount.
+    Nfs(NfsCheck),
+    /// Runs a plugin of this machine.
+    Exec(ExecCheck),
+}
+
+impl CheckKind {
+    /// The word that a configuration has for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            CheckKind::Tcp => "tcp",
+            CheckKind::Http(_) => "http",
+            CheckKind::Ftp(_) => "ftp",
+            CheckKind::Nfs(_) => "nfs",
+            CheckKind::Exec(_) => "exec",
+        }
+    }
+}
+
+impl std::fmt::Display for CheckKind {
+    /// `http GET /health 200`, `ftp as anonymous, LIST`, `nfs v3 over tcp`, `exec check_disk`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CheckKind::Tcp => f.write_str("tcp"),
+            CheckKind::Http(http) => {
+                write!(f, "http GET {} {}", http.path, http.status)?;
+                match &http.text {
+                    Some(text) => write!(f, " with {text:?}"),
+                    None => Ok(()),
+                }
+            }
+            CheckKind::Ftp(ftp) => match &ftp.fetch {
+                Some(path) => write!(f, "ftp as {}, RETR {path:?}", ftp.user),
+                None => write!(f, "ftp as {}, LIST", ftp.user),
+            },
+            CheckKind::Nfs(nfs) => write!(f, "nfs v{} over {}", nfs.version, nfs.transport),
+            CheckKind::Exec(exec) => write!(f, "exec {}", exec.command),
+        }
+    }
+}
+
+/// As whom an FTP probe logs in, and what it does then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FtpCheck {
+    /// Login name.
+    pub user: String,
+    /// Login password; shown nowhere.
+    pub password: Secret,
+    /// The file to be fetched; `None`: the folder is listed.
+    pub fetch: Option<String>,
+}
+
+/// How an NFS probe asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NfsCheck {
+    /// Over which transport.
+    pub transport: NfsTransport,
+    /// 3 or 4.
+    pub version: u32,
+    /// Whether the portmapper is asked first, at port 111, where the server listens.
+    pub portmapper: bool,
+}
+
+/// Over which transport an NFS probe asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NfsTransport {
+    /// TCP, as everybody mounts.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+words!(NfsTransport { Tcp => "tcp", Udp => "udp" });
+
+/// Which plugin is run; by the conventions of Nagios.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecCheck {
+    /// A file in the folder `exec_dir` of every node's `node.toml`.
+    pub command: String,
+    /// Its arguments, at most 20.
+    pub arguments: Vec<String>,
 }
 
 /// What an HTTP probe asks and expects.
@@ -81,6 +167,52 @@ impl Check {
         match &self.kind {
             CheckKind::Tcp => {}
             CheckKind::Http(http) => http.check(at, faults),
+            CheckKind::Ftp(ftp) => ftp.check(at, faults),
+            CheckKind::Nfs(nfs) => nfs.check(at, faults),
+            CheckKind::Exec(exec) => exec.check(at, faults),
+        }
+    }
+}
+
+impl FtpCheck {
+    fn check(&self, at: &str, faults: &mut Faults) {
+        faults.check(format!("{at}.user"), plain(&self.user, 1, TEXT_CHARS_MAX));
+        let password = plain(self.password.reveal(), 0, TEXT_CHARS_MAX);
+        faults.check(
+            format!("{at}.password"),
+            password.map_err(FaultKind::unnamed),
+        );
+        if let Some(path) = &self.fetch {
+            faults.check(format!("{at}.fetch"), plain(path, 1, TEXT_CHARS_MAX));
+        }
+    }
+}
+
+impl NfsCheck {
+    fn check(&self, at: &str, faults: &mut Faults) {
+        if !(NFS_MIN..=NFS_MAX).contains(&self.version) {
+            let (have, min, max) = (self.version.into(), NFS_MIN.into(), NFS_MAX.into());
+            faults.add(format!("{at}.version"), FaultKind::Range { have, min, max });
+        }
+    }
+}
+
+impl ExecCheck {
+    fn check(&self, at: &str, faults: &mut Faults) {
+        let here = format!("{at}.command");
+        faults.check(&here, plain(&self.command, 1, COMMAND_CHARS_MAX));
+        if self.command.starts_with('.') || self.command.contains('/') {
+            faults.add(&here, FaultKind::NotAFileName(self.command.clone()));
+        }
+        let (have, max) = (self.arguments.len(), ARGUMENTS_MAX);
+        if have > max {
+            faults.add(format!("{at}.arguments"), FaultKind::TooMany { have, max });
+        }
+        for argument in &self.arguments {
+            faults.check(
+                format!("{at}.arguments"),
+                plain(argument, 0, TEXT_CHARS_MAX),
+            );
         }
     }
 }
@@ -156,10 +288,10 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 const COUNT_MAX: u32 = 100;
 
 /// An interim answer (1xx) is no answer.
-const STATUS_MIN: u16 = 200;
+pub(super) const STATUS_MIN: u16 = 200;
 
 /// **Source**: RFC 9110, 15.
-const STATUS_MAX: u16 = 599;
+pub(super) const STATUS_MAX: u16 = 599;
 
 /// Longer ones are refused by common servers' defaults sooner or later.
 const PATH_BYTES_MAX: usize = 1_024;
@@ -169,3 +301,15 @@ const HOST_BYTES_MAX: usize = 261;
 
 /// A sentence of a page.
 const TEXT_CHARS_MAX: usize = 200;
+
+/// Version 2 (RFC 1094) is gone from every server of today. **Source**: RFC 1813.
+const NFS_MIN: u32 = 3;
+
+/// **Source**: RFC 7530; minor versions do not show in the null call.
+const NFS_MAX: u32 = 4;
+
+/// A file name of every file system.
+const COMMAND_CHARS_MAX: usize = 100;
+
+/// A plugin with more reads a file.
+const ARGUMENTS_MAX: usize = 20;

@@ -1,11 +1,13 @@
 //! Commands: the only way to change the state; and the answers: done, or refused.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use super::{AdminState, Authority, Config, DeliveryOutcome, HealthChange, Node, Token, TokenId};
+use super::{AdminOrder, Authority, Config, DeliveryOutcome, HealthChange, Node, Token, TokenId};
 use crate::id::{
-    Ballot, ClusterId, ClusterName, ContactName, FarmName, NodeId, PageId, RequestId, RevisionId,
-    ServerName, UnixMillis, VipName,
+    Ballot, ClusterId, ClusterName, ContactName, NodeId, PageId, RequestId, RevisionId, UnixMillis,
+    VipName,
 };
 
 /// A command with what makes it recognisable when it arrives twice.
@@ -71,17 +73,11 @@ pub enum Command {
         /// Why.
         note: String,
     },
-    /// Orders a server about: a revision too.
-    SetAdmin {
-        /// Who orders.
-        author: Author,
-        /// Which farm.
-        farm: FarmName,
-        /// Which server.
-        server: ServerName,
-        /// What it shall be.
-        admin: AdminState,
-    },
+    /// Orders servers about: a revision too.
+    SetAdmin(AdminOrder),
+    /// Holds that lasted long enough, by their numbers: what is still down gets its page. Only a
+    /// leader proposes it, by its own clock.
+    EndHolds(BTreeSet<u64>),
     /// What a prober saw change.
     ReportHealth {
         /// By what right.

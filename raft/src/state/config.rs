@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Faults;
-use super::{Contact, Farm, Fault, FaultKind, Node, Vip};
-use crate::id::{ContactName, FarmName, NodeId, VipName};
+use super::{Contact, Farm, Fault, FaultKind, Node, Vip, Watch};
+use crate::id::{ContactName, FarmName, NodeId, VipName, WatchName};
 
 /// Everything an operator decides; one revision replaces the whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct Config {
     pub vips: BTreeMap<VipName, Vip>,
     /// Farms.
     pub farms: BTreeMap<FarmName, Farm>,
+    /// What is checked and not balanced.
+    pub watches: BTreeMap<WatchName, Watch>,
     /// Who is paged.
     pub contacts: BTreeMap<ContactName, Contact>,
 }
@@ -33,6 +35,9 @@ impl Config {
         }
         for (name, farm) in &self.farms {
             farm.check(&format!("farm[{name}]"), &mut faults);
+        }
+        for (name, watch) in &self.watches {
+            watch.check(&format!("watch[{name}]"), &mut faults);
         }
         for (name, contact) in &self.contacts {
             contact.check(&format!("contact[{name}]"), &mut faults);
@@ -51,6 +56,7 @@ impl Config {
             ("farm", self.farms.len(), FARMS_MAX),
             ("farm.service", services, SERVICES_MAX),
             ("farm.server", servers, SERVERS_MAX),
+            ("watch", self.watches.len(), WATCHES_MAX),
             ("contact", self.contacts.len(), CONTACTS_MAX),
         ];
         for (at, have, max) in counts.into_iter().filter(|(_, have, max)| have > max) {
@@ -66,6 +72,7 @@ impl Config {
                 faults.add(format!("farm[{name}].vip"), kind);
             }
         }
+        self.check_parents(faults);
     }
 
     /// A floating address is nobody else's.
@@ -82,6 +89,8 @@ impl Config {
                     .map(|(name, server)| (server.address, format!("server {farm_name}/{name}"))),
             );
         }
+        let watches = self.watches.iter();
+        owners.extend(watches.map(|(name, watch)| (watch.address, format!("watch {name}"))));
         for (name, vip) in &self.vips {
             let taken = owners.insert(vip.address, format!("VIP {name}"));
             if let Some(owner) = taken {
@@ -96,14 +105,22 @@ impl Config {
 
     /// One listener for each address and port.
     fn check_ports(&self, faults: &mut Faults) {
-        let mut owners: BTreeMap<(&VipName, u16), String> = BTreeMap::new();
+        let mut owners: BTreeMap<&VipName, BTreeMap<u16, (u16, String)>> = BTreeMap::new();
         for (farm_name, farm) in &self.farms {
+            let taken = owners.entry(&farm.vip).or_default();
             for (name, service) in &farm.services {
-                let port = service.port.get();
-                let taken = owners.insert((&farm.vip, port), format!("{farm_name}/{name}"));
-                if let Some(owner) = taken {
-                    let at = format!("farm[{farm_name}].service[{name}].port");
-                    faults.add(at, FaultKind::PortTaken { port, owner });
+                for range in service.ports() {
+                    // Ranges that are here do not overlap, so that the last one that starts
+                    // before our end is the only one that can reach into ours.
+                    let before = taken.range(..=range.last).next_back();
+                    let owner = before.filter(|(_, (last, _))| *last >= range.first);
+                    if let Some((first, (_, owner))) = owner {
+                        let (port, owner) = (range.first.max(*first), owner.clone());
+                        let at = format!("farm[{farm_name}].service[{name}].port");
+                        faults.add(at, FaultKind::PortTaken { port, owner });
+                        continue;
+                    }
+                    taken.insert(range.first, (range.last, format!("{farm_name}/{name}")));
                 }
             }
         }
@@ -121,6 +138,9 @@ const SERVICES_MAX: usize = 1_000;
 
 /// So many checks at an interval of 5 s are a thousand probes a second.
 const SERVERS_MAX: usize = 5_000;
+
+/// As many as servers: probes cost the same for both.
+const WATCHES_MAX: usize = 5_000;
 
 /// Each gets every page.
 const CONTACTS_MAX: usize = 50;

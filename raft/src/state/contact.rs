@@ -9,6 +9,7 @@ use super::FaultKind;
 use super::check::host;
 use super::fault::Faults;
 use super::text::plain;
+use super::word::words;
 
 /// Somebody who is paged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,8 @@ pub enum RelaySecurity {
     /// From the first byte.
     Tls,
 }
+
+words!(RelaySecurity { None => "smtp", Starttls => "smtp+starttls", Tls => "smtps" });
 
 /// A text that is written, never shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,12 +135,10 @@ impl Relay {
         }
         if let Some(password) = &self.password {
             let checked = plain(password.reveal(), 1, LOGIN_CHARS_MAX);
-            // The refusal goes to the log: no character of a secret may go with it.
-            let unnamed = checked.map_err(|kind| match matches!(kind, FaultKind::Character(_)) {
-                true => FaultKind::Character(HIDDEN),
-                false => kind,
-            });
-            faults.check(format!("{at}.password"), unnamed);
+            faults.check(
+                format!("{at}.password"),
+                checked.map_err(FaultKind::unnamed),
+            );
         }
     }
 }
@@ -161,9 +162,6 @@ fn is_mailbox(text: &str) -> bool {
     let short = local.len() <= 64 && text.len() <= 254;
     short && local.split('.').all(atom) && domain.split('.').all(label)
 }
-
-/// Stands for a character that must not be told.
-const HIDDEN: char = '\u{fffd}';
 
 /// More belong on a mailing list.
 const RECIPIENTS_MAX: usize = 20;

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::duration_text;
 use super::{
-    Check, CheckKind, Config, Contact, Farm, Fate, Method, Relay, RelaySecurity, Server, Service,
-    ServiceKind, Vip,
+    Check, CheckKind, Config, Contact, Farm, OnParentDown, Persistence, Queue, Relay, Secret,
+    Server, Service, ServiceKind, Vip, Watch,
 };
 
 /// What changed from `old` to `new`, one line for each thing; at most 100 lines.
@@ -112,6 +112,9 @@ fn things(config: &Config) -> Things {
             );
         }
     }
+    for (name, watch) in &config.watches {
+        things.insert(format!("watch[{name}]"), of_watch(watch));
+    }
     for (name, contact) in &config.contacts {
         things.insert(format!("contact[{name}]"), of_contact(contact));
     }
@@ -139,55 +142,73 @@ fn of_vip(vip: &Vip) -> Vec<Property> {
 }
 
 fn of_farm(farm: &Farm) -> Vec<Property> {
-    let method = match farm.method {
-        Method::RoundRobin => "round-robin",
-        Method::LeastConnections => "least-connections",
-    };
-    let fate = match farm.fate {
-        Fate::Shared => "shared",
-        Fate::Each => "each",
-    };
-    vec![
+    let mut properties = vec![
         property("vip", &farm.vip),
-        property("method", method),
-        property("fate", fate),
-    ]
+        property("method", farm.method),
+        property("fate", farm.fate),
+        property("down below", farm.down_below),
+        property("depends on", joined(&farm.depends_on)),
+    ];
+    if farm.on_parent_down != OnParentDown::default() {
+        properties.push(property("on parent down", farm.on_parent_down));
+    }
+    if farm.degraded_below > 0 {
+        properties.push(property("degraded below", farm.degraded_below));
+    }
+    if !farm.slow_start.is_zero() {
+        properties.push(property("slow start", duration_text(farm.slow_start)));
+    }
+    if let Some(persistence) = farm.persistence {
+        let Persistence {
+            prefix_v4,
+            prefix_v6,
+            timeout,
+        } = persistence;
+        let words = format!("/{prefix_v4} /{prefix_v6} for {}", duration_text(timeout));
+        properties.push(property("persistence", words));
+    }
+    if let Some(page) = &farm.last_resort {
+        let words = format!("{} {:?}", page.status, page.body);
+        properties.push(property("last resort", words));
+    }
+    properties
+}
+
+fn joined<T: ToString>(things: impl IntoIterator<Item = T>) -> String {
+    let words: Vec<String> = things.into_iter().map(|thing| thing.to_string()).collect();
+    words.join(" ")
 }
 
 fn of_service(service: &Service) -> Vec<Property> {
-    let kind = match service.kind {
-        ServiceKind::Tcp => "tcp",
-        ServiceKind::Http => "http",
-    };
-    let mut properties = vec![property("kind", kind), property("port", service.port)];
-    properties.extend(service.check.iter().flat_map(of_check));
-    let limits = service.limits;
-    let named = [
-        ("connect", limits.connect),
-        ("header", limits.header),
-        ("idle", limits.idle),
-        ("total", limits.total),
+    let mut properties = vec![
+        property("kind", service.kind.word()),
+        property("port", service.port),
     ];
-    properties.extend(named.map(|(name, limit)| property(name, duration_text(limit))));
+    if let ServiceKind::Ftp(ftp) = service.kind {
+        properties.push(property("data ports", ftp.data_ports));
+        properties.push(property("tls", ftp.tls));
+    }
+    properties.extend(service.check.iter().flat_map(of_check));
+    let limits = service.limits.named();
+    properties.extend(limits.map(|(name, limit)| property(name, duration_text(limit))));
+    if let Some(most) = service.max_connections {
+        properties.push(property("max connections", most));
+    }
+    let Queue { length, timeout } = service.queue;
+    properties.push(property(
+        "queue",
+        format!("{length} for {}", duration_text(timeout)),
+    ));
+    if let Some(version) = service.send_proxy {
+        properties.push(property("send proxy", version));
+    }
+    properties.push(property("accept proxy", joined(&service.accept_proxy)));
     properties
 }
 
 fn of_check(check: &Check) -> Vec<Property> {
-    let mut properties = match &check.kind {
-        CheckKind::Tcp => vec![property("check", "tcp")],
-        CheckKind::Http(http) => vec![
-            property("check", "http"),
-            property("path", &http.path),
-            property("host", http.host.as_deref().unwrap_or_default()),
-            property("status", http.status),
-            property(
-                "text",
-                http.text
-                    .as_ref()
-                    .map_or_else(String::new, |t| format!("{t:?}")),
-            ),
-        ],
-    };
+    let mut properties = vec![property("check", check.kind.word())];
+    properties.extend(of_check_kind(&check.kind));
     properties.extend([
         property("interval", duration_text(check.interval)),
         property("timeout", duration_text(check.timeout)),
@@ -197,42 +218,91 @@ fn of_check(check: &Check) -> Vec<Property> {
     properties
 }
 
+fn of_check_kind(kind: &CheckKind) -> Vec<Property> {
+    let quoted = |text: &String| format!("{text:?}");
+    match kind {
+        CheckKind::Tcp => vec![],
+        CheckKind::Http(http) => vec![
+            property("path", &http.path),
+            property("host", http.host.as_deref().unwrap_or_default()),
+            property("status", http.status),
+            property("text", http.text.as_ref().map_or_else(String::new, quoted)),
+        ],
+        CheckKind::Ftp(ftp) => vec![
+            property("user", &ftp.user),
+            secret("password", &ftp.password),
+            property("fetch", ftp.fetch.as_deref().unwrap_or_default()),
+        ],
+        CheckKind::Nfs(nfs) => vec![
+            property("transport", nfs.transport),
+            property("version", nfs.version),
+            property("portmapper", nfs.portmapper),
+        ],
+        CheckKind::Exec(exec) => vec![
+            property("command", &exec.command),
+            property("arguments", joined(exec.arguments.iter().map(quoted))),
+        ],
+    }
+}
+
 fn of_server(server: &Server) -> Vec<Property> {
     let mut properties = vec![
         property("address", server.address),
         property("weight", server.weight),
+        property("role", server.role),
         property("admin", server.admin),
+        property("depends on", joined(&server.depends_on)),
     ];
+    if let Some(most) = server.max_connections {
+        properties.push(property("max connections", most));
+    }
+    if let Some(ports) = server.data_ports {
+        properties.push(property("data ports", ports));
+    }
     let ports = server.ports.iter();
     properties.extend(ports.map(|(service, port)| property(format!("{service} port"), port)));
     properties
 }
 
+fn of_watch(watch: &Watch) -> Vec<Property> {
+    let labels = watch
+        .labels
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let mut properties = vec![
+        property("target", watch.target()),
+        property("labels", joined(labels)),
+        property("depends on", joined(&watch.depends_on)),
+    ];
+    properties.extend(of_check(&watch.check));
+    properties
+}
+
+fn secret(name: &str, secret: &Secret) -> Property {
+    Property {
+        name: name.to_owned(),
+        value: secret.reveal().to_owned(),
+        is_secret: true,
+    }
+}
+
 fn of_contact(contact: &Contact) -> Vec<Property> {
     let mail = &contact.mail;
-    let password = mail.relay.password.as_ref();
-    let password = password.map_or_else(String::new, |secret| secret.reveal().to_owned());
-    vec![
+    let mut properties = vec![
         property("mail to", mail.to.join(" ")),
         property("from", mail.from.as_deref().unwrap_or_default()),
         property("relay", &mail.relay),
         property("user", mail.relay.user.as_deref().unwrap_or_default()),
-        Property {
-            name: "password".to_owned(),
-            value: password,
-            is_secret: true,
-        },
-    ]
+    ];
+    let password = mail.relay.password.iter();
+    properties.extend(password.map(|password| secret("password", password)));
+    properties
 }
 
 impl std::fmt::Display for Relay {
     /// Without user and password: `smtps://mail.example.com:465`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scheme = match self.security {
-            RelaySecurity::None => "smtp",
-            RelaySecurity::Starttls => "smtp+starttls",
-            RelaySecurity::Tls => "smtps",
-        };
+        let scheme = self.security;
         match self.host.contains(':') {
             true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
             false => write!(f, "{scheme}://{}:{}", self.host, self.port),

@@ -142,6 +142,17 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "See the VIPs with `farmux status`.",
     ),
     explain(
+        "FMX-S036",
+        "No server of any farm has this address.",
+        "See the servers with `farmux farm list` and `farmux farm show FARM`.",
+    ),
+    explain(
+        "FMX-S037",
+        "Without this server a service would have none left, and its clients would be turned away.",
+        "Make another one ready first: `farmux farm show FARM` tells what is wrong with it. If it is \
+         meant, add `--allow-empty`.",
+    ),
+    explain(
         "FMX-S040",
         "A node reported under a lease that has passed on to another: its report is out of date.",
         "Nothing: the present owner reports for itself. If it stays, compare `farmux status` on \
@@ -161,6 +172,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "FMX-S043",
         "A node's clock was set back while the majority was lost.",
         "Check that NTP runs on every node.",
+    ),
+    explain(
+        "FMX-S044",
+        "A node that owns a VIP reported a watch, which is the leader's to report.",
+        "Nothing is to be done: the leader probes it. If it persists, two versions of farmux are \
+         mixed: see `farmux status`.",
     ),
     explain(
         "FMX-S050",

@@ -1,14 +1,17 @@
-//! Farms: servers that do the same work, and the services they offer.
+//! Farms: servers that do the same work behind one VIP.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::check::{STATUS_MAX, STATUS_MIN};
 use super::fault::Faults;
-use super::{Check, FaultKind, Server};
+use super::service::between;
+use super::word::words;
+use super::{Check, FaultKind, Ftp, FtpTls, Parent, PortRange, Server, Service, ServiceKind};
 use crate::id::{ServerName, ServiceName, VipName};
 
 /// Servers that do the same work behind one VIP.
@@ -20,6 +23,21 @@ pub struct Farm {
     pub method: Method,
     /// Whether one failing check takes a server out of every service.
     pub fate: Fate,
+    /// Whether, and for how long, a client meets the same server again in all services.
+    pub persistence: Option<Persistence>,
+    /// How long the share of a server grows after it came up, at most an hour; zero: it has all of
+    /// it at once.
+    pub slow_start: Duration,
+    /// What clients of HTTP services are answered where no server is left.
+    pub last_resort: Option<LastResortPage>,
+    /// With fewer servers up the farm is degraded; zero: it never is.
+    pub degraded_below: u32,
+    /// With fewer servers up the farm is down; at least 1.
+    pub down_below: NonZeroU32,
+    /// What must be up for its servers to be up.
+    pub depends_on: BTreeSet<Parent>,
+    /// What becomes of its servers otherwise.
+    pub on_parent_down: OnParentDown,
     /// What it listens for, by name.
     pub services: BTreeMap<ServiceName, Service>,
     /// Who does the work, by name.
@@ -35,7 +53,18 @@ pub enum Method {
     RoundRobin,
     /// The one with the fewest connections per weight.
     LeastConnections,
+    /// By the client's address, equally on every node.
+    SourceHash,
+    /// The one of two drawn at random that has fewer connections per weight.
+    RandomOfTwo,
 }
+
+words!(Method {
+    RoundRobin => "round-robin",
+    LeastConnections => "least-connections",
+    SourceHash => "source-hash",
+    RandomOfTwo => "random-of-two",
+});
 
 /// What a failing check takes its server out of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,58 +77,60 @@ pub enum Fate {
     Each,
 }
 
-/// What a VIP listens for.
+words!(Fate { Shared => "shared", Each => "each" });
+
+/// For how long, and as whom, a client meets the same server again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Persistence {
+    /// Leading bits of an IPv4 address that make a client, 8 to 32.
+    pub prefix_v4: u8,
+    /// Leading bits of an IPv6 address that make a client, 16 to 128.
+    pub prefix_v6: u8,
+    /// For so long after its last connection or request; a second to a day.
+    pub timeout: Duration,
+}
+
+/// An answer of our own for clients of HTTP services where no server is left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Service {
-    /// The protocol spoken.
-    pub kind: ServiceKind,
-    /// The port on the VIP.
-    pub port: NonZeroU16,
-    /// The rule that decides who is up; `None`: every server always is.
-    pub check: Option<Check>,
-    /// How long and how much one connection may take.
-    pub limits: Limits,
+pub struct LastResortPage {
+    /// 200 to 599.
+    pub status: u16,
+    /// HTML, at most 16 KiB.
+    pub body: String,
 }
 
-/// The protocol a service speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What becomes of servers when something they depend on is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ServiceKind {
-    /// Bytes as they come.
-    Tcp,
-    /// HTTP/1.1, request by request.
-    Http,
+pub enum OnParentDown {
+    /// They stay in use, whatever their checks say: they may have caches.
+    #[default]
+    Keep,
+    /// They are not used until it is back.
+    Remove,
 }
 
-/// Time limits of a service, all bounded by default.
-///
-/// **Units**: each a duration from 10 ms to one day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Until a server accepts a connection.
-    pub connect: Duration,
-    /// Until a client has sent a whole request head.
-    pub header: Duration,
-    /// Without a byte in either direction.
-    pub idle: Duration,
-    /// The whole life of one request, or of one TCP connection.
-    pub total: Duration,
-}
-
-impl Default for Limits {
-    /// HAProxy's customary `timeout connect 5s`, `http-request 10s`, `client 60s`; an hour in all,
-    /// so that a forgotten download cannot keep a drain from ending for ever.
-    fn default() -> Self {
-        Limits {
-            connect: Duration::from_secs(5),
-            header: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
-            total: Duration::from_secs(3600),
-        }
-    }
-}
+words!(OnParentDown { Keep => "keep", Remove => "remove" });
 
 impl Farm {
+    /// A farm without services, servers and refinements.
+    pub fn plain(vip: VipName) -> Farm {
+        Farm {
+            vip,
+            method: Method::default(),
+            fate: Fate::default(),
+            persistence: None,
+            slow_start: Duration::ZERO,
+            last_resort: None,
+            degraded_below: 0,
+            down_below: NonZeroU32::MIN,
+            depends_on: BTreeSet::new(),
+            on_parent_down: OnParentDown::default(),
+            services: BTreeMap::new(),
+            servers: BTreeMap::new(),
+        }
+    }
+
     /// Its checks, by service.
     pub fn checks(&self) -> impl Iterator<Item = (&ServiceName, &Check)> {
         self.services
@@ -126,7 +157,72 @@ impl Farm {
         for (name, server) in &self.servers {
             server.check(self, &format!("{at}.server[{name}]"), faults);
         }
+        if let Some(persistence) = &self.persistence {
+            persistence.check(&format!("{at}.persistence"), faults);
+        }
+        if let Some(page) = &self.last_resort {
+            page.check(&format!("{at}.last_resort"), faults);
+        }
+        let here = format!("{at}.slow_start");
+        between(
+            &here,
+            self.slow_start,
+            Duration::ZERO,
+            SLOW_START_MAX,
+            faults,
+        );
         self.check_twins(at, faults);
+        self.check_data_ports(at, faults);
+    }
+
+    /// Where TLS is passed on, a port of the VIP must lead to one server only.
+    fn check_data_ports(&self, at: &str, faults: &mut Faults) {
+        let passes = |service: &&Service| {
+            matches!(
+                service.kind,
+                ServiceKind::Ftp(Ftp {
+                    tls: FtpTls::Pass,
+                    ..
+                })
+            )
+        };
+        let Some(ServiceKind::Ftp(ftp)) = self.services.values().find(passes).map(|s| s.kind)
+        else {
+            for name in self
+                .servers
+                .iter()
+                .filter(|(_, s)| s.data_ports.is_some())
+                .map(|s| s.0)
+            {
+                let here = format!("{at}.server[{name}].data_ports");
+                faults.add(here, FaultKind::DataPortsUnused);
+            }
+            return;
+        };
+        let mut seen: Vec<(PortRange, &ServerName)> = Vec::new();
+        for (name, server) in &self.servers {
+            let here = format!("{at}.server[{name}].data_ports");
+            let Some(own) = server.data_ports else {
+                faults.add(here, FaultKind::DataPortsMissing);
+                continue;
+            };
+            let within = ftp.data_ports.contains(own.first) && ftp.data_ports.contains(own.last);
+            if !within || own.last < own.first {
+                let all = ftp.data_ports.to_string();
+                faults.add(&here, FaultKind::DataPortsOutside(own.to_string(), all));
+            }
+            if let Some((_, twin)) = seen.iter().find(|(range, _)| range.meets(&own)) {
+                let owner = format!("server {twin}");
+                faults.add(
+                    &here,
+                    FaultKind::PortTaken {
+                        port: own.first,
+                        owner,
+                    },
+                );
+            }
+            seen.push((own, name));
+        }
     }
 
     /// Two servers that are one would get a double share and count as two.
@@ -146,38 +242,58 @@ impl Farm {
     }
 }
 
-impl Service {
+impl Persistence {
     fn check(&self, at: &str, faults: &mut Faults) {
-        let Limits {
-            connect,
-            header,
-            idle,
-            total,
-        } = self.limits;
-        let limits = [
-            ("connect", connect),
-            ("header", header),
-            ("idle", idle),
-            ("total", total),
+        let prefixes = [
+            ("prefix_v4", self.prefix_v4, PREFIX_V4_MIN, 32),
+            ("prefix_v6", self.prefix_v6, PREFIX_V6_MIN, 128),
         ];
-        for (name, have) in limits {
-            if !(LIMIT_MIN..=LIMIT_MAX).contains(&have) {
-                let kind = FaultKind::Duration {
-                    have,
-                    min: LIMIT_MIN,
-                    max: LIMIT_MAX,
-                };
-                faults.add(format!("{at}.limits.{name}"), kind);
+        for (name, have, min, max) in prefixes {
+            if !(min..=max).contains(&have) {
+                let (have, min, max) = (have.into(), min.into(), max.into());
+                faults.add(format!("{at}.{name}"), FaultKind::Range { have, min, max });
             }
         }
-        if let Some(check) = &self.check {
-            check.check(&format!("{at}.check"), faults);
+        between(
+            &format!("{at}.timeout"),
+            self.timeout,
+            PERSISTENCE_MIN,
+            PERSISTENCE_MAX,
+            faults,
+        );
+    }
+}
+
+impl LastResortPage {
+    fn check(&self, at: &str, faults: &mut Faults) {
+        if !(STATUS_MIN..=STATUS_MAX).contains(&self.status) {
+            let (have, min, max) = (self.status.into(), STATUS_MIN.into(), STATUS_MAX.into());
+            faults.add(format!("{at}.status"), FaultKind::Range { have, min, max });
+        }
+        let (have, max) = (self.body.len(), PAGE_BYTES_MAX);
+        if have > max {
+            faults.add(
+                format!("{at}.body"),
+                FaultKind::Length { have, min: 0, max },
+            );
         }
     }
 }
 
-/// Below, a busy machine's own scheduling decides.
-const LIMIT_MIN: Duration = Duration::from_millis(10);
+/// A client is at most a network of a provider's size.
+const PREFIX_V4_MIN: u8 = 8;
 
-/// Above, a connection outlives every drain.
-const LIMIT_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// Shorter prefixes belong to registries, not to clients.
+const PREFIX_V6_MIN: u8 = 16;
+
+/// Below, two requests of one page would part.
+const PERSISTENCE_MIN: Duration = Duration::from_secs(1);
+
+/// Who comes again the next day has no session any more.
+const PERSISTENCE_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// A server that needs longer to warm up is not well.
+const SLOW_START_MAX: Duration = Duration::from_secs(3_600);
+
+/// A page that says sorry; pictures belong elsewhere.
+const PAGE_BYTES_MAX: usize = 16 * 1024;

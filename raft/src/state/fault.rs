@@ -130,9 +130,47 @@ pub enum FaultKind {
     /// A login with one half missing.
     #[error("a user needs a password, and a password needs a user")]
     HalfLogin,
+    /// A watch whose check has no customary port.
+    #[error("this kind of check has no customary port: name one")]
+    PortMissing,
+    /// Not a range of ports above the privileged ones.
+    #[error("{0} is not a range of ports from 1024 up, the lower one first")]
+    PortRange(String),
+    /// TLS is passed on, and nothing tells the server's data connections from others'.
+    #[error("with tls = \"pass\" every server needs data_ports of its own")]
+    DataPortsMissing,
+    /// They would never be used.
+    #[error("only servers of an ftp service with tls = \"pass\" have data_ports of their own")]
+    DataPortsUnused,
+    /// A server's own ports lie outside its service's.
+    #[error("{0} is not within the service's data_ports {1}")]
+    DataPortsOutside(String, String),
+    /// Anybody could say that they are somebody else.
+    #[error("{0} is everybody: name the networks of the balancers in front")]
+    AnybodysProxy(ipnet::IpNet),
+    /// Data connections could not carry it.
+    #[error("FTP servers are told no client address: their data connections could not carry it")]
+    FtpSendsNoProxy,
+    /// A plugin is a file of one folder.
+    #[error("{0:?} is not the name of a file in exec_dir")]
+    NotAFileName(String),
+    /// Things that depend on themselves.
+    #[error("depends on itself: {0}")]
+    Cycle(String),
     /// A password would cross the network in the clear.
     #[error("a password is sent over smtps:// or smtp+starttls:// only")]
     PasswordInClear,
+}
+
+impl FaultKind {
+    /// The same without a character of the text: refusals go to the log, and no part of a secret
+    /// may go with them.
+    pub(super) fn unnamed(self) -> FaultKind {
+        match matches!(self, FaultKind::Character(_)) {
+            true => FaultKind::Character('\u{fffd}'),
+            false => self,
+        }
+    }
 }
 
 /// Why an address is not an ordinary one.

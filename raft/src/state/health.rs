@@ -2,23 +2,54 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::text::{REASON_CHARS_MAX, clean};
-use super::{AdminState, Applied, Config, Now, Reject, State};
-use crate::id::{Ballot, FarmName, NodeId, ServerName, ServiceName, UnixMillis};
+use super::word::words;
+use super::{AdminState, Applied, Check, Config, Farm, Now, Parent, Reject, State, Watch};
+use crate::id::{Ballot, FarmName, NodeId, ServerName, ServiceName, UnixMillis, WatchName};
 
-/// One check on one server.
+/// One check on one thing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct CheckKey {
-    /// The farm.
-    pub farm: FarmName,
-    /// The server.
-    pub server: ServerName,
-    /// The service whose check it is.
-    pub service: ServiceName,
+pub enum CheckKey {
+    /// Of a server.
+    Server {
+        /// The farm.
+        farm: FarmName,
+        /// The server.
+        server: ServerName,
+        /// The service whose check it is.
+        service: ServiceName,
+    },
+    /// Of a watch, which has one.
+    Watch(WatchName),
+}
+
+impl CheckKey {
+    /// What it checks.
+    pub fn member(&self) -> Parent {
+        match self {
+            CheckKey::Server { farm, server, .. } => Parent::Server(farm.clone(), server.clone()),
+            CheckKey::Watch(watch) => Parent::Watch(watch.clone()),
+        }
+    }
+}
+
+impl fmt::Display for CheckKey {
+    /// `shop/s1/web`, `fs1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CheckKey::Server {
+                farm,
+                server,
+                service,
+            } => write!(f, "{farm}/{server}/{service}"),
+            CheckKey::Watch(watch) => write!(f, "{watch}"),
+        }
+    }
 }
 
 /// What probes say. Not served and not paged while unknown.
@@ -34,15 +65,7 @@ pub enum Health {
     Down,
 }
 
-impl fmt::Display for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Health::Unknown => "unknown",
-            Health::Up => "up",
-            Health::Down => "down",
-        })
-    }
-}
+words!(Health { Unknown => "unknown", Up => "up", Down => "down" });
 
 /// The health of one check as the log remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,26 +137,38 @@ impl State {
         }
         self.check_authority(now, authority, &changes)?;
         let config = Arc::clone(&self.config);
-        let mut farms = BTreeSet::new();
+        let mut members = BTreeSet::new();
+        let mut confirmed = Vec::new();
         for change in changes {
             if change.health == Health::Unknown || !is_probed(&config, &change.check) {
                 continue;
             }
-            let farm = change.check.farm.clone();
+            let (key, health) = (change.check.clone(), change.health);
             if self.record_health(now, authority, change) {
-                farms.insert(farm);
+                if health == Health::Down {
+                    self.note_fall(&key.member());
+                }
+                members.insert(key.member());
+            }
+            // Whoever is asked answers, also when that is no news.
+            if health == Health::Up {
+                confirmed.extend(self.confirm(&key));
             }
         }
-        if farms.is_empty() {
+        if members.is_empty() && confirmed.is_empty() {
             return Ok(Applied::Unchanged);
         }
-        for farm in &farms {
-            let vip = config.farms.get(farm).map(|farm| &farm.vip);
-            if let (Authority::Owner(ballot), Some(vip)) = (authority, vip) {
+        let vips = members.iter().filter_map(|member| match member {
+            Parent::Server(farm, _) => config.farms.get(farm).map(|farm| &farm.vip),
+            Parent::Watch(_) => None,
+        });
+        for vip in vips {
+            if let Authority::Owner(ballot) = authority {
                 self.raise_ballot(now, vip, ballot);
             }
-            self.judge_farm(farm, now.at);
         }
+        self.judge(members, BTreeSet::new(), now.at);
+        self.page_confirmed(confirmed, now.at);
         Ok(Applied::Done)
     }
 
@@ -157,14 +192,17 @@ impl State {
             }
             Authority::Leader { .. } => return Ok(()),
         };
-        let farms: BTreeSet<&FarmName> = changes.iter().map(|change| &change.check.farm).collect();
-        for farm in farms
-            .into_iter()
-            .filter_map(|farm| self.config.farms.get(farm))
-        {
-            self.check_owner(now, &farm.vip, ballot)?;
+        let mut vips = BTreeSet::new();
+        for change in changes {
+            match &change.check {
+                CheckKey::Server { farm, .. } => {
+                    vips.extend(self.config.farms.get(farm).map(|farm| &farm.vip));
+                }
+                CheckKey::Watch(watch) => return Err(Reject::WatchOfOwner(watch.clone())),
+            }
         }
-        Ok(())
+        vips.into_iter()
+            .try_for_each(|vip| self.check_owner(now, vip, ballot))
     }
 
     /// Writes a verdict down; says whether it was news.
@@ -211,13 +249,11 @@ fn carried(
     key: &CheckKey,
     now: Now,
 ) -> Option<HealthRecord> {
-    let before = old.farms.get(&key.farm)?;
-    let after = new.farms.get(&key.farm)?;
-    let target = before.target(&key.server, &key.service)?;
-    if Some(target) != after.target(&key.server, &key.service) {
+    let target = old.target(key)?;
+    if Some(target) != new.target(key) {
         return None;
     }
-    if before.services.get(&key.service)?.check.is_some() {
+    if old.check(key).is_some() {
         return health.get(key).cloned();
     }
     let reason = "served before it had a check".to_owned();
@@ -229,32 +265,71 @@ fn carried(
     })
 }
 
-/// Whether there is such a check, and it is not suspended.
-fn is_probed(config: &Config, key: &CheckKey) -> bool {
-    let Some(farm) = config.farms.get(&key.farm) else {
-        return false;
-    };
-    let checked = farm
-        .services
-        .get(&key.service)
-        .is_some_and(|service| service.check.is_some());
-    let server = farm.servers.get(&key.server);
-    checked && server.is_some_and(|server| server.admin != AdminState::Maintenance)
-}
+impl Config {
+    /// Where a check's probes go.
+    pub fn target(&self, key: &CheckKey) -> Option<SocketAddr> {
+        match key {
+            CheckKey::Server {
+                farm,
+                server,
+                service,
+            } => self.farms.get(farm)?.target(server, service),
+            CheckKey::Watch(watch) => self.watches.get(watch).map(Watch::target),
+        }
+    }
 
-/// Every check that somebody has to probe.
-fn probed_checks(config: &Config) -> impl Iterator<Item = CheckKey> {
-    config.farms.iter().flat_map(|(name, farm)| {
-        let servers = farm.servers.iter();
-        let probed = servers.filter(|(_, server)| server.admin != AdminState::Maintenance);
-        probed.flat_map(move |(server, _)| {
-            farm.checks().map(move |(service, _)| CheckKey {
+    /// The rule of a check.
+    pub fn check(&self, key: &CheckKey) -> Option<&Check> {
+        match key {
+            CheckKey::Server { farm, service, .. } => {
+                self.farms.get(farm)?.services.get(service)?.check.as_ref()
+            }
+            CheckKey::Watch(watch) => self.watches.get(watch).map(|watch| &watch.check),
+        }
+    }
+
+    /// The checks of one thing that somebody has to probe; none while it is in maintenance.
+    pub fn checks_of<'a>(&'a self, member: &'a Parent) -> impl Iterator<Item = CheckKey> + 'a {
+        let (watch, server) = match member {
+            Parent::Watch(watch) => (Some(watch), None),
+            Parent::Server(farm, server) => (None, Some((farm, server))),
+        };
+        let watch = watch.filter(|watch| self.watches.contains_key(*watch));
+        let server = server.into_iter().flat_map(|(name, server)| {
+            let farm = self.farms.get(name);
+            let farm = farm.filter(|farm| {
+                let ordered = farm.servers.get(server);
+                ordered.is_some_and(|ordered| ordered.admin != AdminState::Maintenance)
+            });
+            let services = farm.into_iter().flat_map(Farm::checks);
+            services.map(move |(service, _)| CheckKey::Server {
                 farm: name.clone(),
                 server: server.clone(),
                 service: service.clone(),
             })
-        })
-    })
+        });
+        server.chain(watch.map(|watch| CheckKey::Watch(watch.clone())))
+    }
+}
+
+/// Whether there is such a check, and it is not suspended.
+pub fn is_probed(config: &Config, key: &CheckKey) -> bool {
+    let exists = config.check(key).is_some();
+    match key {
+        CheckKey::Watch(_) => exists,
+        CheckKey::Server { farm, server, .. } => {
+            let farm = config.farms.get(farm);
+            let ordered = farm.and_then(|farm| farm.servers.get(server));
+            exists && ordered.is_some_and(|server| server.admin != AdminState::Maintenance)
+        }
+    }
+}
+
+/// Every check that somebody has to probe.
+fn probed_checks(config: &Config) -> impl Iterator<Item = CheckKey> {
+    config
+        .members()
+        .flat_map(|member| config.checks_of(&member).collect::<Vec<_>>())
 }
 
 /// One entry of the log stays below some hundred KiB; a prober sends the rest in the next.

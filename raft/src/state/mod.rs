@@ -18,54 +18,70 @@ mod config;
 mod contact;
 mod diff;
 mod due;
+mod event;
 mod explain;
 mod farm;
 mod fault;
 mod health;
+mod hold;
 mod incident;
+mod judge;
 mod node;
 mod page;
 mod pages;
+mod parent;
 mod quorum;
 mod reject;
 mod revision;
 mod server;
+mod service;
 mod standing;
 mod text;
 mod token;
 mod transition;
 mod vip;
+mod watch;
+mod word;
 
 pub use admin::AdminCert;
 pub use answered::Answered;
-pub use check::{Check, CheckKind, HttpCheck};
+pub use check::{Check, CheckKind, ExecCheck, FtpCheck, HttpCheck, NfsCheck, NfsTransport};
 pub use command::{Applied, Author, Command, LeaseKey, Proposal, Secrets};
 pub use config::Config;
 pub use contact::{Contact, MailChannel, Relay, RelaySecurity, Secret};
 pub use diff::diff;
 pub use due::DuePage;
 pub use explain::{EXPLANATIONS, Explanation, explanation};
-pub use farm::{Farm, Fate, Limits, Method, Service, ServiceKind};
+pub use farm::{Farm, Fate, LastResortPage, Method, OnParentDown, Persistence};
 pub use fault::{AddressClass, FAULTS_MAX, Fault, FaultKind};
-pub use health::{Authority, CheckKey, Health, HealthChange, HealthRecord};
+pub use health::{Authority, CheckKey, Health, HealthChange, HealthRecord, is_probed};
+pub use hold::{Hold, HoldKind, Holds, Sway};
 pub use node::{Node, NodeCondition, NodeRole};
 pub use page::{Acknowledgement, Delivery, DeliveryOutcome, Page, PageKind, Subject, page_id};
 pub use pages::{PAGES_MAX, Pages};
+pub use parent::Parent;
 pub use reject::Reject;
 pub use revision::Revision;
-pub use server::{AdminState, Server, ServerRole};
+pub use server::{AdminOrder, AdminState, Ordered, Server, ServerRole};
+pub use service::{
+    Ftp, FtpTls, Limits, PortRange, PortRangeError, ProxyVersion, Queue, Service, ServiceKind,
+};
 pub use standing::{Counts, FarmStanding};
 pub use text::{REASON_CHARS_MAX, clean, duration_text};
 pub use token::{Token, TokenId};
 pub use transition::Transitions;
 pub use vip::{BallotFloor, OnQuorumLoss, Vip, VipStanding};
+pub use watch::Watch;
+pub use word::Word;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClusterId, ClusterName, NodeId, PageId, RevisionId, UnixMillis, VipName};
+use crate::id::{
+    ClusterId, ClusterName, FarmName, NodeId, PageId, RevisionId, ServerName, UnixMillis, VipName,
+};
 
 /// What every node of the cluster holds equally.
 ///
@@ -96,6 +112,10 @@ pub struct State {
     pub ballots: BTreeMap<VipName, BallotFloor>,
     /// Subjects that are down now, with the page that said so.
     pub incidents: Arc<BTreeMap<Subject, PageId>>,
+    /// What is down and has no page of its own, or none yet.
+    pub holds: Holds,
+    /// Servers of role active that failed, and stand by until an operator says ready.
+    pub fallen: Arc<BTreeSet<(FarmName, ServerName)>>,
     /// How often each subject changed; numbers its pages.
     pub transitions: Arc<Transitions>,
     /// Pages, at most 10,000: the oldest settled ones go first.
@@ -184,12 +204,8 @@ impl State {
                 config,
                 note,
             } => self.configure(now, author, base, config, note),
-            Command::SetAdmin {
-                author,
-                farm,
-                server,
-                admin,
-            } => self.set_admin(now, author, farm, server, admin),
+            Command::SetAdmin(order) => self.set_admin(now, order),
+            Command::EndHolds(numbers) => self.end_holds(now, &numbers),
             Command::ReportHealth { authority, changes } => {
                 self.report_health(now, authority, changes)
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::text::{REASON_CHARS_MAX, clean, plain};
 use super::{Applied, Now, Reject, State};
 use crate::id::{
-    ClusterId, ContactName, FarmName, NodeId, PageId, ServerName, UnixMillis, VipName,
+    ClusterId, ContactName, FarmName, NodeId, PageId, ServerName, UnixMillis, VipName, WatchName,
 };
 
 /// What a page is about.
@@ -15,8 +15,12 @@ use crate::id::{
 pub enum Subject {
     /// A server of a farm.
     Server(FarmName, ServerName),
+    /// Something that is watched.
+    Watch(WatchName),
     /// A farm as a whole.
     Farm(FarmName),
+    /// How many servers a farm has left, while it still does its work.
+    Strength(FarmName),
     /// A node or witness.
     Node(NodeId),
     /// A VIP.
@@ -31,6 +35,8 @@ pub enum Subject {
 pub enum PageKind {
     /// Something went away: opens an incident.
     Down,
+    /// A farm has too few servers, and still does its work: opens an incident.
+    Degraded,
     /// It is back: closes the incident.
     Up,
     /// Something to know; opens nothing.
@@ -136,8 +142,16 @@ impl Subject {
                 name(farm.as_str());
                 name(server.as_str());
             }
+            Subject::Watch(watch) => {
+                name("watch");
+                name(watch.as_str());
+            }
             Subject::Farm(farm) => {
                 name("farm");
+                name(farm.as_str());
+            }
+            Subject::Strength(farm) => {
+                name("strength");
                 name(farm.as_str());
             }
             Subject::Node(node) => {

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, NodeRole, TokenId, explain};
-use crate::id::{Ballot, FarmName, NodeId, NodeName, PageId, RevisionId, ServerName, VipName};
+use crate::id::{
+    Ballot, FarmName, NodeId, NodeName, PageId, RevisionId, ServerName, ServiceName, VipName,
+    WatchName,
+};
 
 /// Why a command was refused; equal on every node, and nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -120,6 +123,19 @@ pub enum Reject {
     /// No VIP is called so.
     #[error("there is no VIP {0}")]
     UnknownVip(VipName),
+    /// No server has this address.
+    #[error("no farm has a server at {0}")]
+    UnknownAddress(std::net::IpAddr),
+    /// Nobody would be left.
+    #[error("{farm}/{server} is the last one that serves {service}")]
+    LastServer {
+        /// The farm.
+        farm: FarmName,
+        /// The server.
+        server: ServerName,
+        /// A service that would have none.
+        service: ServiceName,
+    },
 
     /// The reporter lost the VIP meanwhile.
     #[error("ballot {given} for VIP {vip} is older than {newest}")]
@@ -147,6 +163,9 @@ pub enum Reject {
         /// The bound.
         max: usize,
     },
+    /// Watches are the leader's to report.
+    #[error("watch {0} is reported by the leader, not by the owner of a VIP")]
+    WatchOfOwner(WatchName),
     /// A majority cannot be found before it was lost.
     #[error("the majority cannot have been found before it was lost")]
     QuorumBackwards,
@@ -209,10 +228,13 @@ impl Reject {
             Reject::UnknownFarm(_) => "FMX-S033",
             Reject::UnknownServer { .. } => "FMX-S034",
             Reject::UnknownVip(_) => "FMX-S035",
+            Reject::UnknownAddress(_) => "FMX-S036",
+            Reject::LastServer { .. } => "FMX-S037",
             Reject::StaleBallot { .. } => "FMX-S040",
             Reject::StaleTerm { .. } => "FMX-S041",
             Reject::TooManyChanges { .. } => "FMX-S042",
             Reject::QuorumBackwards => "FMX-S043",
+            Reject::WatchOfOwner(_) => "FMX-S044",
             Reject::UnknownPage(_) => "FMX-S050",
             Reject::NotAddressed { .. } => "FMX-S051",
             Reject::AlreadyAcknowledged { .. } => "FMX-S052",

@@ -99,9 +99,12 @@ impl State {
         {
             self.expire_deliveries(&new);
         }
-        for farm in new.farms.keys() {
-            self.judge_farm(farm, now.at);
-        }
+        self.prune_holds();
+        self.judge(
+            new.members().collect(),
+            new.farms.keys().cloned().collect(),
+            now.at,
+        );
         Applied::Revision(id)
     }
 
@@ -112,7 +115,8 @@ impl State {
                 .farms
                 .get(farm)
                 .is_some_and(|farm| farm.servers.contains_key(server)),
-            Subject::Farm(farm) => config.farms.contains_key(farm),
+            Subject::Watch(watch) => config.watches.contains_key(watch),
+            Subject::Farm(farm) | Subject::Strength(farm) => config.farms.contains_key(farm),
             Subject::Vip(vip) => config.vips.contains_key(vip),
             Subject::Node(_) | Subject::Quorum => true,
         };

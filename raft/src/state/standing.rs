@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{AdminState, CheckKey, Farm, Fate, Health, HealthRecord, Server, State};
+use super::{AdminState, CheckKey, Farm, Fate, Health, Parent, Server, State, Sway};
 use crate::id::{FarmName, ServerName, ServiceName};
 
 /// How many servers of a farm are in which condition; each is counted once.
@@ -14,6 +14,8 @@ pub struct FarmStanding {
     pub up: usize,
     /// Ready, and a check failed.
     pub down: usize,
+    /// Ready, and down because of something else, which is down or was.
+    pub unreachable: usize,
     /// Ready, without a verdict yet.
     pub unknown: usize,
     /// Ordered to drain.
@@ -25,7 +27,8 @@ pub struct FarmStanding {
 impl FarmStanding {
     /// All servers.
     pub fn total(&self) -> usize {
-        self.up + self.down + self.unknown + self.draining + self.maintenance
+        let ready = self.up + self.down + self.unreachable + self.unknown;
+        ready + self.draining + self.maintenance
     }
 }
 
@@ -34,6 +37,7 @@ impl fmt::Display for FarmStanding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} up", self.up, self.total())?;
         let others = [
+            (self.unreachable, "unreachable"),
             (self.unknown, "unknown"),
             (self.draining, "draining"),
             (self.maintenance, "in maintenance"),
@@ -62,13 +66,27 @@ pub struct Counts {
 
 /// Whether a farm does its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum FarmCondition {
-    /// Every service has a server.
+pub enum FarmCondition {
+    /// Every service has a server, and the farm has enough of them.
     Serving,
-    /// Some service has none, because of failures; which ones, unless it is all of them.
-    Without(Option<String>),
+    /// Failures left it fewer servers than `degraded_below`; in words.
+    Degraded(String),
+    /// Failures left some service no server, or the farm fewer than `down_below`; in words.
+    Down(String),
     /// Verdicts are outstanding, or everything was ordered out: nobody need be called.
     Undecided,
+}
+
+impl FarmCondition {
+    /// As one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            FarmCondition::Serving => "serving",
+            FarmCondition::Degraded(_) => "degraded",
+            FarmCondition::Down(_) => "down",
+            FarmCondition::Undecided => "undecided",
+        }
+    }
 }
 
 /// The verdicts on one server, gathered once.
@@ -117,7 +135,7 @@ impl Verdicts<'_> {
 impl State {
     fn verdicts<'a>(&self, name: &FarmName, farm: &'a Farm, server: &ServerName) -> Verdicts<'a> {
         let own = farm.services.iter().map(|(service, rule)| {
-            let key = || CheckKey {
+            let key = || CheckKey::Server {
                 farm: name.clone(),
                 server: server.clone(),
                 service: service.clone(),
@@ -138,6 +156,14 @@ impl State {
         self.health
             .get(key)
             .map_or(Health::Unknown, |record| record.health)
+    }
+
+    /// Something that is checked, as a whole: down with its first failing check.
+    pub fn member_health(&self, member: &Parent) -> Health {
+        match member {
+            Parent::Server(farm, server) => self.server_health(farm, server),
+            Parent::Watch(watch) => self.check_health(&CheckKey::Watch(watch.clone())),
+        }
     }
 
     /// A server as a whole: down with its first failing check, up when all are well.
@@ -163,34 +189,16 @@ impl State {
         own.map_or(Health::Unknown, |(_, own)| verdicts.service(*own))
     }
 
-    /// Whether a server gets new work of a service.
+    /// Whether a server can be given new work of a service; when it is given any, its role decides.
     pub fn serves(&self, farm: &FarmName, server: &ServerName, service: &ServiceName) -> bool {
-        let ordered = self
-            .config
-            .farms
-            .get(farm)
-            .and_then(|farm| farm.servers.get(server));
-        ordered.is_some_and(|server| server.admin == AdminState::Ready)
-            && self.service_health(farm, server, service) == Health::Up
-    }
-
-    /// The records of one server's checks, as far as there are verdicts.
-    pub fn server_records(
-        &self,
-        farm: &FarmName,
-        server: &ServerName,
-    ) -> impl Iterator<Item = (&CheckKey, &HealthRecord)> {
-        let rules = self.config.farms.get(farm);
-        let checks = rules.into_iter().flat_map(|rules| rules.checks());
-        let (farm, server) = (farm.clone(), server.clone());
-        checks.filter_map(move |(service, _)| {
-            let key = CheckKey {
-                farm: farm.clone(),
-                server: server.clone(),
-                service: service.clone(),
-            };
-            self.health.get_key_value(&key)
-        })
+        let farms = &self.config.farms;
+        let ordered = farms.get(farm).and_then(|farm| farm.servers.get(server));
+        let well = match self.sway(farm, server) {
+            Sway::Kept => true,
+            Sway::Removed => false,
+            Sway::None => self.service_health(farm, server, service) == Health::Up,
+        };
+        well && ordered.is_some_and(|server| server.admin == AdminState::Ready)
     }
 
     /// How many servers of a farm are in which condition.
@@ -216,8 +224,10 @@ impl State {
             AdminState::Drain => standing.draining += 1,
             AdminState::Maintenance => standing.maintenance += 1,
             AdminState::Ready => {
+                let member = Parent::Server(name.clone(), server.clone());
                 let verdicts = self.verdicts(name, farm, server);
                 match verdicts.server() {
+                    Health::Down if self.cause_of(&member).is_some() => standing.unreachable += 1,
                     Health::Down => standing.down += 1,
                     Health::Up => standing.up += 1,
                     Health::Unknown if verdicts.works_somewhere() => standing.up += 1,
@@ -245,42 +255,132 @@ impl State {
     }
 
     /// Whether a farm does its work.
-    pub(super) fn farm_condition(&self, name: &FarmName) -> FarmCondition {
+    pub fn farm_condition(&self, name: &FarmName) -> FarmCondition {
         let Some(farm) = self.config.farms.get(name) else {
             return FarmCondition::Undecided;
         };
-        let servers: Vec<(AdminState, Verdicts<'_>)> = farm
+        let servers: Vec<Seen<'_>> = farm
             .servers
             .iter()
-            .map(|(server, ordered)| (ordered.admin, self.verdicts(name, farm, server)))
+            .map(|(server, ordered)| self.seen(name, farm, server, ordered))
             .collect();
-        let mut without = Vec::new();
-        let mut undecided = servers.is_empty() || farm.services.is_empty();
-        for (position, service) in farm.services.keys().enumerate() {
-            let mut health = servers
-                .iter()
-                .map(|(admin, verdicts)| (*admin, verdicts.service(verdicts.own[position].1)));
-            if health
-                .clone()
-                .any(|seen| seen == (AdminState::Ready, Health::Up))
-            {
-                continue;
+        let services = services_condition(farm, &servers);
+        match (services, strength(farm, &servers)) {
+            (FarmCondition::Down(cause), _) | (_, FarmCondition::Down(cause)) => {
+                FarmCondition::Down(cause)
             }
-            let pending = health
-                .clone()
-                .any(|seen| seen == (AdminState::Ready, Health::Unknown));
-            let failed = health
-                .any(|(admin, health)| admin != AdminState::Maintenance && health == Health::Down);
-            match failed && !pending {
-                true => without.push(service.as_str()),
-                false => undecided = true,
+            (FarmCondition::Undecided, _) => FarmCondition::Undecided,
+            (FarmCondition::Serving | FarmCondition::Degraded(_), strength) => strength,
+        }
+    }
+
+    fn seen<'a>(
+        &self,
+        name: &FarmName,
+        farm: &'a Farm,
+        server: &ServerName,
+        ordered: &Server,
+    ) -> Seen<'a> {
+        let member = Parent::Server(name.clone(), server.clone());
+        Seen {
+            admin: ordered.admin,
+            verdicts: self.verdicts(name, farm, server),
+            held: self.holds.get(&member).is_some(),
+            sway: self.sway(name, server),
+        }
+    }
+}
+
+/// A server as its farm is judged by it.
+struct Seen<'a> {
+    admin: AdminState,
+    verdicts: Verdicts<'a>,
+    held: bool,
+    sway: Sway,
+}
+
+impl Seen<'_> {
+    /// What a verdict amounts to: a failure that is somebody else's is none of the farm's.
+    fn weigh(&self, verdict: Health) -> Health {
+        match (self.sway, verdict) {
+            (Sway::Kept, _) => Health::Up,
+            (Sway::Removed, _) => Health::Unknown,
+            (Sway::None, Health::Down) if self.held => Health::Unknown,
+            (Sway::None, verdict) => verdict,
+        }
+    }
+
+    fn service(&self, position: usize) -> Health {
+        self.weigh(self.verdicts.service(self.verdicts.own[position].1))
+    }
+
+    fn server(&self) -> Health {
+        match self.weigh(self.verdicts.server()) {
+            Health::Unknown if self.sway == Sway::None && self.verdicts.works_somewhere() => {
+                Health::Up
             }
+            health => health,
         }
-        match without.len() {
-            0 if undecided => FarmCondition::Undecided,
-            0 => FarmCondition::Serving,
-            all if all == farm.services.len() => FarmCondition::Without(None),
-            _ => FarmCondition::Without(Some(without.join(", "))),
+    }
+}
+
+/// Whether every service has a server.
+fn services_condition(farm: &Farm, servers: &[Seen<'_>]) -> FarmCondition {
+    let mut without = Vec::new();
+    let mut undecided = servers.is_empty() || farm.services.is_empty();
+    for (position, service) in farm.services.keys().enumerate() {
+        let mut health = servers
+            .iter()
+            .map(|seen| (seen.admin, seen.service(position)));
+        if health
+            .clone()
+            .any(|seen| seen == (AdminState::Ready, Health::Up))
+        {
+            continue;
         }
+        let pending = health
+            .clone()
+            .any(|seen| seen == (AdminState::Ready, Health::Unknown));
+        let failed = health
+            .any(|(admin, health)| admin != AdminState::Maintenance && health == Health::Down);
+        match failed && !pending {
+            true => without.push(service.as_str()),
+            false => undecided = true,
+        }
+    }
+    match without.len() {
+        0 if undecided => FarmCondition::Undecided,
+        0 => FarmCondition::Serving,
+        all if all == farm.services.len() => FarmCondition::Down("no server left".to_owned()),
+        _ => FarmCondition::Down(format!("no server left for {}", without.join(", "))),
+    }
+}
+
+/// Whether enough servers are up; a shortage without a failure is somebody's order.
+fn strength(farm: &Farm, servers: &[Seen<'_>]) -> FarmCondition {
+    let count = |wanted: Health| {
+        let ready = servers
+            .iter()
+            .filter(|seen| seen.admin == AdminState::Ready);
+        ready.filter(|seen| seen.server() == wanted).count()
+    };
+    let (up, pending, failed) = (
+        count(Health::Up),
+        count(Health::Unknown),
+        count(Health::Down),
+    );
+    let short = |bound: u32| {
+        let bound = usize::try_from(bound).unwrap_or(usize::MAX);
+        (failed > 0 && up < bound).then_some(up + pending < bound)
+    };
+    let words = |bound: u32| format!("{up} of {} up, fewer than {bound}", servers.len());
+    // The first server that fails is no outage while another one works.
+    match (short(farm.down_below.get()), short(farm.degraded_below)) {
+        (Some(true), _) if farm.down_below.get() > 1 => {
+            FarmCondition::Down(words(farm.down_below.get()))
+        }
+        (_, Some(true)) => FarmCondition::Degraded(words(farm.degraded_below)),
+        (Some(false), _) | (_, Some(false)) => FarmCondition::Undecided,
+        (Some(true), None) | (None, None) => FarmCondition::Serving,
     }
 }

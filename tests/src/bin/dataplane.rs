@@ -7,9 +7,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use farmux_netplane::plan::{
-    Admission, Limits, Method, ServerPlan, ServiceKey, ServiceKind, ServicePlan,
-};
+use farmux_netplane::plan::{Limits, Method, ServerPlan, ServiceKey, ServiceKind, ServicePlan};
 use farmux_netplane::serve::Serving;
 
 /// The defaults of a service, as the replicated state has them.

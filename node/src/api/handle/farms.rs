@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::{Path, State as Shared};
 use farmux_raft::id::{FarmName, NodeId, NodeName, ServerName};
-use farmux_raft::state::{Command, NodeRole, Reject};
+use farmux_raft::state::{AdminOrder, Command, NodeRole, Ordered, Reject};
 
 use super::super::answer::{Answer, Order, answer, parse};
 use super::super::caller::Caller;
@@ -47,13 +47,13 @@ pub(crate) async fn order(
     Path((farm, server)): Path<(String, String)>,
     Order(request): Order<AdminRequest>,
 ) -> Answer<Done> {
-    let command = Command::SetAdmin {
+    let order = AdminOrder {
         author: caller.author(),
-        farm: parse(&farm)?,
-        server: parse(&server)?,
+        servers: Ordered::One(parse(&farm)?, parse(&server)?),
         admin: request.admin,
+        allow_empty: request.allow_empty,
     };
-    answer(change(&node, command).await?)
+    answer(change(&node, Command::SetAdmin(order)).await?)
 }
 
 /// `GET /v1/farms/FARM/servers/SERVER/connections`.

@@ -17,7 +17,7 @@ pub use wire::WireView;
 use std::fmt::Write;
 
 use farmux_raft::id::NodeId;
-use farmux_raft::state::{Counts, FarmStanding};
+use farmux_raft::state::{CheckKey, Counts, FarmStanding, Health, HealthRecord};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -136,6 +136,7 @@ fn farms(registry: &mut Registry, view: &View<'_>) {
         let FarmStanding {
             up,
             down,
+            unreachable,
             unknown,
             draining,
             maintenance,
@@ -143,6 +144,7 @@ fn farms(registry: &mut Registry, view: &View<'_>) {
         let conditions = [
             ("up", up),
             ("down", down),
+            ("unreachable", unreachable),
             ("unknown", unknown),
             ("draining", draining),
             ("maintenance", maintenance),
@@ -161,16 +163,29 @@ fn farms(registry: &mut Registry, view: &View<'_>) {
         "Servers of a farm in a condition",
         servers,
     );
-    let health = view.state.health.iter().map(|(key, record)| {
-        let labels = vec![
-            ("farm", key.farm.to_string()),
-            ("server", key.server.to_string()),
-            ("service", key.service.to_string()),
-        ];
-        let up = record.health == farmux_raft::state::Health::Up;
-        (labels, i64::from(up))
-    });
-    gauges(registry, "check_up", "1 while the check says up", health);
+    let up = |record: &HealthRecord| i64::from(record.health == Health::Up);
+    let (mut servers, mut watches) = (Vec::new(), Vec::new());
+    for (key, record) in view.state.health.iter() {
+        match key {
+            CheckKey::Server {
+                farm,
+                server,
+                service,
+            } => {
+                let labels = vec![
+                    ("farm", farm.to_string()),
+                    ("server", server.to_string()),
+                    ("service", service.to_string()),
+                ];
+                servers.push((labels, up(record)));
+            }
+            CheckKey::Watch(watch) => {
+                watches.push((vec![("watch", watch.to_string())], up(record)));
+            }
+        }
+    }
+    gauges(registry, "check_up", "1 while the check says up", servers);
+    gauges(registry, "watch_up", "1 while the watch says up", watches);
 }
 
 fn pages(registry: &mut Registry, view: &View<'_>) {

@@ -2,8 +2,7 @@
 
 use farmux_raft::id::{FarmName, ServerName, ServiceName};
 use farmux_raft::state::{
-    AdminState, Check, CheckKey, CheckKind, Farm, Server, Service, ServiceKind, State,
-    duration_text,
+    AdminState, Check, CheckKey, Farm, Server, Service, State, duration_text,
 };
 
 use super::View;
@@ -102,7 +101,7 @@ fn checks(state: &State, name: &FarmName, farm: &Farm, server: &ServerName) -> V
         .iter()
         .filter(|(_, service)| service.check.is_some());
     let report = |(service, _): (&ServiceName, &Service)| {
-        let key = CheckKey {
+        let key = CheckKey::Server {
             farm: name.clone(),
             server: server.clone(),
             service: service.clone(),
@@ -119,32 +118,18 @@ fn checks(state: &State, name: &FarmName, farm: &Farm, server: &ServerName) -> V
 }
 
 fn service_words(name: &ServiceName, service: &Service) -> String {
-    let kind = match service.kind {
-        ServiceKind::Tcp => "tcp",
-        ServiceKind::Http => "http",
-    };
-    format!("{name} {kind} {}", service.port)
+    format!("{name} {} {}", service.kind.word(), service.port)
 }
 
 /// A check in one line: `http GET /health 200, every 2s, timeout 1s, fall 3, rise 2`.
 fn check_words(check: &Check) -> String {
-    let what = match &check.kind {
-        CheckKind::Tcp => "tcp".to_owned(),
-        CheckKind::Http(http) => {
-            let text = http
-                .text
-                .as_ref()
-                .map_or(String::new(), |text| format!(" with {text:?}"));
-            format!("http GET {} {}{text}", http.path, http.status)
-        }
-    };
     let Check {
+        kind,
         interval,
         timeout,
         fall,
         rise,
-        ..
     } = check;
     let (interval, timeout) = (duration_text(*interval), duration_text(*timeout));
-    format!("{what}, every {interval}, timeout {timeout}, fall {fall}, rise {rise}")
+    format!("{kind}, every {interval}, timeout {timeout}, fall {fall}, rise {rise}")
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use farmux_raft::id::{Ballot, ClusterId, NodeId, UnixMillis};
 use farmux_raft::state::{
     Authority, CheckKey, Cluster, Config, Farm, Health, HealthRecord, LeaseKey, Node,
-    NodeCondition, NodeRole, Secret, Secrets, Service, State, Vip, VipStanding,
+    NodeCondition, NodeRole, Secret, Secrets, Server, Service, ServiceKind, State, Vip,
+    VipStanding,
 };
 
 use super::{LogView, VERSION, View};
@@ -80,7 +81,7 @@ pub(crate) fn state(roles: &[NodeRole]) -> State {
 
 /// The verdict of the check of `web` on a server.
 pub(crate) fn set_health(state: &mut State, server: &str, health: Health, reason: &str) {
-    let key = CheckKey {
+    let key = CheckKey::Server {
         farm: name("shop"),
         server: name(server),
         service: name("web"),
@@ -103,27 +104,20 @@ fn farm() -> Farm {
         r#"{"kind":{"http":{"path":"/health","host":null,"status":200,"text":null}},
             "interval":{"secs":2,"nanos":0},"timeout":{"secs":1,"nanos":0},"fall":3,"rise":2}"#,
     );
-    let server = |last: u8| {
-        let text = format!(
-            r#"{{"address":"10.0.0.{last}","ports":{{}},"weight":10,"role":"favorite",
-                "admin":"ready"}}"#
-        );
-        serde_json::from_str(&text).expect("a server")
+    let server = |last: u8| Server {
+        weight: 10.try_into().expect("not zero"),
+        ..Server::plain([10, 0, 0, last].into())
     };
     let web = Service {
-        kind: farmux_raft::state::ServiceKind::Http,
-        port: 80.try_into().expect("not zero"),
         check: Some(check.expect("a check")),
-        limits: Default::default(),
+        ..Service::plain(ServiceKind::Http, 80.try_into().expect("not zero"))
     };
     Farm {
-        vip: name("front"),
-        method: Default::default(),
-        fate: Default::default(),
         services: BTreeMap::from([(name("web"), web)]),
         servers: (1..=3)
             .map(|n| (name(&format!("s{n}")), server(20 + n)))
             .collect(),
+        ..Farm::plain(name("front"))
     }
 }
 

@@ -88,6 +88,9 @@ pub struct CheckReport {
 pub struct AdminRequest {
     /// What it shall be.
     pub admin: AdminState,
+    /// Whether a service may lose its last server by it; no by default.
+    #[serde(default)]
+    pub allow_empty: bool,
 }
 
 /// `GET /v1/farms/FARM/servers/SERVER/connections`: what a drain waits for.

@@ -36,7 +36,16 @@ impl Shell {
 
     async fn order(&mut self, place: &ServerPlace, admin: AdminState) -> Result<(), Fault> {
         let path = format!("/v1/farms/{}/servers/{}/admin", place.farm, place.server);
-        let done: Done = self.client.post(&path, &AdminRequest { admin }).await?;
+        let done: Done = self
+            .client
+            .post(
+                &path,
+                &AdminRequest {
+                    admin,
+                    allow_empty: false,
+                },
+            )
+            .await?;
         self.terminal.show(&done, |done, _| match done.changed {
             true => format!("{place}: {admin}\n"),
             false => format!("{place}: {admin} already\n"),

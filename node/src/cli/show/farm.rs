@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use farmux_raft::id::UnixMillis;
-use farmux_raft::state::{Fate, Method, ServiceKind};
+use farmux_raft::state::{Fate, Word as _};
 
 use super::super::terminal::{Mood, Paint};
 use super::table::{Columns, Word};
@@ -25,14 +25,7 @@ pub fn farms(reading: &Reading<Vec<FarmReport>>, paint: Paint) -> String {
         let services: Vec<String> = farm
             .services
             .iter()
-            .map(|service| {
-                format!(
-                    "{} {} {}",
-                    service.name,
-                    kind_words(service.kind),
-                    service.port
-                )
-            })
+            .map(|service| format!("{} {} {}", service.name, service.kind.word(), service.port))
             .collect();
         let mood = match serving {
             0 => Mood::Bad,
@@ -47,7 +40,7 @@ pub fn farms(reading: &Reading<Vec<FarmReport>>, paint: Paint) -> String {
                     .map_or(String::new(), |address| address.to_string()),
             ),
             Word::from(farm.owner.as_ref().map_or("nobody", |owner| owner.as_str())),
-            Word::from(method_words(farm.method)),
+            Word::from(farm.method.word()),
             Word::from(services.join(", ")),
             Word::moody((&format!("{serving} of {}", farm.servers.len()), mood)),
         ]);
@@ -66,14 +59,14 @@ pub fn farm(reading: &Reading<FarmReport>, paint: Paint, now: UnixMillis) -> Str
         .map_or(String::new(), |address| format!(" {address}"));
     let _ = writeln!(text, "farm      {}", farm.name);
     let _ = writeln!(text, "vip       {}{address}, owned by {owner}", farm.vip);
-    let _ = writeln!(text, "method    {}", method_words(farm.method));
+    let _ = writeln!(text, "method    {}", farm.method.word());
     let _ = writeln!(text, "fate      {}", fate_words(farm.fate));
     for service in &farm.services {
         let check = service
             .check
             .as_deref()
             .unwrap_or("none: every server counts as up");
-        let kind = kind_words(service.kind);
+        let kind = service.kind.word();
         let _ = writeln!(
             text,
             "service   {} {kind} {}; check {check}",
@@ -132,20 +125,6 @@ fn addresses(server: &ServerReport) -> String {
         .iter()
         .map(|(service, port)| format!(" {service}:{port}"));
     format!("{}{}", server.address, ports.collect::<String>())
-}
-
-fn kind_words(kind: ServiceKind) -> &'static str {
-    match kind {
-        ServiceKind::Tcp => "tcp",
-        ServiceKind::Http => "http",
-    }
-}
-
-fn method_words(method: Method) -> &'static str {
-    match method {
-        Method::RoundRobin => "round-robin",
-        Method::LeastConnections => "least-connections",
-    }
 }
 
 fn fate_words(fate: Fate) -> &'static str {

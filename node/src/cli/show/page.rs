@@ -89,6 +89,8 @@ pub fn page(reading: &Reading<PageReport>, paint: Paint) -> String {
 fn kind_words(page: &PageReport) -> (&'static str, Mood) {
     match (page.kind, page.open) {
         (PageKind::Down, true) => ("DOWN", Mood::Bad),
+        (PageKind::Degraded, true) => ("DEGRADED", Mood::Poor),
+        (PageKind::Degraded, false) => ("degraded, over", Mood::Loud),
         (PageKind::Down, false) => ("down, over", Mood::Loud),
         (PageKind::Up, _) => ("up", Mood::Good),
         (PageKind::Notice, _) => ("notice", Mood::Loud),

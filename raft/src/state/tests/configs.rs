@@ -161,7 +161,9 @@ fn in_check(change: impl Fn(&mut Check) + 'static) -> Spoil {
 fn in_http(change: impl Fn(&mut HttpCheck) + 'static) -> Spoil {
     in_check(move |check| match &mut check.kind {
         CheckKind::Http(http) => change(http),
-        CheckKind::Tcp => panic!("the shop is asked over HTTP"),
+        CheckKind::Tcp | CheckKind::Ftp(_) | CheckKind::Nfs(_) | CheckKind::Exec(_) => {
+            panic!("the shop is asked over HTTP")
+        }
     })
 }
 

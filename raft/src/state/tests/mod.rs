@@ -140,6 +140,7 @@ impl House {
 fn line(page: &Page) -> String {
     let kind = match page.kind {
         PageKind::Down => "DOWN",
+        PageKind::Degraded => "DEGRADED",
         PageKind::Up => "UP",
         PageKind::Notice => "NOTICE",
     };
@@ -199,13 +200,12 @@ fn configure(base: RevisionId, config: Config) -> Command {
 }
 
 fn set_admin(farm: &str, server: &str, admin: AdminState) -> Command {
-    let (farm, server) = (name(farm), name(server));
-    Command::SetAdmin {
+    Command::SetAdmin(AdminOrder {
         author: Author("ada".to_owned()),
-        farm,
-        server,
+        servers: Ordered::One(name(farm), name(server)),
         admin,
-    }
+        allow_empty: true,
+    })
 }
 
 fn owner(node: u64, counter: u64) -> Authority {
@@ -220,7 +220,7 @@ fn reported(authority: Authority, changes: Vec<HealthChange>) -> Command {
 }
 
 fn check_key(farm: &str, server: &str, service: &str) -> CheckKey {
-    CheckKey {
+    CheckKey::Server {
         farm: name(farm),
         server: name(server),
         service: name(service),
@@ -262,33 +262,23 @@ fn http_check() -> Check {
 fn service(port: u16, check: Option<Check>) -> Service {
     let port = NonZeroU16::new(port).expect("not zero");
     Service {
-        kind: ServiceKind::Http,
-        port,
         check,
-        limits: Limits::default(),
+        ..Service::plain(ServiceKind::Http, port)
     }
 }
 
 fn server(n: u8) -> Server {
-    Server {
-        address: [10, 0, 0, 20 + n].into(),
-        ports: BTreeMap::new(),
-        weight: NonZeroU32::MIN,
-        role: ServerRole::Favorite,
-        admin: AdminState::Ready,
-    }
+    Server::plain([10, 0, 0, 20 + n].into())
 }
 
 /// A VIP `front`, a farm `shop` with a checked service `web` and servers `s1` …, a contact `ops`.
 fn shop(servers: u8) -> Config {
     let farm = Farm {
-        vip: name("front"),
-        method: Method::RoundRobin,
-        fate: Fate::Shared,
         services: BTreeMap::from([(name("web"), service(80, Some(http_check())))]),
         servers: (1..=servers)
             .map(|n| (name(&format!("s{n}")), server(n)))
             .collect(),
+        ..Farm::plain(name("front"))
     };
     let vip = Vip {
         address: [10, 0, 0, 100].into(),
@@ -299,6 +289,7 @@ fn shop(servers: u8) -> Config {
     Config {
         vips: BTreeMap::from([(name("front"), vip)]),
         farms: BTreeMap::from([(name("shop"), farm)]),
+        watches: BTreeMap::new(),
         contacts: BTreeMap::from([(name("ops"), contact())]),
     }
 }

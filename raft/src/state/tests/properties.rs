@@ -122,10 +122,12 @@ fn assert_sound(state: &State) {
         state.incidents.len(),
         "a Down page is over when its incident is"
     );
-    assert!(state.health.keys().all(|key| {
-        let farm = state.config.farms.get(&key.farm);
-        farm.is_some_and(|farm| farm.target(&key.server, &key.service).is_some())
-    }));
+    assert!(
+        state
+            .health
+            .keys()
+            .all(|key| { state.config.target(key).is_some() })
+    );
     assert!(state.nodes.keys().all(|id| *id <= state.last_node));
     assert_eq!(
         state.config.faults(&state.nodes),

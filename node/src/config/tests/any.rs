@@ -1,0 +1,250 @@
+//! Any configuration that is valid, with everything an operator can write.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+use farmux_raft::state::*;
+use proptest::collection::btree_map;
+use proptest::option;
+use proptest::prelude::*;
+
+fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().expect("a name")
+}
+
+fn word<T: Word + std::fmt::Debug>() -> impl Strategy<Value = T> {
+    (0..T::WORDS.len()).prop_map(|place| T::WORDS[place].1)
+}
+
+fn millis(least: u64, most: u64) -> impl Strategy<Value = Duration> {
+    (least..=most).prop_map(Duration::from_millis)
+}
+
+fn count(most: u32) -> impl Strategy<Value = NonZeroU32> {
+    (1..=most).prop_map(|count| NonZeroU32::new(count).expect("not zero"))
+}
+
+fn port() -> impl Strategy<Value = NonZeroU16> {
+    (1024..=u16::MAX).prop_map(|port| NonZeroU16::new(port).expect("not zero"))
+}
+
+const TEXT: &str = "[ -~ä\"\\\\]{1,20}";
+
+fn any_check_kind() -> impl Strategy<Value = CheckKind> {
+    let http = (
+        "/[!-\"$-~]{0,20}",
+        option::of("[a-z0-9.-]{1,20}"),
+        200..600u16,
+        option::of(TEXT),
+    );
+    let http = http.prop_map(|(path, host, status, text)| HttpCheck {
+        path,
+        host,
+        status,
+        text,
+    });
+    let ftp = (TEXT, TEXT, option::of(TEXT)).prop_map(|(user, password, fetch)| FtpCheck {
+        user,
+        password: Secret::new(password),
+        fetch,
+    });
+    let nfs = (word(), 3..=4u32, any::<bool>());
+    let nfs = nfs.prop_map(|(transport, version, portmapper)| NfsCheck {
+        transport,
+        version,
+        portmapper,
+    });
+    let exec = ("[a-z_]{1,20}", prop::collection::vec(TEXT, 0..3));
+    let exec = exec.prop_map(|(command, arguments)| ExecCheck { command, arguments });
+    prop_oneof![
+        Just(CheckKind::Tcp),
+        http.prop_map(CheckKind::Http),
+        ftp.prop_map(CheckKind::Ftp),
+        nfs.prop_map(CheckKind::Nfs),
+        exec.prop_map(CheckKind::Exec),
+    ]
+}
+
+fn any_check() -> impl Strategy<Value = Check> {
+    let times = (millis(100, 3_599_999), millis(10, 100));
+    (any_check_kind(), times, count(100), count(100)).prop_map(
+        |(kind, (interval, timeout), fall, rise)| Check {
+            kind,
+            interval,
+            timeout,
+            fall,
+            rise,
+        },
+    )
+}
+
+fn any_service(number: u16) -> impl Strategy<Value = Service> {
+    let first = 40_000 + number * 10;
+    let data_ports = PortRange {
+        first,
+        last: first + 9,
+    };
+    let tls = FtpTls::Refuse;
+    let kind = prop_oneof![
+        (Just(ServiceKind::Tcp), option::of(word())),
+        (Just(ServiceKind::Http), option::of(word())),
+        (Just(ServiceKind::Ftp(Ftp { data_ports, tls })), Just(None)),
+    ];
+    let limit = || millis(10, 86_400_000);
+    let limits = (limit(), limit(), limit(), limit());
+    let queue = (0..=100_000u32, millis(10, 3_600_000));
+    let networks = prop::collection::vec("10\\.[0-9]\\.0\\.0/(16|24)|fd00::/64", 0..3);
+    let more = (option::of(count(9_999)), queue, networks);
+    (kind, option::of(any_check()), limits, more).prop_map(move |(kind, check, limits, more)| {
+        let (connect, header, idle, total) = limits;
+        let (max_connections, (length, timeout), networks) = more;
+        Service {
+            kind: kind.0,
+            port: NonZeroU16::new(number).expect("not zero"),
+            check,
+            limits: Limits {
+                connect,
+                header,
+                idle,
+                total,
+            },
+            max_connections,
+            queue: Queue { length, timeout },
+            send_proxy: kind.1,
+            accept_proxy: networks
+                .iter()
+                .map(|network| network.parse().expect("a network"))
+                .collect(),
+        }
+    })
+}
+
+fn any_server(n: u8) -> impl Strategy<Value = Server> {
+    let admin = prop_oneof![Just(AdminState::Ready), Just(AdminState::Drain)];
+    let ordered = (count(256), option::of(port()), admin, word());
+    (ordered, option::of(count(9_999)), parents()).prop_map(move |(ordered, most, parents)| {
+        let (weight, port, admin, role) = ordered;
+        Server {
+            ports: port.map(|port| (name("web"), port)).into_iter().collect(),
+            weight,
+            role,
+            admin,
+            max_connections: most,
+            depends_on: parents,
+            ..Server::plain([10, 0, 1, n].into())
+        }
+    })
+}
+
+/// Nothing, or the watch that is always there.
+fn parents() -> impl Strategy<Value = BTreeSet<Parent>> {
+    any::<bool>().prop_map(|some| {
+        some.then(|| Parent::Watch(name("fs1")))
+            .into_iter()
+            .collect()
+    })
+}
+
+fn any_farm() -> impl Strategy<Value = Farm> {
+    let persistence = (8..=32u8, 16..=128u8, millis(1_000, 86_400_000));
+    let persistence = persistence.prop_map(|(prefix_v4, prefix_v6, timeout)| Persistence {
+        prefix_v4,
+        prefix_v6,
+        timeout,
+    });
+    let page = (200..600u16, "[ -~\n<>]{0,30}");
+    let page = page.prop_map(|(status, body)| LastResortPage { status, body });
+    let extras = (
+        option::of(persistence),
+        millis(0, 3_600_000),
+        option::of(page),
+    );
+    let bounds = (0..9u32, count(9));
+    let services = (any_service(80), option::of(any_service(81)));
+    let servers = (any_server(1), option::of(any_server(2)));
+    let words = (word(), word(), word(), parents());
+    (words, extras, bounds, services, servers).prop_map(
+        |(words, extras, bounds, (web, api), (s1, s2))| {
+            let mut services = BTreeMap::from([(name("web"), web)]);
+            services.extend(api.map(|api| (name("api.v2"), api)));
+            let mut servers = BTreeMap::from([(name("s1"), s1)]);
+            servers.extend(s2.map(|s2| (name("2"), s2)));
+            let (method, fate, on_parent_down, depends_on) = words;
+            let (persistence, slow_start, last_resort) = extras;
+            Farm {
+                vip: name("front"),
+                method,
+                fate,
+                persistence,
+                slow_start,
+                last_resort,
+                degraded_below: bounds.0,
+                down_below: bounds.1,
+                depends_on,
+                on_parent_down,
+                services,
+                servers,
+            }
+        },
+    )
+}
+
+fn any_watch() -> impl Strategy<Value = Watch> {
+    let labels = btree_map("[a-z]{1,9}", "[ -~]{0,9}", 0..3);
+    (port(), labels, any_check()).prop_map(|(port, labels, check)| Watch {
+        address: [10, 0, 0, 50].into(),
+        port: Some(port),
+        labels,
+        check,
+        depends_on: BTreeSet::new(),
+    })
+}
+
+fn any_contact() -> impl Strategy<Value = Contact> {
+    let security = prop_oneof![Just(RelaySecurity::Starttls), Just(RelaySecurity::Tls)];
+    let host = prop_oneof!["[a-z][a-z0-9-]{0,9}", Just("fd00::9".to_owned())];
+    let login = option::of(("[!-~]{1,20}", "[ -~]{1,20}"));
+    (
+        host,
+        1..=u16::MAX,
+        security,
+        login,
+        option::of("[a-z]{1,9}@x\\.example"),
+    )
+        .prop_map(|(host, port, security, login, from)| {
+            let (user, password) = login.unzip();
+            let password = password.map(Secret::new);
+            let relay = Relay {
+                host,
+                port,
+                security,
+                user,
+                password,
+            };
+            let to = vec!["ops@example.com".to_owned(), "o'b+x@example.com".to_owned()];
+            Contact {
+                mail: MailChannel { to, from, relay },
+            }
+        })
+}
+
+pub(super) fn any_config() -> impl Strategy<Value = Config> {
+    let gateway = option::of(Just([10, 0, 0, 1].into()));
+    let contact = option::of(any_contact());
+    (gateway, any_farm(), any_watch(), contact).prop_map(|(gateway, farm, watch, contact)| {
+        let vip = Vip {
+            address: [10, 0, 0, 100].into(),
+            network: name("lan"),
+            gateway,
+            on_quorum_loss: OnQuorumLoss::Release,
+        };
+        let contact = contact.map(|contact| (name("ops"), contact));
+        Config {
+            vips: BTreeMap::from([(name("front"), vip)]),
+            farms: BTreeMap::from([(name("shop"), farm)]),
+            watches: BTreeMap::from([(name("fs1"), watch)]),
+            contacts: contact.into_iter().collect(),
+        }
+    })
+}

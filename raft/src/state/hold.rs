@@ -1,0 +1,363 @@
+//! Holds: why something that is down has no page of its own, or none yet.
+//!
+//! ```text
+//!            fails, and has parents ──▶ Asking ──all of them well, or time is over──▶ page of its own
+//!                                         │ one of them is down
+//!   fails, and a parent is down ──▶ Shadowed ──parent is back──▶ Recovering ──time is over──▶ page
+//!                                                                    │ up
+//!   (up at any time: no hold, no page)                               ▼ nothing
+//! ```
+//! Parents are what an operator said ([`super::Parent`]), near or far; and things of one address
+//! are each other's parents by themselves: of those that fail together, the first gets the page.
+//! How long a hold lasts is the leader's clock's business: it ends a hold by its number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AdminState, Applied, CheckKey, Config, Health, Now, OnParentDown, Parent, Reject, State,
+};
+use crate::id::{FarmName, ServerName};
+
+/// Why something that is down has no page of its own, or none yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Its number for ever; rises.
+    pub number: u64,
+    /// Why.
+    pub kind: HoldKind,
+}
+
+/// See [`Hold`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HoldKind {
+    /// Its parents are being asked.
+    Asking {
+        /// Checks that have not answered yet.
+        unconfirmed: BTreeSet<CheckKey>,
+    },
+    /// What is down too, and had its page.
+    Shadowed(Parent),
+    /// What was down and is back; this may still be coming back.
+    Recovering(Parent),
+}
+
+/// All holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Holds {
+    last: u64,
+    by_member: Arc<BTreeMap<Parent, Hold>>,
+}
+
+impl Holds {
+    /// The hold on one thing.
+    pub fn get(&self, member: &Parent) -> Option<&HoldKind> {
+        self.by_member.get(member).map(|hold| &hold.kind)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&Parent, &Hold)> {
+        self.by_member.iter()
+    }
+
+    fn set(&mut self, member: Parent, kind: HoldKind) {
+        self.last += 1;
+        let number = self.last;
+        Arc::make_mut(&mut self.by_member).insert(member, Hold { number, kind });
+    }
+
+    pub(super) fn remove(&mut self, member: &Parent) {
+        if self.by_member.contains_key(member) {
+            Arc::make_mut(&mut self.by_member).remove(member);
+        }
+    }
+}
+
+/// How what a server depends on sways its use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sway {
+    /// Its checks decide.
+    None,
+    /// It is used, whatever its checks say.
+    Kept,
+    /// It is not used, whatever its checks say.
+    Removed,
+}
+
+/// What became of a thing that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// It gets a page of its own now.
+    Itself,
+    /// It is held.
+    Held,
+}
+
+impl State {
+    /// Why something is unreachable rather than down: what it depends on, which is down or was.
+    pub fn cause_of(&self, member: &Parent) -> Option<Parent> {
+        match self.holds.get(member)? {
+            HoldKind::Asking { .. } => None,
+            HoldKind::Shadowed(_) => Some(self.root_of(member)),
+            HoldKind::Recovering(cause) => Some(cause.clone()),
+        }
+    }
+
+    /// How what a server depends on sways its use.
+    pub fn sway(&self, farm: &FarmName, server: &ServerName) -> Sway {
+        let Some(rules) = self.config.farms.get(farm) else {
+            return Sway::None;
+        };
+        let member = Parent::Server(farm.clone(), server.clone());
+        let ancestors = self.config.ancestors_of(&member);
+        let down = ancestors.iter().any(|parent| self.is_down(parent));
+        let recovering = match self.holds.get(&member) {
+            Some(HoldKind::Recovering(cause)) => ancestors.contains(cause),
+            Some(HoldKind::Asking { .. } | HoldKind::Shadowed(_)) | None => false,
+        };
+        let own = self.incidents.contains_key(&member.subject());
+        let unknown = self.member_health(&member) == Health::Unknown;
+        match rules.on_parent_down {
+            OnParentDown::Remove if down => Sway::Removed,
+            OnParentDown::Keep if (down || recovering) && !own && !unknown => Sway::Kept,
+            OnParentDown::Remove | OnParentDown::Keep => Sway::None,
+        }
+    }
+
+    /// How long a hold may last before its thing gets a page of its own; `None`: it does not end by
+    /// time.
+    pub fn hold_lasts(&self, member: &Parent, hold: &HoldKind) -> Option<Duration> {
+        match hold {
+            HoldKind::Asking { .. } => Some(ASKING_MAX),
+            HoldKind::Shadowed(_) => None,
+            HoldKind::Recovering(_) => {
+                let keys = self.config.checks_of(member);
+                let checks = keys.filter_map(|key| self.config.check(&key).cloned());
+                let slowest = checks
+                    .map(|check| check.interval * (check.rise.get() + 1))
+                    .max();
+                Some(slowest.unwrap_or_default() + ASKING_MAX)
+            }
+        }
+    }
+
+    /// How often each check was asked out of turn: the number of the newest hold that waits for it.
+    pub fn questions(&self) -> BTreeMap<&CheckKey, u64> {
+        let mut asked = BTreeMap::new();
+        for (_, hold) in self.holds.iter() {
+            if let HoldKind::Asking { unconfirmed } = &hold.kind {
+                for key in unconfirmed {
+                    let newest = asked.entry(key).or_insert(0);
+                    *newest = hold.number.max(*newest);
+                }
+            }
+        }
+        asked
+    }
+
+    /// Something that fails: finds out whether it gets a page, and holds it otherwise. Whoever waits
+    /// for its verdict comes back in `answered`, to be judged again.
+    pub(super) fn blame(&mut self, member: &Parent, answered: &mut Vec<Parent>) -> Blame {
+        let kind = match self.known_cause(member) {
+            Some(cause) => HoldKind::Shadowed(cause),
+            None => {
+                let unconfirmed = self.askable(member);
+                if unconfirmed.is_empty() {
+                    self.holds.remove(member);
+                    answered.extend(self.asking(member));
+                    return Blame::Itself;
+                }
+                HoldKind::Asking { unconfirmed }
+            }
+        };
+        self.holds.set(member.clone(), kind);
+        answered.extend(self.asking(member));
+        Blame::Held
+    }
+
+    /// Something that waits for the verdict of others, one of which is down now.
+    pub(super) fn reconsider(&mut self, member: &Parent) -> Blame {
+        match self.known_cause(member) {
+            // Of two that fail together the other one is in our shadow: the page is ours.
+            None => {
+                self.holds.remove(member);
+                Blame::Itself
+            }
+            Some(cause) => {
+                self.holds.set(member.clone(), HoldKind::Shadowed(cause));
+                Blame::Held
+            }
+        }
+    }
+
+    /// Something that was coming back, and what it depends on failed again.
+    pub(super) fn relapse(&mut self, member: &Parent) {
+        if let Some(cause) = self.known_cause(member) {
+            self.holds.set(member.clone(), HoldKind::Shadowed(cause));
+        }
+    }
+
+    /// A check answered well: who waited for it alone waits no longer, and gets a page.
+    pub(super) fn confirm(&mut self, key: &CheckKey) -> Vec<Parent> {
+        let waits = |hold: &Hold| match &hold.kind {
+            HoldKind::Asking { unconfirmed } => unconfirmed.contains(key),
+            HoldKind::Shadowed(_) | HoldKind::Recovering(_) => false,
+        };
+        if !self.holds.by_member.values().any(waits) {
+            return vec![];
+        }
+        let mut released = Vec::new();
+        for (member, hold) in Arc::make_mut(&mut self.holds.by_member) {
+            if let HoldKind::Asking { unconfirmed } = &mut hold.kind
+                && unconfirmed.remove(key)
+                && unconfirmed.is_empty()
+            {
+                released.push(member.clone());
+            }
+        }
+        for member in &released {
+            self.holds.remove(member);
+        }
+        released
+    }
+
+    /// Something is back, or gone: whoever was in its shadow may come back too.
+    pub(super) fn lift_shadow(&mut self, cause: &Parent) {
+        let shadowed = self.holds.iter().filter(|(member, hold)| {
+            matches!(hold.kind, HoldKind::Shadowed(_)) && self.root_of(member) == *cause
+        });
+        let shadowed: Vec<Parent> = shadowed.map(|(member, _)| member.clone()).collect();
+        for member in shadowed {
+            self.holds.set(member, HoldKind::Recovering(cause.clone()));
+        }
+    }
+
+    /// Holds whose time is over: each such thing gets a page of its own. Other numbers are those of
+    /// holds that ended otherwise meanwhile.
+    pub(super) fn end_holds(
+        &mut self,
+        now: Now,
+        numbers: &BTreeSet<u64>,
+    ) -> Result<Applied, Reject> {
+        let ends = |hold: &Hold| match hold.kind {
+            HoldKind::Asking { .. } | HoldKind::Recovering(_) => numbers.contains(&hold.number),
+            HoldKind::Shadowed(_) => false,
+        };
+        let over = self.holds.iter().filter(|(_, hold)| ends(hold));
+        let over: Vec<(Parent, HoldKind)> = over
+            .map(|(member, hold)| (member.clone(), hold.kind.clone()))
+            .collect();
+        if over.is_empty() {
+            return Ok(Applied::Unchanged);
+        }
+        self.page_released(over, now.at);
+        Ok(Applied::Done)
+    }
+
+    /// After a change of the configuration: drops the holds of what is not there any more, and lifts
+    /// shadows that nothing casts.
+    pub(super) fn prune_holds(&mut self) {
+        let config = Arc::clone(&self.config);
+        let gone = self.holds.iter().filter(|(member, _)| !config.has(member));
+        let gone: Vec<Parent> = gone.map(|(member, _)| member.clone()).collect();
+        for member in &gone {
+            self.holds.remove(member);
+        }
+        let explains = |cause: &Parent, member: &Parent| {
+            self.is_down(cause)
+                && (config.ancestors_of(member).contains(cause)
+                    || config.siblings_of(member).contains(cause))
+        };
+        let lit = self
+            .holds
+            .iter()
+            .filter_map(|(member, hold)| match &hold.kind {
+                HoldKind::Shadowed(cause) if !explains(cause, member) => {
+                    Some((member.clone(), cause.clone()))
+                }
+                HoldKind::Asking { .. } | HoldKind::Shadowed(_) | HoldKind::Recovering(_) => None,
+            });
+        for (member, cause) in lit.collect::<Vec<_>>() {
+            self.holds.set(member, HoldKind::Recovering(cause));
+        }
+    }
+
+    /// Whether something is down and not in maintenance.
+    pub(super) fn is_down(&self, member: &Parent) -> bool {
+        !self.config.is_suspended(member) && self.member_health(member) == Health::Down
+    }
+
+    /// What is down already and explains a failure: first what it depends on, then what shares its
+    /// address.
+    fn known_cause(&self, member: &Parent) -> Option<Parent> {
+        let known = |other: &Parent| {
+            let told = self.incidents.contains_key(&other.subject());
+            self.is_down(other) && (told || self.holds.get(other).is_some())
+        };
+        let ancestors = self.config.ancestors_of(member);
+        let siblings = self.config.siblings_of(member);
+        let mut causes = ancestors
+            .iter()
+            .chain(&siblings)
+            .filter(|other| known(other));
+        causes.find(|cause| self.root_of(cause) != *member).cloned()
+    }
+
+    /// The checks whose verdict would explain a failure.
+    fn askable(&self, member: &Parent) -> BTreeSet<CheckKey> {
+        let mut others = self.config.ancestors_of(member);
+        others.extend(self.config.siblings_of(member));
+        let well = others.iter().filter(|other| !self.is_down(other));
+        well.flat_map(|other| self.config.checks_of(other).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Who waits for the verdict of something.
+    fn asking(&self, member: &Parent) -> Vec<Parent> {
+        let keys: BTreeSet<CheckKey> = self.config.checks_of(member).collect();
+        let waits = self.holds.iter().filter(|(_, hold)| match &hold.kind {
+            HoldKind::Asking { unconfirmed } => !unconfirmed.is_disjoint(&keys),
+            HoldKind::Shadowed(_) | HoldKind::Recovering(_) => false,
+        });
+        waits
+            .map(|(asker, _)| asker.clone())
+            .filter(|asker| asker != member)
+            .collect()
+    }
+
+    /// The end of a chain of shadows.
+    fn root_of(&self, member: &Parent) -> Parent {
+        let mut root = member.clone();
+        let mut seen = BTreeSet::from([root.clone()]);
+        while let Some(HoldKind::Shadowed(cause)) = self.holds.get(&root) {
+            if !seen.insert(cause.clone()) {
+                break;
+            }
+            root = cause.clone();
+        }
+        root
+    }
+}
+
+impl Config {
+    /// Whether something is neither probed nor paged for, by order.
+    pub(super) fn is_suspended(&self, member: &Parent) -> bool {
+        match member {
+            Parent::Watch(_) => false,
+            Parent::Server(farm, server) => {
+                let ordered = self
+                    .farms
+                    .get(farm)
+                    .and_then(|farm| farm.servers.get(server));
+                ordered.is_some_and(|server| server.admin == AdminState::Maintenance)
+            }
+        }
+    }
+}
+
+/// A page waits no longer for the verdict of what its subject depends on: whoever is on call must
+/// hear of it within seconds.
+const ASKING_MAX: Duration = Duration::from_secs(2);

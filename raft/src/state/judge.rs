@@ -1,0 +1,172 @@
+//! Judging: what health and orders amount to, compared with what was said of it.
+//!
+//! ```text
+//!   standing, holds                                incidents
+//!     down, nothing open, nothing explains it  ->  page Down
+//!     down, and something explains it          ->  a hold, and no page (`hold`)
+//!     up, one open                             ->  page Up
+//!     in maintenance                           ->  closed, no page
+//!     unknown                                  ->  nothing
+//! ```
+//! It compares the whole of a thing, and of its farm, with what was said, so that it does not
+//! matter what changed.
+
+use std::collections::BTreeSet;
+
+use super::hold::{Blame, HoldKind};
+use super::incident::Event;
+use super::standing::FarmCondition;
+use super::{Health, PageKind, Parent, State, Subject};
+use crate::id::{FarmName, UnixMillis};
+
+impl State {
+    /// Opens and closes what the standing of these things, their farms and these `farms` asks for.
+    pub(super) fn judge(
+        &mut self,
+        members: BTreeSet<Parent>,
+        mut farms: BTreeSet<FarmName>,
+        at: UnixMillis,
+    ) {
+        // Holds come and go with others' verdicts, in whatever farm: who is held counts as undecided.
+        farms.extend(self.held_farms());
+        for member in &members {
+            self.judge_member(member, at);
+        }
+        farms.extend(self.held_farms());
+        farms.extend(members.into_iter().filter_map(farm_of));
+        for farm in &farms {
+            self.judge_farm(farm, at);
+        }
+    }
+
+    fn held_farms(&self) -> BTreeSet<FarmName> {
+        let held = self.holds.iter().map(|(member, _)| member.clone());
+        held.filter_map(farm_of).collect()
+    }
+
+    fn judge_member(&mut self, member: &Parent, at: UnixMillis) {
+        let subject = member.subject();
+        if self.config.is_suspended(member) {
+            self.forget_incident(&subject, at);
+            self.holds.remove(member);
+            self.lift_shadow(member);
+            return;
+        }
+        let open = self.incidents.get(&subject).copied();
+        match (self.member_health(member), open) {
+            (Health::Down, None) => match self.holds.get(member) {
+                None => self.page_or_hold(member, at),
+                Some(HoldKind::Recovering(_)) => self.relapse(member),
+                Some(HoldKind::Asking { .. } | HoldKind::Shadowed(_)) => {}
+            },
+            (Health::Up, open) => {
+                if let Some(down) = open {
+                    let event = self.up_event(member, down, at);
+                    self.close_incident(subject, event);
+                }
+                self.holds.remove(member);
+                self.lift_shadow(member);
+            }
+            (Health::Down, Some(_)) | (Health::Unknown, _) => {}
+        }
+    }
+
+    fn page_or_hold(&mut self, member: &Parent, at: UnixMillis) {
+        let mut waiting = Vec::new();
+        match self.blame(member, &mut waiting) {
+            Blame::Itself => self.page_down(member, at),
+            Blame::Held => {}
+        }
+        for asker in waiting {
+            match self.reconsider(&asker) {
+                Blame::Itself => self.page_down(&asker, at),
+                Blame::Held => {}
+            }
+        }
+    }
+
+    fn page_down(&mut self, member: &Parent, at: UnixMillis) {
+        let event = self.down_event(member, at);
+        self.open_incident(member.subject(), event);
+    }
+
+    /// Things whose parents all answered well: they are down by themselves.
+    pub(super) fn page_confirmed(&mut self, members: Vec<Parent>, at: UnixMillis) {
+        for member in members {
+            if self.is_down(&member) && !self.incidents.contains_key(&member.subject()) {
+                self.page_down(&member, at);
+            }
+            if let Some(farm) = farm_of(member) {
+                self.judge_farm(&farm, at);
+            }
+        }
+    }
+
+    /// Things that were held for long enough.
+    pub(super) fn page_released(&mut self, held: Vec<(Parent, HoldKind)>, at: UnixMillis) {
+        for (member, hold) in held {
+            self.holds.remove(&member);
+            if self.is_down(&member) {
+                let mut event = self.down_event(&member, at);
+                if let HoldKind::Recovering(cause) = hold {
+                    event.cause = format!("still down after {cause} came back: {}", event.cause);
+                }
+                self.open_incident(member.subject(), event);
+            }
+            if let Some(farm) = farm_of(member) {
+                self.judge_farm(&farm, at);
+            }
+        }
+    }
+
+    fn judge_farm(&mut self, name: &FarmName, at: UnixMillis) {
+        let condition = self.farm_condition(name);
+        let whole = Subject::Farm(name.clone());
+        let strength = Subject::Strength(name.clone());
+        let left = self.farm_standing(name).to_string();
+        let event = |cause: String, evidence| Event {
+            at,
+            cause,
+            left: left.clone(),
+            evidence,
+        };
+        let down = self.incidents.get(&whole).copied();
+        let weak = self.incidents.get(&strength).copied();
+        match condition {
+            FarmCondition::Undecided => {}
+            FarmCondition::Down(cause) => {
+                if down.is_none() {
+                    let evidence = self.farm_evidence(name);
+                    self.open_incident(whole, event(cause, evidence));
+                }
+            }
+            FarmCondition::Degraded(_) | FarmCondition::Serving => {
+                if let Some(page) = down {
+                    let cause = self.since_page("serving again", page, at);
+                    self.close_incident(whole, event(cause, vec![]));
+                }
+                match (condition, weak) {
+                    (FarmCondition::Degraded(cause), None) => {
+                        let evidence = self.farm_evidence(name);
+                        let event = event(cause, evidence);
+                        self.open_incident_as(PageKind::Degraded, strength, event);
+                    }
+                    (FarmCondition::Serving, Some(page)) => {
+                        let cause = self.since_page("enough servers again", page, at);
+                        self.close_incident(strength, event(cause, vec![]));
+                    }
+                    (FarmCondition::Degraded(_), Some(_))
+                    | (FarmCondition::Serving, None)
+                    | (FarmCondition::Down(_) | FarmCondition::Undecided, _) => {}
+                }
+            }
+        }
+    }
+}
+
+fn farm_of(member: Parent) -> Option<FarmName> {
+    match member {
+        Parent::Server(farm, _) => Some(farm),
+        Parent::Watch(_) => None,
+    }
+}

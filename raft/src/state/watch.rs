@@ -1,0 +1,77 @@
+//! Watches: what is checked and not balanced, a file server first of all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Faults;
+use super::text::plain;
+use super::{Check, CheckKind, FaultKind, Parent, address};
+
+/// Something that is checked, not balanced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Where it answers.
+    pub address: IpAddr,
+    /// At which port; `None`: at the check's customary one.
+    pub port: Option<NonZeroU16>,
+    /// What an operator knows it by, at most 20: `site = "berlin"`.
+    pub labels: BTreeMap<String, String>,
+    /// The rule that decides whether it is up.
+    pub check: Check,
+    /// What must be up for it to be up.
+    pub depends_on: BTreeSet<Parent>,
+}
+
+impl Watch {
+    /// Where its probes go.
+    pub fn target(&self) -> SocketAddr {
+        let port = self
+            .port
+            .map_or_else(|| port_of(&self.check.kind), NonZeroU16::get);
+        SocketAddr::new(self.address, port)
+    }
+
+    /// What is wrong with it by itself.
+    pub(super) fn check(&self, at: &str, faults: &mut Faults) {
+        faults.check(format!("{at}.address"), address::ordinary(self.address));
+        if self.port.is_none() && port_of(&self.check.kind) == 0 {
+            faults.add(format!("{at}.port"), FaultKind::PortMissing);
+        }
+        let here = format!("{at}.labels");
+        let have = self.labels.len();
+        if have > LABELS_MAX {
+            let max = LABELS_MAX;
+            faults.add(&here, FaultKind::TooMany { have, max });
+        }
+        for (name, value) in &self.labels {
+            faults.check(format!("{here}.{name}"), plain(name, 1, LABEL_CHARS_MAX));
+            faults.check(format!("{here}.{name}"), plain(value, 0, LABEL_CHARS_MAX));
+        }
+        self.check.check(&format!("{at}.check"), faults);
+    }
+}
+
+/// The port at which a kind of check usually finds somebody; 0: there is no such port, and for a
+/// plugin none is needed.
+fn port_of(kind: &CheckKind) -> u16 {
+    match kind {
+        CheckKind::Tcp => 0,
+        CheckKind::Http(_) => 80,
+        CheckKind::Ftp(_) => 21,
+        CheckKind::Nfs(nfs) if nfs.portmapper => 111,
+        CheckKind::Nfs(_) => 2049,
+        CheckKind::Exec(_) => EXEC_PORT,
+    }
+}
+
+/// A plugin knows its own port; it is told this one where none is configured. RFC 863's discard.
+const EXEC_PORT: u16 = 9;
+
+/// More are a database.
+const LABELS_MAX: usize = 20;
+
+/// A word or two.
+const LABEL_CHARS_MAX: usize = 63;
