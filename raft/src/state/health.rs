@@ -138,7 +138,7 @@ impl State {
         self.check_authority(now, authority, &changes)?;
         let config = Arc::clone(&self.config);
         let mut members = BTreeSet::new();
-        let mut confirmed = Vec::new();
+        let (mut answered, mut released) = (false, Vec::new());
         for change in changes {
             if change.health == Health::Unknown || !is_probed(&config, &change.check) {
                 continue;
@@ -152,10 +152,10 @@ impl State {
             }
             // Whoever is asked answers, also when that is no news.
             if health == Health::Up {
-                confirmed.extend(self.confirm(&key));
+                answered |= self.confirm(&key, &mut released);
             }
         }
-        if members.is_empty() && confirmed.is_empty() {
+        if members.is_empty() && !answered {
             return Ok(Applied::Unchanged);
         }
         let vips = members.iter().filter_map(|member| match member {
@@ -168,7 +168,7 @@ impl State {
             }
         }
         self.judge(members, BTreeSet::new(), now.at);
-        self.page_confirmed(confirmed, now.at);
+        self.page_confirmed(released, now.at);
         Ok(Applied::Done)
     }
 

@@ -200,28 +200,30 @@ impl State {
         }
     }
 
-    /// A check answered well: who waited for it alone waits no longer, and gets a page.
-    pub(super) fn confirm(&mut self, key: &CheckKey) -> Vec<Parent> {
+    /// A check answered well: who waited for it alone waits no longer, and comes into `released`, to
+    /// get a page. Says whether anybody waited.
+    pub(super) fn confirm(&mut self, key: &CheckKey, released: &mut Vec<Parent>) -> bool {
         let waits = |hold: &Hold| match &hold.kind {
             HoldKind::Asking { unconfirmed } => unconfirmed.contains(key),
             HoldKind::Shadowed(_) | HoldKind::Recovering(_) => false,
         };
         if !self.holds.by_member.values().any(waits) {
-            return vec![];
+            return false;
         }
-        let mut released = Vec::new();
+        let mut free = Vec::new();
         for (member, hold) in Arc::make_mut(&mut self.holds.by_member) {
             if let HoldKind::Asking { unconfirmed } = &mut hold.kind
                 && unconfirmed.remove(key)
                 && unconfirmed.is_empty()
             {
-                released.push(member.clone());
+                free.push(member.clone());
             }
         }
-        for member in &released {
-            self.holds.remove(member);
+        for member in free {
+            self.holds.remove(&member);
+            released.push(member);
         }
-        released
+        true
     }
 
     /// Something is back, or gone: whoever was in its shadow may come back too.

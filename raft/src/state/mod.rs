@@ -66,7 +66,7 @@ pub use server::{AdminOrder, AdminState, Ordered, Server, ServerRole};
 pub use service::{
     Ftp, FtpTls, Limits, PortRange, PortRangeError, ProxyVersion, Queue, Service, ServiceKind,
 };
-pub use standing::{Counts, FarmStanding};
+pub use standing::{Counts, FarmCondition, FarmStanding};
 pub use text::{REASON_CHARS_MAX, clean, duration_text};
 pub use token::{Token, TokenId};
 pub use transition::Transitions;

@@ -1,11 +1,13 @@
 //! The state as its users see it: commands in, answers, pages and standings out.
 
+mod causes;
 mod configs;
 mod healths;
 mod nodes;
 mod pagings;
 mod properties;
 mod refusals;
+mod roles;
 mod standings;
 mod tokens;
 mod vips;
