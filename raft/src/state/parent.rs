@@ -80,15 +80,13 @@ impl Config {
                 watch.map_or_else(BTreeSet::new, |watch| watch.depends_on.clone())
             }
             Parent::Server(farm, server) => {
-                let Some(farm) = self.farms.get(farm) else {
+                let farm = self.farms.get(farm);
+                let Some((farm, own)) =
+                    farm.and_then(|farm| Some((farm, farm.servers.get(server)?)))
+                else {
                     return BTreeSet::new();
                 };
-                let own = farm.servers.get(server).map(|server| &server.depends_on);
-                farm.depends_on
-                    .iter()
-                    .chain(own.into_iter().flatten())
-                    .cloned()
-                    .collect()
+                farm.depends_on.union(&own.depends_on).cloned().collect()
             }
         }
     }
