@@ -133,6 +133,22 @@ pub enum Command {
         /// Until when it is good.
         expires: UnixMillis,
     },
+    /// Makes the configuration of an older revision the present one, as a new revision.
+    Rollback {
+        /// Who wants it.
+        author: Author,
+        /// The newest revision that its author knew; refused when another came between.
+        base: RevisionId,
+        /// The revision to go back to.
+        to: RevisionId,
+        /// Why.
+        note: String,
+    },
+    /// An administrator's certificates are good no more.
+    RevokeAdminCert {
+        /// The name in them.
+        name: String,
+    },
 }
 
 /// What the cluster keeps secret; files that hold it have mode 0600, and nothing ever shows it.

@@ -28,8 +28,12 @@ impl Config {
     ///
     /// **Shape**: places are written `farm[shop].server[s1].address`.
     pub fn faults(&self, nodes: &BTreeMap<NodeId, Node>) -> Vec<Fault> {
+        // What is looked at one by one below is bounded by these counts.
+        let excess = self.excess();
+        if !excess.is_empty() {
+            return excess;
+        }
         let mut faults = Faults::default();
-        self.check_counts(&mut faults);
         for (name, vip) in &self.vips {
             vip.check(&format!("vip[{name}]"), &mut faults);
         }
@@ -48,7 +52,9 @@ impl Config {
         faults.into_vec()
     }
 
-    fn check_counts(&self, faults: &mut Faults) {
+    /// Of what there is more than we promise to handle.
+    fn excess(&self) -> Vec<Fault> {
+        let mut faults = Faults::default();
         let services = self.farms.values().map(|farm| farm.services.len()).sum();
         let servers = self.farms.values().map(|farm| farm.servers.len()).sum();
         let counts = [
@@ -62,6 +68,7 @@ impl Config {
         for (at, have, max) in counts.into_iter().filter(|(_, have, max)| have > max) {
             faults.add(at, FaultKind::TooMany { have, max });
         }
+        faults.into_vec()
     }
 
     fn check_references(&self, faults: &mut Faults) {

@@ -153,6 +153,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
          meant, add `--allow-empty`.",
     ),
     explain(
+        "FMX-S038",
+        "The configurations of the last 50 revisions are kept, fewer where they are very large.",
+        "See the revisions with `farmux config history`; an older file of your own goes in with \
+         `farmux config apply FILE`.",
+    ),
+    explain(
         "FMX-S040",
         "A node reported under a lease that has passed on to another: its report is out of date.",
         "Nothing: the present owner reports for itself. If it stays, compare `farmux status` on \
@@ -198,5 +204,16 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "FMX-S060",
         "So many administrators are more than anybody can answer for.",
         "Let certificates run out, or use one name for several machines.",
+    ),
+    explain(
+        "FMX-S061",
+        "No certificate was made for this name, or all of them have run out.",
+        "See the administrators with `farmux admin-cert list`.",
+    ),
+    explain(
+        "FMX-S062",
+        "Certificates are told apart by their name: a new one would make the revoked ones good \
+         again.",
+        "Choose another name: `farmux admin-cert create NAME`.",
     ),
 ];

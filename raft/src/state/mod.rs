@@ -30,6 +30,7 @@ mod node;
 mod page;
 mod pages;
 mod parent;
+mod past;
 mod quorum;
 mod reject;
 mod revision;
@@ -43,7 +44,7 @@ mod vip;
 mod watch;
 mod word;
 
-pub use admin::AdminCert;
+pub use admin::{AdminCert, AdminStanding};
 pub use answered::Answered;
 pub use check::{Check, CheckKind, ExecCheck, FtpCheck, HttpCheck, NfsCheck, NfsTransport};
 pub use command::{Applied, Author, Command, LeaseKey, Proposal, Secrets};
@@ -60,6 +61,7 @@ pub use node::{Node, NodeCondition, NodeRole};
 pub use page::{Acknowledgement, Delivery, DeliveryOutcome, Page, PageKind, Subject, page_id};
 pub use pages::{PAGES_MAX, Pages};
 pub use parent::Parent;
+pub use past::Past;
 pub use reject::Reject;
 pub use revision::Revision;
 pub use server::{AdminOrder, AdminState, Ordered, Server, ServerRole};
@@ -104,6 +106,8 @@ pub struct State {
     pub revision: RevisionId,
     /// The newest revisions, oldest first, at most 1,000.
     pub revisions: VecDeque<Arc<Revision>>,
+    /// The configurations of the newest revisions, to look at and to go back to.
+    pub past: Past,
     /// What probes observed; nothing for a check without a verdict.
     pub health: Arc<BTreeMap<CheckKey, HealthRecord>>,
     /// Who reported to own what.
@@ -226,6 +230,13 @@ impl State {
             Command::RecordAdminCert { name, expires } => {
                 self.record_admin_cert(now, name, expires)
             }
+            Command::Rollback {
+                author,
+                base,
+                to,
+                note,
+            } => self.roll_back(now, author, base, to, note),
+            Command::RevokeAdminCert { name } => self.revoke_admin_cert(now, &name),
         }
     }
 

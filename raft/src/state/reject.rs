@@ -96,6 +96,16 @@ pub enum Reject {
         /// What is current.
         newest: RevisionId,
     },
+    /// Its configuration is not kept any more, or it was never made.
+    #[error("revision {wanted} is not kept: those from {oldest} to {newest} are")]
+    RevisionNotKept {
+        /// What was asked for.
+        wanted: RevisionId,
+        /// The oldest that is kept.
+        oldest: RevisionId,
+        /// The newest.
+        newest: RevisionId,
+    },
     /// The configuration contradicts itself or its bounds; at most [`super::FAULTS_MAX`] faults.
     #[error("the configuration is not valid: {}", list(.0))]
     InvalidConfig(Vec<Fault>),
@@ -195,6 +205,18 @@ pub enum Reject {
         /// The bound.
         max: usize,
     },
+    /// Nobody of this name has a certificate.
+    #[error("there is no administrator {0} with a valid certificate")]
+    UnknownAdmin(String),
+    /// The name's certificates were revoked, and the last of them has not run out yet.
+    #[error(
+        "the certificates of {name} were revoked; the name is free again when the last of \
+             them has run out"
+    )]
+    AdminRevoked {
+        /// Whose.
+        name: String,
+    },
 }
 
 fn list(faults: &[Fault]) -> String {
@@ -230,6 +252,7 @@ impl Reject {
             Reject::UnknownVip(_) => "FMX-S035",
             Reject::UnknownAddress(_) => "FMX-S036",
             Reject::LastServer { .. } => "FMX-S037",
+            Reject::RevisionNotKept { .. } => "FMX-S038",
             Reject::StaleBallot { .. } => "FMX-S040",
             Reject::StaleTerm { .. } => "FMX-S041",
             Reject::TooManyChanges { .. } => "FMX-S042",
@@ -239,6 +262,8 @@ impl Reject {
             Reject::NotAddressed { .. } => "FMX-S051",
             Reject::AlreadyAcknowledged { .. } => "FMX-S052",
             Reject::TooManyAdmins { .. } => "FMX-S060",
+            Reject::UnknownAdmin(_) => "FMX-S061",
+            Reject::AdminRevoked { .. } => "FMX-S062",
         }
     }
 

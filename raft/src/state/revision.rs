@@ -43,8 +43,26 @@ impl State {
         config: Config,
         note: String,
     ) -> Result<Applied, Reject> {
+        self.check_change(&author, base, &note)?;
+        self.replace_config(now, author, config, note)
+    }
+
+    pub(super) fn roll_back(
+        &mut self,
+        now: Now,
+        author: Author,
+        base: RevisionId,
+        to: RevisionId,
+        note: String,
+    ) -> Result<Applied, Reject> {
+        self.check_change(&author, base, &note)?;
+        let config = self.config_again(to)?;
+        self.replace_config(now, author, config, note)
+    }
+
+    fn check_change(&self, author: &Author, base: RevisionId, note: &str) -> Result<(), Reject> {
         author.check()?;
-        plain(&note, 0, NOTE_CHARS_MAX).map_err(|_| Reject::BadText {
+        plain(note, 0, NOTE_CHARS_MAX).map_err(|_| Reject::BadText {
             what: "the note".to_owned(),
             min: 0,
             max: NOTE_CHARS_MAX,
@@ -55,6 +73,16 @@ impl State {
                 newest: self.revision,
             });
         }
+        Ok(())
+    }
+
+    fn replace_config(
+        &mut self,
+        now: Now,
+        author: Author,
+        config: Config,
+        note: String,
+    ) -> Result<Applied, Reject> {
         if config == *self.config {
             return Ok(Applied::Unchanged);
         }
@@ -62,7 +90,9 @@ impl State {
         if !faults.is_empty() {
             return Err(Reject::InvalidConfig(faults));
         }
-        Ok(self.revise(now, author, config, note))
+        let made = self.revise(now, author, config, note);
+        self.past.keep(self.revision, &self.config);
+        Ok(made)
     }
 
     /// Makes a valid configuration the present one, and everything else follow it.

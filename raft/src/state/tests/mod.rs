@@ -5,6 +5,7 @@ mod configs;
 mod healths;
 mod nodes;
 mod pagings;
+mod past;
 mod properties;
 mod refusals;
 mod roles;

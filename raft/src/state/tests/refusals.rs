@@ -46,6 +46,11 @@ fn all() -> Vec<Reject> {
             base: RevisionId(1),
             newest: RevisionId(2),
         },
+        Reject::RevisionNotKept {
+            wanted: RevisionId(1),
+            oldest: RevisionId(2),
+            newest: RevisionId(9),
+        },
         Reject::InvalidConfig(vec![fault]),
         Reject::BadText {
             what: "it".to_owned(),
@@ -76,6 +81,10 @@ fn all() -> Vec<Reject> {
             by: "ada".to_owned(),
         },
         Reject::TooManyAdmins { max: 100 },
+        Reject::UnknownAdmin("ada".to_owned()),
+        Reject::AdminRevoked {
+            name: "ada".to_owned(),
+        },
     ]
 }
 
@@ -118,4 +127,42 @@ fn administrators_are_listed_until_their_certificates_run_out() {
     house.at = later;
     assert_eq!(house.order(cert(100, later * 2)), Ok(Applied::Done));
     assert_eq!(house.state.admins.len(), 1);
+}
+
+#[test]
+fn a_revoked_administrator_stays_out_until_the_last_certificate_has_run_out() {
+    let mut house = House::bare();
+    let cert = |expires| Command::RecordAdminCert {
+        name: "ada".to_owned(),
+        expires: UnixMillis(expires),
+    };
+    let revoke = || Command::RevokeAdminCert {
+        name: "ada".to_owned(),
+    };
+    let standing = |house: &House| house.state.admin_standing("ada");
+    let unknown = Err(Reject::UnknownAdmin("ada".to_owned()));
+    assert_eq!(standing(&house), AdminStanding::Unknown);
+    assert_eq!(house.order(revoke()), unknown);
+
+    let (early, late) = (house.at + 500_000, house.at + 1_000_000);
+    assert_eq!(house.order(cert(late)), Ok(Applied::Done));
+    assert_eq!(house.order(cert(early)), Ok(Applied::Done));
+    assert_eq!(standing(&house), AdminStanding::Good);
+    assert_eq!(house.order(revoke()), Ok(Applied::Done));
+    assert_eq!(house.order(revoke()), Ok(Applied::Unchanged));
+    assert_eq!(standing(&house), AdminStanding::Revoked);
+
+    house.at = early;
+    let revoked = Reject::AdminRevoked {
+        name: "ada".to_owned(),
+    };
+    assert_eq!(
+        house.order(cert(late * 2)),
+        Err(revoked),
+        "the first certificate, which lives longer, would be good again"
+    );
+    house.at = late;
+    assert_eq!(house.order(revoke()), unknown, "TLS refuses it by itself");
+    assert_eq!(house.order(cert(late * 2)), Ok(Applied::Done));
+    assert_eq!(standing(&house), AdminStanding::Good);
 }
