@@ -1,4 +1,4 @@
-//! Orders about who is a member: init, join, remove, leave. Each may be interrupted and run again.
+//! Orders about who is a member: init, remove, leave, and the words of join. Each may be interrupted and run again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use farmux_raft::id::{ClusterId, NodeId, RevisionId};
 use farmux_raft::peer::certificate::{Bearer, Ca, CertificateError};
 use farmux_raft::peer::join::{JoinRequest, JoinStep, Version};
 use farmux_raft::peer::joiner::JoinError;
-use farmux_raft::peer::key::NodeKey;
+use farmux_raft::peer::key::{NodeKey, random};
 use farmux_raft::peer::token::{JoinToken, TokenError};
 use farmux_raft::peer::{Identity, PeerReply, PeerRequest};
 use farmux_raft::state::{
@@ -165,6 +165,16 @@ pub(super) fn wrong_role(token: NodeRole) -> OrderError {
     }
 }
 
+/// This machine does not sit in the networks of the cluster's VIPs.
+pub(super) fn wrong_network(why: String) -> OrderError {
+    OrderError::Join {
+        what: why,
+        mend: "mend [networks] in node.toml or the interface, systemctl restart farmux, then run \
+               join again"
+            .to_owned(),
+    }
+}
+
 /// A joiner's failure, for its operator.
 pub(super) fn join_failed(error: &JoinError) -> OrderError {
     let mend = match error {
@@ -275,12 +285,4 @@ pub(super) async fn leave(member: &Member) -> Result<(), OrderError> {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Err(OrderError::Agreement(last))
-}
-
-/// Random bytes from the kernel.
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    let source = ring::rand::SystemRandom::new();
-    ring::rand::SecureRandom::fill(&source, &mut bytes).expect("the kernel gives randomness");
-    bytes
 }

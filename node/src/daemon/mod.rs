@@ -3,7 +3,7 @@
 //! ```text
 //!   node         this machine, in a cluster or not: takes orders, one at a time
 //!   order        the orders, and why one may fail
-//!   membership   init, join, remove, leave
+//!   membership   init, remove, leave; joining: join
 //!   build        opens, binds and starts a member; member: what it then is (the drawing)
 //!   follow       what follows the state: roster, plan, addresses
 //!   report       what the log shall know: nodes, VIPs, majorities, health
@@ -16,6 +16,7 @@ mod admission;
 mod build;
 mod follow;
 mod handler;
+mod joining;
 mod member;
 mod membership;
 mod network;
@@ -32,5 +33,5 @@ pub use build::BuildError;
 pub use handler::Reporter;
 pub use member::{Member, Wire, proposal, wall_clock};
 pub use node::Node;
-pub use order::{InitOrder, InitVip, JoinOrder, OrderError, TokenOrder};
+pub use order::{InitOrder, InitVip, JoinOrder, Joined, OrderError, TokenOrder};
 pub use run::{Ended, RunError, run};

@@ -1,23 +1,23 @@
 //! This machine, in a cluster or not yet: takes the operator's orders, one at a time.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use farmux_raft::id::{AdminName, NodeId, NodeName, UnixMillis};
+use farmux_raft::id::{AdminName, NodeName, UnixMillis};
+use farmux_raft::peer::Addresses;
 use farmux_raft::peer::issue::issue_admin;
-use farmux_raft::peer::joiner;
 use farmux_raft::peer::key::NodeKey;
 use farmux_raft::peer::token::JoinToken;
-use farmux_raft::peer::{Addresses, JoinStage};
 use farmux_raft::state::Command;
 use farmux_store::{OpenError, Store};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::build::{BuildError, build};
 use super::handler::Reporter;
+use super::joining::{self, Joining};
 use super::{
-    InitOrder, JoinOrder, Member, OrderError, TokenOrder, membership, network, wall_clock,
+    InitOrder, JoinOrder, Joined, Member, OrderError, TokenOrder, membership, network, wall_clock,
 };
 use crate::identity::Home;
 use crate::settings::Settings;
@@ -25,10 +25,14 @@ use crate::settings::Settings;
 /// The running daemon.
 pub struct Node {
     settings: Settings,
-    member: watch::Sender<Option<Arc<Member>>>,
+    pub(super) member: watch::Sender<Option<Arc<Member>>>,
     report: OnceLock<Reporter>,
     /// Held by the order that is changing what this machine belongs to.
-    changing: tokio::sync::Mutex<()>,
+    pub(super) changing: Arc<tokio::sync::Mutex<()>>,
+    /// Held while this machine goes on as what its data folder says it is.
+    pub(super) resuming: tokio::sync::Mutex<()>,
+    /// The last join that was begun.
+    pub(super) joining: Mutex<Option<Joining>>,
     left: Notify,
 }
 
@@ -43,7 +47,9 @@ impl Node {
             settings,
             member: watch::Sender::new(None),
             report: OnceLock::new(),
-            changing: tokio::sync::Mutex::new(()),
+            changing: Arc::default(),
+            resuming: tokio::sync::Mutex::new(()),
+            joining: Mutex::new(None),
             left: Notify::new(),
         }
     }
@@ -57,12 +63,18 @@ impl Node {
     ///
     /// **Errors**: the folder or the store is damaged, or an address is taken; the daemon stops.
     pub async fn resume(&self) -> Result<(), BuildError> {
+        let _resuming = self.resuming.lock().await;
         let _order = self.changing.lock().await;
+        if self.member().is_some() {
+            // An order was faster.
+            return Ok(());
+        }
         let home = Home::open(&self.settings.data)?;
         let Some(identity) = home.load()? else {
             return Ok(());
         };
-        match build(&self.settings, identity, Addresses::new(), self.reporter()).await {
+        let members = home.members()?;
+        match build(&self.settings, identity, members, self.reporter()).await {
             Ok(member) => {
                 self.member.send_replace(Some(member));
                 Ok(())
@@ -110,7 +122,7 @@ impl Node {
         self.member().ok_or(OrderError::NoCluster)
     }
 
-    fn reporter(&self) -> Reporter {
+    pub(super) fn reporter(&self) -> Reporter {
         self.report
             .get()
             .cloned()
@@ -118,10 +130,8 @@ impl Node {
     }
 
     fn refuse_member(&self) -> Result<(), OrderError> {
-        self.member().map_or(Ok(()), |member| {
-            let name = member.identity().borrow().cluster_name().clone();
-            Err(OrderError::InCluster(name))
-        })
+        self.member()
+            .map_or(Ok(()), |member| Err(in_cluster(&member)))
     }
 
     /// Makes a cluster of this one machine.
@@ -155,7 +165,7 @@ impl Node {
         let written =
             membership::write_first(member.consensus(), &self.settings, &order, first.secrets);
         let done = match written.await {
-            Ok(()) => home.save(&identity).map_err(local),
+            Ok(()) => home.save(&identity, &Addresses::new()).map_err(local),
             Err(error) => Err(error),
         };
         if let Err(error) = done {
@@ -168,59 +178,16 @@ impl Node {
         Ok(())
     }
 
-    /// Makes this machine a member; says how far it is in lines for people.
+    /// Makes this machine a member; says how far it is in lines for people. Ordered again with the
+    /// same token, it follows the join that is under way.
     ///
     /// **Errors**: [`OrderError`]; may be run again with the same token.
     pub async fn join(
-        &self,
+        self: &Arc<Self>,
         order: JoinOrder,
         progress: mpsc::Sender<String>,
-    ) -> Result<NodeId, OrderError> {
-        let _order = self.changing.try_lock().map_err(|_| OrderError::Busy)?;
-        let already = self.member();
-        if already.as_ref().is_some_and(|member| member.votes()) {
-            self.refuse_member()?;
-        }
-        let token: JoinToken = order.token.parse().map_err(membership::bad_token)?;
-        if token.role != order.role {
-            return Err(membership::wrong_role(token.role));
-        }
-        let home = Home::open(&self.settings.data).map_err(local)?;
-        // An identity without a member: an earlier join was welcomed and did not start.
-        if already.is_none() && home.load().map_err(local)?.is_none() {
-            home.check_empty().map_err(local)?;
-        }
-        let request = membership::join_request(&self.settings, &token);
-        let failed = |error| membership::join_failed(&error);
-        let offer = joiner::look(&token, &request).await.map_err(failed)?;
-        say(
-            &progress,
-            &format!("cluster {} would take this machine", offer.name),
-        )
-        .await;
-        network::check_all(&self.settings, token.role, &offer.vips)
-            .await
-            .map_err(OrderError::Settings)?;
-        let key = home.key().map_err(local)?;
-        let (identity, welcome) = joiner::claim(&token, &request, &key)
-            .await
-            .map_err(failed)?;
-        say(&progress, &format!("this machine is node {}", welcome.node)).await;
-        let member = match already {
-            Some(member) => {
-                say(&progress, "joining goes on where it was interrupted").await;
-                member.learn(welcome.members);
-                member
-            }
-            None => {
-                home.save(&identity).map_err(local)?;
-                let member = build(&self.settings, identity, welcome.members, self.reporter());
-                let member = member.await.map_err(local)?;
-                self.member.send_replace(Some(Arc::clone(&member)));
-                member
-            }
-        };
-        follow_admission(&member, &progress).await
+    ) -> Result<Joined, OrderError> {
+        joining::join(self, &order, &progress).await
     }
 
     /// Leaves the cluster: hands over, is removed, and empties its data folder. The daemon then
@@ -304,49 +271,11 @@ fn remove_store(settings: &Settings) -> std::io::Result<()> {
     }
 }
 
-fn local(error: impl std::fmt::Display) -> OrderError {
+/// What a member hears that shall become one.
+pub(super) fn in_cluster(member: &Member) -> OrderError {
+    OrderError::InCluster(member.identity().borrow().cluster_name().clone())
+}
+
+pub(super) fn local(error: impl std::fmt::Display) -> OrderError {
     OrderError::Local(error.to_string())
-}
-
-/// Lines for people; one who went away does not hold the join up.
-async fn say(progress: &mpsc::Sender<String>, line: &str) {
-    let _ = progress.send(line.to_owned()).await;
-}
-
-/// Longest wait of `join` for the vote; the daemon goes on asking after that by itself.
-const ADMISSION_DEADLINE: Duration = Duration::from_secs(120);
-
-async fn follow_admission(
-    member: &Member,
-    progress: &mpsc::Sender<String>,
-) -> Result<NodeId, OrderError> {
-    let mut stages = member.stage();
-    let follow = async {
-        loop {
-            let stage = *stages.borrow_and_update();
-            match stage {
-                Some(JoinStage::Voter) => return Ok(member.me()),
-                Some(JoinStage::Learner { behind }) => {
-                    say(
-                        progress,
-                        &format!("learning the log: {behind} entries behind"),
-                    )
-                    .await;
-                }
-                Some(JoinStage::CaughtUp) => say(progress, "caught up; being promoted").await,
-                Some(JoinStage::Waiting) => say(progress, "waiting for the leader").await,
-                None => {}
-            }
-            if stages.changed().await.is_err() {
-                return Err(local("the daemon is stopping"));
-            }
-        }
-    };
-    let waited = tokio::time::timeout(ADMISSION_DEADLINE, follow).await;
-    waited.unwrap_or_else(|_| {
-        Err(OrderError::Join {
-            what: "the cluster did not give this node a vote within two minutes".to_owned(),
-            mend: "it goes on asking; see `farmux status` here and on a member".to_owned(),
-        })
-    })
 }

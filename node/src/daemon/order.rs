@@ -37,6 +37,15 @@ pub struct JoinOrder {
     pub role: NodeRole,
 }
 
+/// How a join ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// This machine is a member now, as this node.
+    Now(NodeId),
+    /// It was one before.
+    Before(NodeId),
+}
+
 /// `cluster token create`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenOrder {
@@ -47,7 +56,7 @@ pub struct TokenOrder {
 }
 
 /// Why an order failed. The faces turn each variant into what, why, a mend and a code.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum OrderError {
     /// This machine is not in a cluster.
     #[error("this node is not in a cluster yet")]

@@ -3,7 +3,8 @@
 //! ```text
 //!   <data>/             0700
 //!     node.key          0600   the private key: made before joining, so that a join can resume
-//!     identity.json     0600   cluster, epoch, certificate, CA: written whole, when there is one
+//!     identity.json     0600   cluster, epoch, certificate, CA: written whole, when there is one;
+//!                              and where the members answered when it joined
 //! ```
 //!
 //! A certificate is renewed by writing `identity.json` anew; the key stays. Both are replaced by a
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use farmux_raft::id::ClusterName;
 use farmux_raft::peer::certificate::{certificate_from_pem, certificate_to_pem};
 use farmux_raft::peer::key::NodeKey;
-use farmux_raft::peer::{Identity, IdentityError};
+use farmux_raft::peer::{Addresses, Identity, IdentityError};
 use serde::{Deserialize, Serialize};
 
 /// Only root may look: the key, and the log with the CA's key, are in there.
@@ -94,6 +95,9 @@ struct Words {
     epoch: u64,
     certificate: String,
     ca: String,
+    /// Whom to ask for a vote after a restart that came before the first entry of the log.
+    #[serde(default)]
+    members: Addresses,
 }
 
 /// The layout that this version writes and reads.
@@ -145,18 +149,13 @@ impl Home {
     /// **Errors**: `Io`, `Loose`, `Damaged`, `Identity`: the node stops and names the file.
     pub fn load(&self) -> Result<Option<Identity>, HomeError> {
         let path = self.folder.join(IDENTITY_FILE);
-        let Some(text) = read_secret(&path)? else {
+        let Some(words) = self.words()? else {
             return Ok(None);
         };
         let damaged = |why: String| HomeError::Damaged {
             path: path.clone(),
             why,
         };
-        let words: Words = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
-        if words.format != FORMAT {
-            let why = format!("format {}, where this version reads {FORMAT}", words.format);
-            return Err(damaged(why));
-        }
         let leaf = certificate_from_pem(&words.certificate).map_err(|e| damaged(e.to_string()))?;
         let ca = certificate_from_pem(&words.ca).map_err(|e| damaged(e.to_string()))?;
         let key_path = self.folder.join(KEY_FILE);
@@ -179,10 +178,37 @@ impl Home {
             })
     }
 
-    /// Remembers who this node is; also after its certificate was renewed.
+    /// Where the members answered when this node joined; nobody for the first node.
+    ///
+    /// **Errors**: as [`Home::load`].
+    pub fn members(&self) -> Result<Addresses, HomeError> {
+        Ok(self
+            .words()?
+            .map_or_else(Addresses::new, |words| words.members))
+    }
+
+    fn words(&self) -> Result<Option<Words>, HomeError> {
+        let path = self.folder.join(IDENTITY_FILE);
+        let Some(text) = read_secret(&path)? else {
+            return Ok(None);
+        };
+        let damaged = |why: String| HomeError::Damaged {
+            path: path.clone(),
+            why,
+        };
+        let words: Words = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+        if words.format != FORMAT {
+            let why = format!("format {}, where this version reads {FORMAT}", words.format);
+            return Err(damaged(why));
+        }
+        Ok(Some(words))
+    }
+
+    /// Remembers who this node is, and where the others answer until the log says so; also after
+    /// its certificate was renewed.
     ///
     /// **Errors**: `Io`: nothing changed.
-    pub fn save(&self, identity: &Identity) -> Result<(), HomeError> {
+    pub fn save(&self, identity: &Identity, members: &Addresses) -> Result<(), HomeError> {
         let path = self.folder.join(KEY_FILE);
         file::replace(&path, identity.key().to_pem().as_bytes())?;
         let words = Words {
@@ -191,6 +217,7 @@ impl Home {
             epoch: identity.epoch(),
             certificate: certificate_to_pem(identity.leaf()),
             ca: certificate_to_pem(identity.ca()),
+            members: members.clone(),
         };
         let text = serde_json::to_string_pretty(&words).expect("strings and numbers are JSON");
         file::replace(&self.folder.join(IDENTITY_FILE), text.as_bytes())

@@ -103,6 +103,6 @@ async fn renew(
         }
     };
     let next = current.renewed(leaf)?;
-    home.save(&next)?;
+    home.save(&next, &home.members()?)?;
     Ok(next)
 }

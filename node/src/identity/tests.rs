@@ -40,7 +40,12 @@ fn what_is_saved_is_loaded_and_nobody_else_may_read_it() {
     let (_folder, home) = home();
     assert!(home.load().expect("nothing is wrong").is_none());
     let saved = identity(home.key().expect("a key"));
-    home.save(&saved).expect("saved");
+    let members = Addresses::from([(
+        NodeId(1),
+        vec!["10.0.0.11:7946".parse().expect("an address")],
+    )]);
+    home.save(&saved, &members).expect("saved");
+    assert_eq!(home.members().expect("readable"), members);
     let loaded = home.load().expect("readable").expect("there is one");
     assert_eq!(loaded.node(), NodeId(3));
     assert_eq!(loaded.cluster_name(), saved.cluster_name());
@@ -78,8 +83,8 @@ fn a_former_life_is_named() {
 #[test]
 fn damage_and_loose_modes_are_named() {
     let (_folder, home) = home();
-    home.save(&identity(home.key().expect("a key")))
-        .expect("saved");
+    let saved = identity(home.key().expect("a key"));
+    home.save(&saved, &Addresses::new()).expect("saved");
     let (key, words) = (
         home.folder().join(KEY_FILE),
         home.folder().join(IDENTITY_FILE),

@@ -125,7 +125,7 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// Random bytes from the kernel.
 ///
 /// **Panics**: when the kernel gives none; nothing can be secure then.
-pub(super) fn random<const N: usize>() -> [u8; N] {
+pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     let source = ring::rand::SystemRandom::new();
     ring::rand::SecureRandom::fill(&source, &mut bytes).expect("the kernel gives randomness");

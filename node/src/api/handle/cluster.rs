@@ -16,7 +16,7 @@ use super::super::types::{
     RemoveRequest, TokenAnswer, TokenReport, TokenRequest, TokenState,
 };
 use super::{Daemon, change, freshness, member};
-use crate::daemon::{InitOrder, InitVip, JoinOrder, Node, TokenOrder, wall_clock};
+use crate::daemon::{InitOrder, InitVip, JoinOrder, Joined, Node, TokenOrder, wall_clock};
 use crate::fault::{Code, Fault};
 
 /// `POST /v1/cluster/init`.
@@ -47,19 +47,23 @@ pub(crate) async fn join(Shared(node): Daemon, Order(request): Order<JoinRequest
     lines(receiver)
 }
 
-/// It goes on when the client goes away; `cluster join` with the same token finds out how far it
-/// is.
+/// The join goes on when the client goes away; `cluster join` with the same token follows it.
 async fn run_join(node: Arc<Node>, order: JoinOrder, events: mpsc::Sender<JoinEvent>) {
     let (progress, mut steps) = mpsc::channel(EVENTS_QUEUED_MAX);
     let joining = node.join(order, progress);
-    let telling = async {
+    let told = events.clone();
+    let telling = async move {
         while let Some(text) = steps.recv().await {
-            let _ = events.send(JoinEvent::Progress(text)).await;
+            if told.send(JoinEvent::Progress(text)).await.is_err() {
+                // Nobody reads it any more: dropping `steps` tells the node.
+                return;
+            }
         }
     };
     let (joined, ()) = tokio::join!(joining, telling);
     let verdict = match joined {
-        Ok(_) => JoinEvent::Joined,
+        Ok(Joined::Now(_)) => JoinEvent::Joined,
+        Ok(Joined::Before(_)) => JoinEvent::JoinedAlready,
         Err(error) => JoinEvent::Failed(Fault::from(error)),
     };
     let _ = events.send(verdict).await;

@@ -43,7 +43,7 @@ pub struct JoinRequest {
     pub role: NodeRole,
 }
 
-/// One line of the answer to a join; the last one is `joined` or `failed`.
+/// One line of the answer to a join; the last one is `joined`, `joined-already` or `failed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JoinEvent {
@@ -51,6 +51,8 @@ pub enum JoinEvent {
     Progress(String),
     /// The machine is a member.
     Joined,
+    /// It was one before, of this very cluster.
+    JoinedAlready,
     /// It is not.
     Failed(Fault),
 }

@@ -85,7 +85,7 @@ impl Shell {
             token: token.trim().to_owned(),
             role,
         };
-        let mut joined = false;
+        let mut joined = None;
         let terminal = &mut self.terminal;
         let on_line = |event: JoinEvent| match event {
             JoinEvent::Progress(text) if terminal.is_json() => {
@@ -94,23 +94,28 @@ impl Shell {
             }
             JoinEvent::Progress(text) => terminal.line(&text),
             JoinEvent::Failed(fault) => Err(fault),
-            JoinEvent::Joined => {
-                joined = true;
+            event @ (JoinEvent::Joined | JoinEvent::JoinedAlready) => {
+                joined = Some(event);
                 Ok(())
             }
         };
         self.client
             .post_lines("/v1/cluster/join", &request, on_line)
             .await?;
-        if !joined {
+        let Some(joined) = joined else {
             return Err(Fault::new(Code::OutcomeUnknown)
                 .what("the daemon ended the join without a verdict")
                 .mend("the same command again: a join can be repeated"));
-        }
+        };
         if self.terminal.is_json() {
-            return self.terminal.write("\"joined\"\n");
+            return self
+                .terminal
+                .write(&(serde_json::to_string(&joined).expect("plain data") + "\n"));
         }
-        self.terminal.line("joined")?;
+        self.terminal.line(match joined {
+            JoinEvent::JoinedAlready => "joined already",
+            JoinEvent::Joined | JoinEvent::Progress(_) | JoinEvent::Failed(_) => "joined",
+        })?;
         self.say_what_it_survives().await
     }
 
