@@ -249,8 +249,9 @@ async fn a_join_whose_leader_died_before_its_last_entry_is_finished_by_whoever_l
     let first = cluster_of_one(folder.path()).await;
     let balancer = token(&first, NodeRole::Balancer).await;
     let settings = settings("lb2", folder.path());
-    // It knows nobody, so it asks for nothing: its promotion is ours, and nobody finishes it.
-    welcomed(&first, &settings, &balancer, |_| Addresses::new()).await;
+    // It asks a node that is none for its vote: so nobody else promotes it, and nobody finishes.
+    let nobody = || Addresses::from([(NodeId(9), vec![free()])]);
+    welcomed(&first, &settings, &balancer, |_| nobody()).await;
     let second = Arc::new(Node::new(settings));
     second.resume().await.expect("it starts");
     let leader = first.member().expect("lb1 is a member");

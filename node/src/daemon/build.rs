@@ -156,6 +156,7 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
         parts.vip_plans,
     ));
     member.spawn(report::report_nodes(consensus()));
+    member.spawn(report::finish_joins(consensus()));
     let by_own_word = member.voice.by_own_word.clone();
     let removed = || member.peers.removed();
     member.spawn(report::report_quorum(consensus(), removed(), by_own_word));

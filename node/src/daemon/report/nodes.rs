@@ -23,16 +23,10 @@ pub(crate) async fn report_nodes(consensus: Consensus) {
     let standing = consensus.standing();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut listening = Instant::now();
-    let mut last_tick = listening;
+    let mut listening = Listening::from(Instant::now());
     loop {
         ticks.tick().await;
-        let tick = Instant::now();
-        if tick.saturating_duration_since(last_tick) > PAUSED_AFTER {
-            // It was us who paused: the silence of the others is measured anew.
-            listening = tick;
-        }
-        last_tick = tick;
+        listening.tick(Instant::now());
         let Quorum::Fresh { since } = standing.borrow().quorum else {
             continue;
         };
@@ -50,11 +44,36 @@ pub(crate) async fn report_nodes(consensus: Consensus) {
             &state,
             &members,
             consensus.config().me,
-            silent(since.max(listening)),
+            silent(since.max(listening.since)),
             &silence,
         ) {
             propose(&consensus, command).await;
         }
+    }
+}
+
+/// Since when we hear the others without a pause of our own.
+#[derive(Debug, Clone, Copy)]
+struct Listening {
+    since: Instant,
+    last_tick: Instant,
+}
+
+impl Listening {
+    fn from(now: Instant) -> Listening {
+        Listening {
+            since: now,
+            last_tick: now,
+        }
+    }
+
+    /// PURE. After a pause it was us who did not listen: the silence of the others is measured
+    /// anew.
+    fn tick(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.last_tick) > PAUSED_AFTER {
+            self.since = now;
+        }
+        self.last_tick = now;
     }
 }
 
@@ -172,6 +191,29 @@ mod tests {
             let what = format!("{condition:?}, led {led:?}, silent {silent:?}");
             assert_eq!(reported(condition, led, silent), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn a_pause_of_our_own_is_nobody_elses_silence() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut listening = Listening::from(start);
+        for (tick, since) in [
+            (500, 0),
+            (2_000, 0),
+            // 1.5 s late at most is a busy machine; more is a pause.
+            (3_501, 3_501),
+            (4_000, 3_501),
+            (60_000, 60_000),
+            (60_500, 60_000),
+        ] {
+            listening.tick(at(tick));
+            assert_eq!(listening.since, at(since), "after the tick at {tick} ms");
+        }
+        // What that is for: a leader that slept for a minute has lost nobody by it.
+        let led = at(60_500).saturating_duration_since(listening.since);
+        let silent = Some(Duration::from_secs(60));
+        assert_eq!(reported(NodeCondition::Reachable, led, silent), None);
     }
 
     fn is_about_us(command: &Command) -> bool {
