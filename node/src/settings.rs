@@ -135,6 +135,12 @@ impl Settings {
                 ));
             }
         }
+        if self.peer.contains(&self.admin) {
+            return Err(format!(
+                "peer and admin are both {}: they need different ports, by custom 7946 and 9443",
+                self.admin
+            ));
+        }
         if !self.data.is_absolute() || !self.socket.is_absolute() {
             return Err("data and socket: absolute paths are needed".to_owned());
         }
@@ -202,6 +208,10 @@ mod tests {
                 "0.0.0.0:7946: the others",
             ),
             (GOOD.replace("\"10.0.0.11:7946\"", ""), "peer: 1 to 4"),
+            (
+                GOOD.replace("9443", "7946"),
+                "peer and admin are both 10.0.0.11:7946",
+            ),
             (GOOD.replace("eth0", "a-far-too-long-name"), "networks.lan"),
             (GOOD.replace("lb1", "LB 1"), "a name is made of"),
             (

@@ -16,7 +16,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
-use super::handle::{cluster, config, contacts, farms, pages, probes, status};
+use super::handle::{admins, cluster, config, contacts, farms, pages, probes, status};
 use crate::daemon::Node;
 use crate::fault::{Code, Fault};
 
@@ -40,8 +40,10 @@ pub(super) fn router(node: Arc<Node>) -> Router {
             post(cluster::create_token).get(cluster::list_tokens),
         )
         .route("/v1/tokens/{id}", delete(cluster::revoke_token))
-        .route("/v1/admin-certs", post(cluster::create_admin_cert))
+        .route("/v1/admin-certs", post(admins::create).get(admins::list))
+        .route("/v1/admin-certs/{name}", delete(admins::revoke))
         .route("/v1/config", post(config::apply).get(config::show))
+        .route("/v1/config/rollback", post(config::roll_back))
         .route("/v1/config/history", get(config::history))
         .route("/v1/farms", get(farms::list))
         .route("/v1/farms/{farm}", get(farms::show))

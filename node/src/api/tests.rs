@@ -130,6 +130,10 @@ async fn everything_else_says_that_there_is_no_cluster() {
         "farmux page show 00".to_owned(),
         "farmux page ack 00".to_owned(),
         "farmux admin-cert create anna".to_owned(),
+        "farmux admin-cert list".to_owned(),
+        "farmux admin-cert revoke anna".to_owned(),
+        "farmux config show --revision 1".to_owned(),
+        "farmux config rollback 1".to_owned(),
     ];
     for line in lines {
         let fault = type_line(folder.path(), &line).await.expect_err(&line);

@@ -1,6 +1,7 @@
 //! The words of the command line, parsed once into types that cannot be wrong.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use farmux_raft::id::{
     AdminName, ClusterName, ContactName, FarmName, NetworkName, NodeName, VipName,
 };
 
-use super::duration::parse_duration;
 use super::place::ServerPlace;
+use crate::config::parse_duration;
+use crate::daemon::TOKEN_TTL;
 use crate::fault::EXIT_CODES;
 
 /// Two or three Linux machines as one load balancer that has no single point of failure.
@@ -38,7 +40,13 @@ pub struct Target {
     )]
     pub socket: PathBuf,
     /// A node's admin address, instead of the socket
-    #[arg(long, global = true, value_name = "HOST:PORT", requires = "cert")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST:PORT",
+        requires = "cert",
+        value_parser = parse_host_and_port
+    )]
     pub connect: Option<String>,
     /// The administrator's certificate for --connect, as `admin-cert create` wrote it
     #[arg(
@@ -176,7 +184,7 @@ pub enum TokenAction {
         #[arg(long)]
         witness: bool,
         /// How long it is good: 1m to 7d
-        #[arg(long, default_value = "1h", value_parser = parse_duration)]
+        #[arg(long, default_value = "1h", value_parser = parse_ttl)]
         ttl: Duration,
     },
     /// What became of the tokens
@@ -204,6 +212,24 @@ pub enum ConfigAction {
     },
     /// Print the whole configuration; secrets are named, not shown
     Export,
+    /// Print the configuration of a revision; secrets are named, not shown
+    Show {
+        /// Which [default: the newest]
+        #[arg(long, value_name = "N", value_parser = parse_revision)]
+        revision: Option<u64>,
+    },
+    /// Make the configuration of an older revision the present one; shows what changes
+    Rollback {
+        /// Which; as `history` lists them
+        #[arg(value_name = "N", value_parser = parse_revision)]
+        revision: u64,
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// Why, for the history [default: rollback to rN]
+        #[arg(long, default_value = "", hide_default_value = true)]
+        note: String,
+    },
     /// Who changed what, when and why
     History,
 }
@@ -291,4 +317,37 @@ pub enum AdminCertAction {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Who has one, and what it is worth
+    List,
+    /// Make all certificates of a name worthless, on every node
+    Revoke {
+        /// Whose
+        name: AdminName,
+    },
+}
+
+/// A host and a port, as they are connected to.
+fn parse_host_and_port(text: &str) -> Result<String, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let host_ends = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+    if host.is_empty() || !host_ends || port.parse::<NonZeroU16>().is_err() {
+        return Err("write host and port, as in 10.0.0.11:9443 or [fd00::11]:9443".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// How long a token is good.
+fn parse_ttl(text: &str) -> Result<Duration, String> {
+    let ttl = parse_duration(text).map_err(|error| error.to_string())?;
+    match TOKEN_TTL.contains(&ttl) {
+        true => Ok(ttl),
+        false => Err("a token lives one minute (1m) to seven days (7d)".to_owned()),
+    }
+}
+
+/// The number of a revision: `12`, or `r12` as the history shows it.
+fn parse_revision(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix('r').unwrap_or(text);
+    let parsed = digits.parse();
+    parsed.map_err(|_| "write a number from `farmux config history`, as in 12 or r12".to_owned())
 }

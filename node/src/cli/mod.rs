@@ -9,7 +9,6 @@
 pub mod args;
 pub mod client;
 pub mod command;
-pub mod duration;
 pub mod place;
 pub mod show;
 pub mod terminal;

@@ -16,7 +16,8 @@ use super::{ConfigError, parse_duration};
 /// The text that is read, where its things stand, and what is wrong so far.
 pub(super) struct Reader<'a> {
     text: &'a str,
-    lines: BTreeMap<String, usize>,
+    /// Lines are counted only for what is wrong: a large text has many places.
+    places: BTreeMap<String, Range<usize>>,
     errors: Vec<ConfigError>,
 }
 
@@ -24,7 +25,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         Reader {
             text,
-            lines: BTreeMap::new(),
+            places: BTreeMap::new(),
             errors: Vec::new(),
         }
     }
@@ -37,8 +38,7 @@ impl<'a> Reader<'a> {
 
     /// Remembers where a thing stands.
     pub(super) fn mark(&mut self, at: &str, span: &Range<usize>) {
-        let line = self.line(span);
-        self.lines.insert(at.to_owned(), line);
+        self.places.insert(at.to_owned(), span.clone());
     }
 
     /// Notes that something is wrong.
@@ -67,10 +67,10 @@ impl<'a> Reader<'a> {
             let rest = fault.at.strip_prefix(place);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        let around = self.lines.iter().filter(|(place, _)| is_around(place));
+        let around = self.places.iter().filter(|(place, _)| is_around(place));
         let line = around
             .max_by_key(|(place, _)| place.len())
-            .map(|(_, line)| *line);
+            .map(|(_, span)| self.line(span));
         ConfigError::of_fault(fault, line)
     }
 
@@ -237,6 +237,11 @@ impl<'a> Reader<'a> {
     ) -> Option<NonZeroU32> {
         match number {
             None => Some(default),
+            Some(number) if *number.get_ref() == 0 => {
+                self.mark(at, &number.span());
+                self.wrong(at, &number.span(), "0 is too few: it is 1 at least");
+                None
+            }
             Some(number) => NonZeroU32::new(self.number(at, number, 1, u32::MAX)?),
         }
     }

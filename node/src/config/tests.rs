@@ -119,7 +119,7 @@ fn every_fault_is_told_at_once_with_its_line() {
             "line 15: farm[shop].service[web].check.path: only a check of kind \"http\" has this",
             "line 18: farm[shop].server[S1]: \"S1\": a name is made of a-z, 0-9, '-', '_' and \
              '.', and starts with a letter or a digit",
-            "line 19: farm[shop].server[S1].weight: 0 is outside 1 to 4294967295",
+            "line 19: farm[shop].server[S1].weight: 0 is too few: it is 1 at least",
         ]
     );
 }
@@ -202,6 +202,20 @@ fn what_comes_later_or_never_is_refused_by_name() {
             "{errors:?}"
         );
     }
+}
+
+/// 15,000 servers took 17 s to be refused when each place was counted from the first line on.
+#[test]
+fn far_too_many_servers_are_counted_and_refused_at_once() {
+    let servers: String = (0..15_000)
+        .map(|n| format!("\n[[farm.server]]\nname = \"t{n}\"\naddress = \"10.0.0.21\"\n"))
+        .collect();
+    let errors = wrong(&format!("{SMALL}{servers}"));
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].contains("farm.server: 15001 given, at most 5000"),
+        "{errors:?}"
+    );
 }
 
 fn contact(relay: &str, password: &str) -> String {

@@ -21,7 +21,7 @@ use farmux_raft::state::TokenId;
 use tokio::sync::{mpsc, watch};
 
 use super::build::build;
-use super::node::{in_cluster, local};
+use super::node::{in_cluster, local, no_room};
 use super::{JoinOrder, Joined, Member, Node, OrderError, membership, network};
 use crate::identity::Home;
 
@@ -188,6 +188,7 @@ async fn begin(node: &Node, token: &JoinToken, teller: &Teller) -> Result<Joined
     if home.load().map_err(local)?.is_none() {
         home.check_empty().map_err(local)?;
     }
+    home.check_room().map_err(no_room)?;
     let request = membership::join_request(settings, token);
     let failed = |error| membership::join_failed(&error);
     let offer = joiner::look(token, &request).await.map_err(failed)?;

@@ -32,6 +32,7 @@ mod watchdog;
 pub use build::BuildError;
 pub use handler::Reporter;
 pub use member::{Member, Wire, proposal, wall_clock};
+pub use network::AddressAbsent;
 pub use node::Node;
-pub use order::{InitOrder, InitVip, JoinOrder, Joined, OrderError, TokenOrder};
+pub use order::{InitOrder, InitVip, JoinOrder, Joined, OrderError, TOKEN_TTL, TokenOrder};
 pub use run::{Ended, RunError, run};

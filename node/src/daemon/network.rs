@@ -1,13 +1,80 @@
-//! Whether this machine sits in the networks that the VIPs live in.
+//! Whether this machine has the addresses that `node.toml` names, and sits in the networks that the
+//! VIPs live in.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use farmux_netplane::sys::{Netlink, Subnet};
 use farmux_raft::id::{NetworkName, VipName};
 use farmux_raft::state::{NodeRole, Vip};
 
 use crate::settings::Settings;
+
+/// An address of `node.toml` that this machine does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("{field} = {address} is not on this machine, which has {}", .present.join(", "))]
+pub struct AddressAbsent {
+    /// Which line of `node.toml`: `peer` or `admin`.
+    field: &'static str,
+    address: IpAddr,
+    /// Every address that is there.
+    present: Vec<String>,
+}
+
+/// Checks that the peer and admin addresses are this machine's own.
+///
+/// It is refused at once and not waited for: whoever types `farmux run` sees why, and where an
+/// address comes later at boot, the supervisor starts us again every second.
+///
+/// **Errors**: the first that is absent.
+pub(super) async fn check_own(settings: &Settings) -> Result<(), AddressAbsent> {
+    let peers = settings.peer.iter().map(|peer| ("peer", peer));
+    let absent = peers
+        .chain([("admin", &settings.admin)])
+        .find(|(_, address)| is_absent(address));
+    match absent {
+        None => Ok(()),
+        Some((field, address)) => Err(AddressAbsent {
+            field,
+            address: address.ip(),
+            present: present().await,
+        }),
+    }
+}
+
+/// Whether the kernel does not know the address as one of ours; the port plays no part.
+fn is_absent(address: &SocketAddr) -> bool {
+    let bound = UdpSocket::bind((address.ip(), 0));
+    bound.is_err_and(|error| error.kind() == ErrorKind::AddrNotAvailable)
+}
+
+/// The addresses of every interface, for people: what cannot be asked is left out.
+async fn present() -> Vec<String> {
+    let names = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    let Ok(netlink) = Netlink::open() else {
+        return Vec::new();
+    };
+    let mut present = Vec::new();
+    for name in interfaces(&names) {
+        let Ok(link) = netlink.link(name).await else {
+            continue;
+        };
+        let subnets = netlink.subnets(link.index).await.unwrap_or_default();
+        present.extend(
+            subnets
+                .iter()
+                .map(|subnet| format!("{} ({name})", subnet.address)),
+        );
+    }
+    present
+}
+
+/// PURE. The names in `/proc/net/dev`: two lines of header, then `name: counters`.
+fn interfaces(table: &str) -> impl Iterator<Item = &str> {
+    let lines = table.lines().skip(2);
+    lines.filter_map(|line| Some(line.split_once(':')?.0.trim()))
+}
 
 /// Checks one network: it is in `node.toml`, its interface exists, and the VIP is on its LAN.
 ///
@@ -74,6 +141,35 @@ pub(super) async fn check_all(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn settings(peer: &str, admin: &str) -> Settings {
+        let text = format!(
+            "name = \"lb1\"\npeer = [\"127.0.0.1:7946\", \"{peer}:7946\"]\n\
+             admin = \"{admin}:9443\"\n"
+        );
+        Settings::parse(&text).expect("good settings")
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_machine_is_named_beside_our_own() {
+        assert!(check_own(&settings("127.0.0.2", "127.0.0.1")).await.is_ok());
+        // TEST-NET-1 (RFC 5737): nobody's.
+        for (peer, admin, line) in [
+            ("192.0.2.1", "127.0.0.1", "peer = 192.0.2.1"),
+            ("127.0.0.1", "192.0.2.1", "admin = 192.0.2.1"),
+        ] {
+            let error = check_own(&settings(peer, admin)).await.expect_err(line);
+            let text = error.to_string();
+            assert!(text.starts_with(line), "{text}");
+            assert!(text.contains("127.0.0.1 (lo)"), "{text}");
+        }
+    }
+
+    #[test]
+    fn interfaces_are_read_from_the_kernels_table() {
+        let table = "Inter-|   Receive\n face |bytes\n    lo: 1 2 3\n  eth0:4\n";
+        assert_eq!(interfaces(table).collect::<Vec<_>>(), ["lo", "eth0"]);
+    }
 
     #[test]
     fn the_lan_of_a_vip_is_where_an_own_address_is() {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 use farmux_raft::id::{AdminName, NodeName, UnixMillis};
 use farmux_raft::peer::Addresses;
@@ -17,9 +16,10 @@ use super::build::{BuildError, build};
 use super::handler::Reporter;
 use super::joining::{self, Joining};
 use super::{
-    InitOrder, JoinOrder, Joined, Member, OrderError, TokenOrder, membership, network, wall_clock,
+    InitOrder, JoinOrder, Joined, Member, OrderError, TOKEN_TTL, TokenOrder, membership, network,
+    wall_clock,
 };
-use crate::identity::Home;
+use crate::identity::{Home, HomeError, is_full};
 use crate::settings::Settings;
 
 /// The running daemon.
@@ -35,10 +35,6 @@ pub struct Node {
     pub(super) joining: Mutex<Option<Joining>>,
     left: Notify,
 }
-
-/// Shortest and longest life of a token.
-const TOKEN_TTL: (Duration, Duration) =
-    (Duration::from_secs(60), Duration::from_secs(7 * 24 * 3600));
 
 impl Node {
     /// The daemon of this machine, not in a cluster yet as far as it knows.
@@ -73,6 +69,7 @@ impl Node {
         let Some(identity) = home.load()? else {
             return Ok(());
         };
+        home.check_room()?;
         let members = home.members()?;
         match build(&self.settings, identity, members, self.reporter()).await {
             Ok(member) => {
@@ -147,6 +144,7 @@ impl Node {
         }
         let home = Home::open(&self.settings.data).map_err(local)?;
         home.check_empty().map_err(local)?;
+        home.check_room().map_err(no_room)?;
         let first = membership::found(&self.settings, &order, home.key().map_err(local)?)?;
         let identity = first.identity.clone();
         let member = build(
@@ -229,10 +227,8 @@ impl Node {
     /// **Errors**: [`OrderError`].
     pub async fn create_token(&self, order: TokenOrder) -> Result<String, OrderError> {
         let member = self.expect_member()?;
-        if order.ttl < TOKEN_TTL.0 || order.ttl > TOKEN_TTL.1 {
-            return Err(OrderError::Settings(
-                "--ttl: one minute to seven days".to_owned(),
-            ));
+        if !TOKEN_TTL.contains(&order.ttl) {
+            return Err(OrderError::Lifetime);
         }
         let addresses: Vec<_> = member.addresses().into_iter().collect();
         let fingerprint =
@@ -246,10 +242,13 @@ impl Node {
     }
 
     /// Makes an administrator's certificate: PEM of key, certificate and CA in one text, shown
-    /// once and kept nowhere.
+    /// once and kept nowhere; and until when it is good.
     ///
     /// **Errors**: [`OrderError`].
-    pub async fn create_admin_cert(&self, name: &AdminName) -> Result<String, OrderError> {
+    pub async fn create_admin_cert(
+        &self,
+        name: &AdminName,
+    ) -> Result<(String, UnixMillis), OrderError> {
         let member = self.expect_member()?;
         let key = NodeKey::generate();
         let issued =
@@ -259,7 +258,8 @@ impl Node {
             expires: issued.expires,
         };
         membership::propose(member.consensus(), record).await?;
-        Ok(format!("{}{}{}", key.to_pem(), issued.leaf, issued.ca))
+        let pem = format!("{}{}{}", key.to_pem(), issued.leaf, issued.ca);
+        Ok((pem, issued.expires))
     }
 }
 
@@ -274,6 +274,18 @@ fn remove_store(settings: &Settings) -> std::io::Result<()> {
 /// What a member hears that shall become one.
 pub(super) fn in_cluster(member: &Member) -> OrderError {
     OrderError::InCluster(member.identity().borrow().cluster_name().clone())
+}
+
+/// A disk that is full has a name of its own.
+pub(super) fn no_room(error: HomeError) -> OrderError {
+    match error {
+        HomeError::Io { path, source } if is_full(&source) => OrderError::NoRoom(path),
+        error @ (HomeError::Io { .. }
+        | HomeError::Loose { .. }
+        | HomeError::Damaged { .. }
+        | HomeError::Identity { .. }
+        | HomeError::NotEmpty { .. }) => local(error),
+    }
 }
 
 pub(super) fn local(error: impl std::fmt::Display) -> OrderError {

@@ -1,6 +1,8 @@
 //! What an operator can order of a daemon, and why an order may fail.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use farmux_raft::id::{ClusterName, NetworkName, NodeId, NodeName, VipName};
@@ -55,6 +57,10 @@ pub struct TokenOrder {
     pub ttl: Duration,
 }
 
+/// How long a token may live: long enough to be typed on another machine, and a week.
+pub const TOKEN_TTL: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 3600);
+
 /// Why an order failed. The faces turn each variant into what, why, a mend and a code.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OrderError {
@@ -70,6 +76,12 @@ pub enum OrderError {
     /// `node.toml` does not fit the order.
     #[error("{0}")]
     Settings(String),
+    /// A token would live too short or too long.
+    #[error("a token lives one minute to seven days")]
+    Lifetime,
+    /// The disk has no room for what a member keeps.
+    #[error("no space is left in {}", .0.display())]
+    NoRoom(PathBuf),
     /// No such node.
     #[error("there is no node {0}")]
     UnknownNode(NodeName),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{BuildError, Node};
+use super::{AddressAbsent, BuildError, Node, network};
 use crate::api;
 use crate::settings::Settings;
 
@@ -15,6 +15,9 @@ pub enum RunError {
     /// This machine cannot be the member that its data folder says it is.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// An address of `node.toml` is not on this machine.
+    #[error(transparent)]
+    Address(#[from] AddressAbsent),
     /// The admin API cannot be served.
     #[error(transparent)]
     Api(#[from] api::ServeError),
@@ -41,6 +44,7 @@ const LAST_ANSWER: Duration = Duration::from_millis(300);
 pub async fn run(settings: Settings) -> Result<Ended, RunError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    network::check_own(&settings).await?;
     let node = Arc::new(Node::new(settings));
     node.set_reporter(api::reporter(&node));
     // The socket first: status works while a large log is read, and tells why nothing else does.

@@ -123,11 +123,34 @@ catalogue! {
          CAP_NET_BIND_SERVICE.",
         "run the daemon as root, or with the unit in deploy/";
     DataDamaged = 115, Broken, 500,
-        "the data folder cannot be used",
-        "What this node remembers does not open, or is damaged. It does not start with less than \
-         it once confirmed: the others could lose what they rely on.",
-        "look at what is named; else set the folder aside and join anew: farmux cluster remove \
-         NODE (on a member), farmux cluster join TOKEN (here)";
+        "what this node remembers is damaged",
+        "A file in the data folder is not what farmux wrote. The node does not start with less \
+         than it once confirmed: the others could lose what they rely on.",
+        "set the folder aside and join anew: farmux cluster remove NODE (on a member), farmux \
+         cluster join TOKEN (here)";
+    DataInUse = 116, Refused, 409,
+        "the data folder is in use by another process",
+        "A second farmux, or a copy that did not end, holds the store open. Two on one folder \
+         would destroy it.",
+        "fuser -v DATA/store/log/db   (stop that process, then: systemctl restart farmux)";
+    DiskFull = 117, Broken, 507,
+        "the disk of the data folder is full",
+        "A node confirms what it has written to disk, so it cannot go on without room. Nothing is \
+         damaged, and the other nodes go on without it.",
+        "free space in the data folder, then systemctl restart farmux";
+    DataVersion = 118, Refused, 500,
+        "the data folder was written by another version of farmux",
+        "Nothing is damaged. This version does not read what that one wrote.",
+        "install the version that wrote it, then systemctl restart farmux";
+    DataAccess = 119, Refused, 500,
+        "the data folder cannot be read or written",
+        "The system refuses it: permissions, a missing or read-only file system, or a broken disk.",
+        "ls -ld DATA; dmesg | tail   (then systemctl restart farmux)";
+    AddressAbsent = 120, Refused, 500,
+        "an address of node.toml is not on this machine",
+        "Peers and administrators reach a node at its own addresses, which node.toml names. \
+         systemd starts farmux again every second, so that an address may come later at boot.",
+        "ip addr   (then mend peer or admin in node.toml, or the interface)";
 
     NoCluster = 201, Refused, 409,
         "this node is in no cluster yet",
@@ -176,7 +199,7 @@ catalogue! {
         "mend what is named, then run the same command again: a join can be repeated";
     InitFailed = 211, Refused, 409,
         "the cluster cannot be made",
-        "What was asked for does not fit this machine's node.toml.",
+        "What was asked for does not fit this machine's node.toml, or its network.",
         "mend what is named and run cluster init again";
     MembershipFailed = 212, NoMajority, 503,
         "the membership could not be changed",
@@ -189,8 +212,10 @@ catalogue! {
         "start the nodes that do not answer first: farmux status";
 
     ConfigUnreadable = 301, Refused, 422,
-        "the configuration is not valid TOML, or has a field farmux does not know",
-        "Unknown fields are refused, so that a typing error is not taken for a default.",
+        "the configuration cannot be taken as it is written",
+        "It is not valid TOML, has a field that farmux does not know, or says something that \
+         cannot be: each place is named. Unknown fields are refused, so that a typing error is \
+         not taken for a default.",
         "mend the line that is named; farmux config export   shows the form";
     ContactUnknown = 302, Refused, 404,
         "there is no such contact",

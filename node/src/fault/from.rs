@@ -1,11 +1,16 @@
 //! How the errors of the other modules become faults: an arm for each thing a caller can do about.
 
+use std::io;
+use std::path::Path;
+
 use farmux_raft::consensus::{ChangeError, ProposeError};
 use farmux_raft::state::{Reject, explanation};
+use farmux_store::OpenError;
 
 use super::{Code, Exit, Fault};
 use crate::api::ServeError;
 use crate::daemon::{BuildError, OrderError, RunError};
+use crate::identity::{HomeError, is_full};
 use crate::settings::SettingsError;
 
 impl From<Reject> for Fault {
@@ -64,6 +69,10 @@ impl From<OrderError> for Fault {
             }
             OrderError::Busy => Fault::new(Code::Busy).why(why),
             OrderError::Settings(_) => Fault::new(Code::InitFailed).why(why),
+            OrderError::Lifetime => Fault::new(Code::RequestInvalid)
+                .what(why)
+                .mend("farmux cluster token create --ttl 1h"),
+            OrderError::NoRoom(path) => disk_full(&path),
             OrderError::UnknownNode(_) => Fault::new(Code::NodeUnknown).what(why),
             OrderError::LastNode(_) => Fault::new(Code::LastNode).why(why),
             OrderError::Rejected(reject) => Fault::from(reject),
@@ -80,14 +89,72 @@ impl From<SettingsError> for Fault {
     }
 }
 
+impl From<OpenError> for Fault {
+    fn from(error: OpenError) -> Fault {
+        let why = error.to_string();
+        match error {
+            OpenError::Io { path, source } => unusable(&path, &source),
+            OpenError::InUse(path) => Fault::new(Code::DataInUse).why(why).mend(format!(
+                "fuser -v {}   (stop that process, then: systemctl restart farmux)",
+                path.display()
+            )),
+            OpenError::OtherVersion { .. } => Fault::new(Code::DataVersion).why(why),
+            OpenError::OtherNode { .. } | OpenError::Damaged { .. } => {
+                Fault::new(Code::DataDamaged).why(why)
+            }
+        }
+    }
+}
+
+impl From<HomeError> for Fault {
+    fn from(error: HomeError) -> Fault {
+        let why = error.to_string();
+        match error {
+            HomeError::Io { path, source } => unusable(&path, &source),
+            HomeError::Loose { path, .. } => Fault::new(Code::DataAccess).why(why).mend(format!(
+                "chmod go= {}   (then systemctl restart farmux; join anew if others read it)",
+                path.display()
+            )),
+            HomeError::NotEmpty { .. } => Fault::new(Code::JoinRefused)
+                .why(why)
+                .mend("empty the data folder, or name another in node.toml"),
+            HomeError::Damaged { .. } | HomeError::Identity { .. } => {
+                Fault::new(Code::DataDamaged).why(why)
+            }
+        }
+    }
+}
+
+/// A file or folder that the system does not let us use.
+fn unusable(path: &Path, error: &io::Error) -> Fault {
+    match is_full(error) {
+        true => disk_full(path),
+        false => Fault::new(Code::DataAccess)
+            .why(format!("{}: {error}", path.display()))
+            .mend(format!(
+                "ls -ld {}; dmesg | tail   (then systemctl restart farmux)",
+                path.display()
+            )),
+    }
+}
+
+fn disk_full(path: &Path) -> Fault {
+    let path = path.display();
+    Fault::new(Code::DiskFull)
+        .why(format!("no space is left in {path}"))
+        .mend(format!(
+            "free space in {path}, then systemctl restart farmux"
+        ))
+}
+
 impl From<RunError> for Fault {
     fn from(error: RunError) -> Fault {
         let why = error.to_string();
         match error {
             RunError::Build(BuildError::Listen { .. }) => Fault::new(Code::ListenFailed).why(why),
-            RunError::Build(BuildError::Store(_) | BuildError::Home(_)) => {
-                Fault::new(Code::DataDamaged).why(why)
-            }
+            RunError::Build(BuildError::Store(error)) => Fault::from(error),
+            RunError::Build(BuildError::Home(error)) => Fault::from(error),
+            RunError::Address(_) => Fault::new(Code::AddressAbsent).why(why),
             RunError::Build(BuildError::Part(_)) | RunError::System(_) => {
                 Fault::new(Code::Broken).why(why)
             }

@@ -53,6 +53,35 @@ pub(super) fn remove(path: &Path) -> Result<(), HomeError> {
     }
 }
 
+/// Whether the system said that a disk, or somebody's share of it, is full.
+pub fn is_full(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+    )
+}
+
+/// Writes a file of so many bytes and removes it again.
+pub(super) fn try_writing(path: &Path, bytes: usize) -> Result<(), HomeError> {
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(FILE_MODE)
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(&vec![0; bytes])?;
+            // Some file systems find out late.
+            file.sync_all()
+        });
+    let removed = remove(path);
+    written.map_err(|source| HomeError::Io {
+        path: path.parent().expect("our files lie in a folder").to_owned(),
+        source,
+    })?;
+    removed
+}
+
 fn sync_folder(path: &Path) -> Result<(), HomeError> {
     let folder = path.parent().expect("our files lie in a folder");
     File::open(folder)

@@ -13,6 +13,7 @@
 mod file;
 mod renewal;
 
+pub use file::is_full;
 pub use renewal::{RenewError, keep_renewed};
 
 use std::fs;
@@ -31,6 +32,12 @@ const FOLDER_MODE: u32 = 0o700;
 
 const KEY_FILE: &str = "node.key";
 const IDENTITY_FILE: &str = "identity.json";
+
+/// Written and removed, to see whether there is room; temporary, so that it is in nobody's way.
+const ROOM_FILE: &str = "room.new";
+
+/// A few segments of the log's database (512 KiB each) and the first snapshots.
+const ROOM_BYTES: usize = 4 << 20;
 
 /// What an otherwise empty folder may contain: our own key, and what file systems put there.
 const ALLOWED: [&str; 2] = [KEY_FILE, "lost+found"];
@@ -202,6 +209,14 @@ impl Home {
             return Err(damaged(why));
         }
         Ok(Some(words))
+    }
+
+    /// Checks that there is room for what a member writes next: it could not say what it lacks
+    /// once it is in the middle of it.
+    ///
+    /// **Errors**: `Io`, which [`is_full`] tells from others.
+    pub fn check_room(&self) -> Result<(), HomeError> {
+        file::try_writing(&self.folder.join(ROOM_FILE), ROOM_BYTES)
     }
 
     /// Remembers who this node is, and where the others answer until the log says so; also after

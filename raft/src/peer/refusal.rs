@@ -48,6 +48,8 @@ refusals! {
     Nameless = "nameless";
     /// A node that was removed from the cluster.
     Removed = "removed";
+    /// An administrator whose certificates were revoked, or were never recorded.
+    Revoked = "revoked";
     /// The other end refused us.
     RefusedByPeer = "refused_by_peer";
     /// The handshake took longer than it may.

@@ -1,4 +1,4 @@
-//! Membership, tokens and administrators' certificates.
+//! Membership and tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use super::super::answer::{Answer, Order, answer};
 use super::super::lines::lines;
 use super::super::types::{
-    AdminCertAnswer, AdminCertRequest, Done, InitRequest, JoinEvent, JoinRequest, Moment, Reading,
-    RemoveRequest, TokenAnswer, TokenReport, TokenRequest, TokenState,
+    Done, InitRequest, JoinEvent, JoinRequest, Moment, Reading, RemoveRequest, TokenAnswer,
+    TokenReport, TokenRequest, TokenState,
 };
 use super::{Daemon, change, freshness, member};
 use crate::daemon::{InitOrder, InitVip, JoinOrder, Joined, Node, TokenOrder, wall_clock};
@@ -148,22 +148,4 @@ pub(crate) async fn revoke_token(Shared(node): Daemon, Path(id): Path<String>) -
     };
     let id = u64::from_str_radix(&id, 16).map_err(invalid)?;
     answer(change(&node, Command::RevokeToken(TokenId(id))).await?)
-}
-
-/// `POST /v1/admin-certs`.
-pub(crate) async fn create_admin_cert(
-    Shared(node): Daemon,
-    Order(request): Order<AdminCertRequest>,
-) -> Answer<AdminCertAnswer> {
-    let pem = node.create_admin_cert(&request.name).await?;
-    let state = member(&node)?.state();
-    let expires = state
-        .admins
-        .get(request.name.as_str())
-        .map_or_else(wall_clock, |cert| cert.expires);
-    answer(AdminCertAnswer {
-        name: request.name,
-        expires: Moment(expires),
-        pem,
-    })
 }

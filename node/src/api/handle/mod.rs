@@ -1,5 +1,6 @@
 //! The requests, one file a noun: each reads the path and the body, asks node or state, answers.
 
+pub(super) mod admins;
 pub(super) mod cluster;
 pub(super) mod config;
 pub(super) mod contacts;

@@ -9,7 +9,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Request, State as Shared};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
+use farmux_raft::id::AdminName;
+use farmux_raft::peer::Refusal;
 use farmux_raft::peer::certificate::Bearer;
 use farmux_raft::peer::tls::{accept_admin, admin_server_config};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +25,8 @@ use super::super::caller::Caller;
 use super::super::router::router;
 use super::listen;
 use crate::daemon::{Member, Node};
+use crate::fault::{Code, Fault};
+use farmux_raft::state::AdminStanding;
 
 /// How soon a port that somebody else holds is tried again: as soon as a person may have freed it.
 const RETRY: Duration = Duration::from_secs(2);
@@ -67,9 +74,9 @@ async fn serve_member(node: &Arc<Node>, member: &Member) {
         let config = admin_server_config(&identity.borrow());
         match config {
             Ok(config) => {
-                let router = router.clone();
+                let (router, node) = (router.clone(), Arc::clone(node));
                 tokio::spawn(async move {
-                    serve_one(stream, from, config, router).await;
+                    serve_one(stream, from, config, router, node).await;
                     drop(seat);
                 });
             }
@@ -78,17 +85,57 @@ async fn serve_member(node: &Arc<Node>, member: &Member) {
     }
 }
 
-async fn serve_one(stream: TcpStream, from: SocketAddr, config: Arc<ServerConfig>, router: Router) {
+async fn serve_one(
+    stream: TcpStream,
+    from: SocketAddr,
+    config: Arc<ServerConfig>,
+    router: Router,
+    node: Arc<Node>,
+) {
     match accept_admin(stream, config).await {
         Ok((stream, names)) => {
             let Bearer::Admin { name } = names.bearer else {
                 return tracing::warn!(%from, "a node knocked at the admin port");
             };
-            let caller = Caller::Certificate { name };
-            listen::serve_one(stream, router.layer(Extension(caller))).await;
+            let caller = Caller::Certificate { name: name.clone() };
+            let door = Door { node, name, from };
+            let router = router
+                .layer(Extension(caller))
+                .layer(from_fn_with_state(door, admit));
+            listen::serve_one(stream, router).await;
         }
         Err(refusal) => {
             tracing::info!(%from, reason = refusal.word(), "not an administrator of ours");
         }
     }
+}
+
+/// Through which an administrator's requests come.
+#[derive(Clone)]
+struct Door {
+    node: Arc<Node>,
+    name: AdminName,
+    from: SocketAddr,
+}
+
+/// Lets a request in while its administrator's certificates are good. It is asked each time, so
+/// that a connection that was open at the revocation is of no more use than a new one; and whoever
+/// is not known here is refused, since every certificate is recorded before it is shown.
+async fn admit(Shared(door): Shared<Door>, request: Request, next: Next) -> Response {
+    let member = door.node.member();
+    let standing = member
+        .as_ref()
+        .map(|member| member.state().admin_standing(door.name.as_str()));
+    let why = match standing {
+        Some(AdminStanding::Good) => return next.run(request).await,
+        Some(AdminStanding::Revoked) => "its certificates were revoked",
+        Some(AdminStanding::Unknown) | None => "this node knows of no certificate of that name",
+    };
+    if let Some(member) = member {
+        member.refusals().count(Refusal::Revoked, door.from);
+    }
+    Fault::new(Code::NotAdmin)
+        .what(format!("administrator {} is not let in", door.name))
+        .why(why)
+        .into_response()
 }

@@ -133,3 +133,30 @@ pub struct AdminCertAnswer {
     /// Certificate, key and the cluster's CA, PEM, as `--cert` takes them.
     pub pem: String,
 }
+
+/// Whose certificates open the admin port: one item of `GET /v1/admin-certs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdminCertReport {
+    /// The name in them.
+    pub name: String,
+    /// When the newest was made.
+    pub issued: Moment,
+    /// When the last of them runs out.
+    pub expires: Moment,
+    /// Since when none of them is taken any more; null: they were not revoked.
+    pub revoked: Option<Moment>,
+    /// What they are worth.
+    pub state: AdminCertState,
+}
+
+/// What an administrator's certificates are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdminCertState {
+    /// They open the admin port of every node.
+    Good,
+    /// They were revoked.
+    Revoked,
+    /// Their time is over.
+    Expired,
+}

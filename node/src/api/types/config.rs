@@ -18,6 +18,20 @@ pub struct ApplyRequest {
     pub note: String,
 }
 
+/// `POST /v1/config/rollback`: makes an older configuration the present one, as a new revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackRequest {
+    /// The revision to go back to.
+    pub revision: u64,
+    /// Shows what would change, and changes nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Why, in the author's words.
+    #[serde(default)]
+    pub note: String,
+}
+
 /// What changed, or would.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplyAnswer {
@@ -27,11 +41,14 @@ pub struct ApplyAnswer {
     pub revision: Option<u64>,
 }
 
-/// `GET /v1/config`.
+/// `GET /v1/config`, of an older revision with `?revision=N`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportAnswer {
     /// The whole configuration as TOML; secrets are named, not shown.
     pub toml: String,
+    /// The revision it is the configuration of.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 /// One item of `GET /v1/config/history`, the newest first.

@@ -12,10 +12,11 @@ mod page;
 mod status;
 
 pub use cluster::{
-    AdminCertAnswer, AdminCertRequest, InitRequest, InitVipRequest, JoinEvent, JoinRequest,
-    RemoveRequest, TokenAnswer, TokenReport, TokenRequest, TokenState,
+    AdminCertAnswer, AdminCertReport, AdminCertRequest, AdminCertState, InitRequest,
+    InitVipRequest, JoinEvent, JoinRequest, RemoveRequest, TokenAnswer, TokenReport, TokenRequest,
+    TokenState,
 };
-pub use config::{ApplyAnswer, ApplyRequest, ExportAnswer, RevisionReport};
+pub use config::{ApplyAnswer, ApplyRequest, ExportAnswer, RevisionReport, RollbackRequest};
 pub use farm::{
     AdminRequest, CheckReport, ConnectionsReport, FarmReport, ServerReport, ServiceReport,
 };

@@ -1,19 +1,17 @@
-//! `farmux cluster …` and `farmux admin-cert …`.
+//! `farmux cluster …`.
 
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use farmux_raft::id::NodeName;
 use farmux_raft::state::NodeRole;
 
-use super::super::args::{AdminCertAction, ClusterAction, InitArguments, TokenAction};
+use super::super::args::{ClusterAction, InitArguments, TokenAction};
 use super::super::show;
 use super::Shell;
 use crate::api::types::{
-    AdminCertAnswer, AdminCertRequest, Done, InitRequest, InitVipRequest, JoinEvent, JoinRequest,
-    Reading, RemoveRequest, StatusReport, TokenAnswer, TokenReport, TokenRequest,
+    Done, InitRequest, InitVipRequest, JoinEvent, JoinRequest, Reading, RemoveRequest,
+    StatusReport, TokenAnswer, TokenReport, TokenRequest,
 };
 use crate::fault::{Code, Fault};
 
@@ -168,24 +166,6 @@ impl Shell {
             "this node is in no cluster any more\n".to_owned()
         })
     }
-
-    pub(super) async fn admin_cert(&mut self, action: AdminCertAction) -> Result<(), Fault> {
-        let AdminCertAction::Create { name, out } = action;
-        let request = AdminCertRequest { name };
-        let answer: AdminCertAnswer = self.client.post("/v1/admin-certs", &request).await?;
-        let Some(file) = out else {
-            return self.terminal.show(&answer, |answer, _| answer.pem.clone());
-        };
-        write_secret(&file, &answer.pem)?;
-        let text = format!(
-            "{0} is written (mode 0600), good until {1} UTC\n\n    farmux status --connect \
-             HOST:9443 \
-             --cert {0}\n",
-            file.display(),
-            answer.expires.to_the_second(),
-        );
-        self.terminal.write(&text)
-    }
 }
 
 /// What is said after `init`.
@@ -223,22 +203,6 @@ fn read_stdin() -> Result<String, Fault> {
     }
 }
 
-/// A new file of mode 0600; one that exists is not replaced, because it may be somebody's key.
-fn write_secret(file: &Path, text: &str) -> Result<(), Fault> {
-    let opened = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file);
-    let written = opened.and_then(|mut open| std::io::Write::write_all(&mut open, text.as_bytes()));
-    written.map_err(|error| {
-        Fault::new(Code::FileUnreadable)
-            .what(format!("{} cannot be written", file.display()))
-            .why(error)
-            .mend("another --out, then the same command again: the certificate made now is lost")
-    })
-}
-
 /// A path segment: whatever is not a letter, a digit or `-_.` is percent-encoded (RFC 3986, 2.1).
 pub(super) fn segment(text: &str) -> String {
     let encode = |byte: u8| match byte {
@@ -252,28 +216,11 @@ pub(super) fn segment(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
     fn a_segment_leads_nowhere_else() {
         assert_eq!(segment("0a1b"), "0a1b");
         assert_eq!(segment("../x?y z"), "..%2Fx%3Fy%20z");
-    }
-
-    #[test]
-    fn a_key_is_private_and_never_replaced() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("ops.pem");
-        write_secret(&file, "first").expect("a new file");
-        let mode = file.metadata().expect("it is there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        let fault = write_secret(&file, "second").expect_err("it exists");
-        assert_eq!(fault.code, Code::FileUnreadable.to_string());
-        assert_eq!(
-            std::fs::read_to_string(&file).expect("it is there"),
-            "first"
-        );
     }
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::super::args::ConfigAction;
 use super::super::show;
 use super::Shell;
-use crate::api::types::{ApplyAnswer, ApplyRequest, ExportAnswer, Reading, RevisionReport};
+use crate::api::types::{
+    ApplyAnswer, ApplyRequest, ExportAnswer, Reading, RevisionReport, RollbackRequest,
+};
 use crate::fault::{Code, Fault};
 
 impl Shell {
@@ -30,6 +32,29 @@ impl Shell {
                 let answer: Reading<ExportAnswer> = self.client.get("/v1/config").await?;
                 self.terminal
                     .show(&answer, |answer, _| answer.data.toml.clone())
+            }
+            ConfigAction::Show { revision } => {
+                let path = match revision {
+                    None => "/v1/config".to_owned(),
+                    Some(revision) => format!("/v1/config?revision={revision}"),
+                };
+                let answer: Reading<ExportAnswer> = self.client.get(&path).await?;
+                self.terminal
+                    .show(&answer, |answer, _| answer.data.toml.clone())
+            }
+            ConfigAction::Rollback {
+                revision,
+                dry_run,
+                note,
+            } => {
+                let request = RollbackRequest {
+                    revision,
+                    dry_run,
+                    note,
+                };
+                let answer: ApplyAnswer = self.client.post("/v1/config/rollback", &request).await?;
+                self.terminal
+                    .show(&answer, |answer, _| show::applied(answer, dry_run))
             }
             ConfigAction::History => {
                 let history: Reading<Vec<RevisionReport>> =

@@ -1,5 +1,6 @@
 //! The commands, one file a family: each asks the admin API and shows the answer.
 
+mod admin_cert;
 mod cluster;
 mod config;
 mod explain;

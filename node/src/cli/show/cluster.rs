@@ -1,4 +1,4 @@
-//! Tokens: the one that was made, and those that are remembered.
+//! Tokens and administrators: those that are remembered, and the token that was just made.
 
 use std::time::Duration;
 
@@ -7,7 +7,9 @@ use farmux_raft::state::{NodeRole, duration_text};
 use super::super::terminal::{Mood, Paint};
 use super::role_words;
 use super::table::{Columns, Word};
-use crate::api::types::{Reading, TokenAnswer, TokenReport, TokenState};
+use crate::api::types::{
+    AdminCertReport, AdminCertState, Moment, Reading, TokenAnswer, TokenReport, TokenState,
+};
 
 /// A new token, alone, so that `TOKEN=$(farmux cluster token create)` holds it and nothing else.
 pub fn token_created(answer: &TokenAnswer) -> String {
@@ -53,4 +55,32 @@ pub fn tokens(reading: &Reading<Vec<TokenReport>>, paint: Paint) -> String {
         columns.finish("no tokens"),
         reading.fresh.in_words()
     )
+}
+
+/// The administrators, a line each.
+pub fn admin_certs(reading: &Reading<Vec<AdminCertReport>>, paint: Paint) -> String {
+    let header = [
+        "NAME",
+        "STATE",
+        "ISSUED (UTC)",
+        "EXPIRES (UTC)",
+        "REVOKED (UTC)",
+    ];
+    let mut columns = Columns::new(paint, &header);
+    for admin in &reading.data {
+        let state = match admin.state {
+            AdminCertState::Good => ("good", Mood::Good),
+            AdminCertState::Revoked => ("revoked", Mood::Bad),
+            AdminCertState::Expired => ("expired", Mood::Loud),
+        };
+        columns.row([
+            Word::from(&admin.name),
+            Word::moody(state),
+            Word::from(admin.issued.to_the_second()),
+            Word::from(admin.expires.to_the_second()),
+            Word::from(admin.revoked.map_or(String::new(), Moment::to_the_second)),
+        ]);
+    }
+    let none = "no administrators: farmux admin-cert create NAME --out FILE";
+    format!("{}\n{}\n", columns.finish(none), reading.fresh.in_words())
 }

@@ -10,7 +10,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use cluster::{token_created, token_use, tokens};
+pub use cluster::{admin_certs, token_created, token_use, tokens};
 pub use config::{applied, history};
 pub use farm::{farm, farms};
 pub use page::{page, pages};
