@@ -4,6 +4,7 @@
 mod admission;
 mod balance;
 mod bodies;
+mod disk;
 mod faces;
 mod failover;
 mod membership;

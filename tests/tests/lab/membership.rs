@@ -1,5 +1,6 @@
 //! Nodes that join, leave and are removed; a pair, which is honest, and its witness.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -7,7 +8,7 @@ use farmux_node::api::types::{MemberKind, NodeStatus, Overall, StatusReport};
 use farmux_raft::state::{Health, NodeRole};
 use farmux_tests::lab::cluster::{AGREES_WITHIN, Cluster, shop};
 use farmux_tests::lab::nginx::Nginx;
-use farmux_tests::lab::node::Node;
+use farmux_tests::lab::node::{Node, binary, farmux};
 use farmux_tests::lab::{VIP, node_address, wait};
 
 /// Twenty lease terms: a witness that wanted the VIP would have it by then.
@@ -159,4 +160,65 @@ fn a_node_is_removed_and_another_leaves_without_a_failed_connection() -> Result<
         "under a new number: {again:?}"
     );
     Ok(())
+}
+
+/// The same command answered FMX-207 while the daemon went on with the join by itself, and FMX-202
+/// afterwards; since then it follows the join, and says that there is nothing left to do.
+#[test]
+fn a_join_that_was_interrupted_is_followed_by_the_same_command() -> Result<()> {
+    let mut cluster = Cluster::form(1)?;
+    let second = Node::start(&cluster.lab, "lb2", node_address(2))?;
+    let token = cluster.nodes[0].token(&[])?;
+    // With the leader paused, the join waits for its answer and nothing but Ctrl-C ends it.
+    cluster.nodes[0].process()?.pause()?;
+    let mut typed = Command::new("timeout");
+    typed
+        .args(["--signal=INT", "0.5"])
+        .arg(binary()?)
+        .arg("--socket")
+        .arg(second.socket())
+        .args(["cluster", "join", &token]);
+    let interrupted = typed.output().context("run the command line")?;
+    ensure!(!interrupted.status.success(), "{interrupted:?}");
+    let said = std::thread::scope(|scope| -> Result<String> {
+        let again = scope.spawn(|| second.ask(&["cluster", "join", &token]));
+        let goes_on = wait::throughout("it follows", FOLLOWS_FOR, || !again.is_finished());
+        cluster.nodes[0].process()?.resume()?;
+        let said = again.join().expect("asking does not panic")?;
+        goes_on.map(|()| said)
+    })?;
+    ensure!(said.contains("would take this machine"), "{said}");
+    ensure!(said.contains("\njoined\n"), "{said}");
+    let said = second.ask(&["cluster", "join", &token])?;
+    ensure!(said.contains("joined already"), "{said}");
+    cluster.nodes.push(second);
+    cluster.wait_for_voters(2)
+}
+
+/// Long enough for an answer that would have come at once.
+const FOLLOWS_FOR: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_daemon_that_is_killed_in_a_join_goes_on_with_it() -> Result<()> {
+    let mut cluster = Cluster::form(1)?;
+    let mut second = Node::start(&cluster.lab, "lb2", node_address(2))?;
+    let token = cluster.nodes[0].token(&[])?;
+    let identity = second.data().join("identity.json");
+    std::thread::scope(|scope| -> Result<()> {
+        let (socket, token) = (second.socket(), token.clone());
+        let joining = scope.spawn(move || {
+            let mut typed = farmux()?;
+            typed.arg("--socket").arg(socket);
+            typed.args(["cluster", "join", &token]);
+            typed.output().context("run the command line")
+        });
+        wait::until_true("it is welcome", AGREES_WITHIN, || identity.exists())?;
+        second.kill();
+        joining.join().expect("asking does not panic").map(|_| ())
+    })?;
+    second.run()?;
+    let said = second.ask(&["cluster", "join", &token])?;
+    ensure!(said.contains("joined"), "{said}");
+    cluster.nodes.push(second);
+    cluster.wait_for_voters(2)
 }
