@@ -173,7 +173,7 @@ async fn an_older_configuration_is_shown_without_secrets_and_comes_back_as_a_rev
         let fault = machine.types(line).await.expect_err("it never was");
         assert_eq!(
             (fault.code.as_str(), fault.exit),
-            ("FMX-S036", Exit::Refused),
+            ("FMX-S038", Exit::Refused),
             "{fault}"
         );
         assert!(fault.what.contains("those from r1 to r3 are"), "{fault}");

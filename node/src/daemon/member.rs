@@ -8,7 +8,7 @@
 //!        │ addresses          │       └──▶ follow_plan ─▶ Vips, Serving, Probing
 //!   follow_addresses          │ propose                        │ verdicts (mpsc)
 //!                             ├── Reporter ◀───────────────────┘
-//!                             ├── report_vips, report_nodes, report_quorum
+//!                             ├── report_vips, report_nodes, report_quorum, finish_joins
 //!                             └── Pager (when it is our turn) ─SMTP─▶ relay
 //! ```
 

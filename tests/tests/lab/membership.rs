@@ -119,6 +119,11 @@ fn a_node_is_removed_and_another_leaves_without_a_failed_connection() -> Result<
 
     // Whoever comes back after that is told, and takes nothing.
     cluster.node(&lost).run()?;
+    wait::until_true("its log says so", AGREES_WITHIN, || {
+        let back = cluster.nodes.iter().find(|node| node.name() == lost);
+        let log = back.and_then(|node| Some(node.process().ok()?.log()));
+        log.is_some_and(|log| log.contains("this node was removed from its cluster"))
+    })?;
     wait::throughout("a removed node holds nothing", NOTHING_MOVES_FOR, || {
         let voters = cluster.nodes.iter().find(|node| node.name() == owner);
         !cluster

@@ -135,6 +135,28 @@ fn a_page_survives_its_relay_and_its_leader() -> Result<()> {
     Ok(())
 }
 
+/// A majority that is lost cannot log its own loss: whoever notices mails it by its own word, and the
+/// log has it under the same id when there is a majority again.
+#[test]
+fn a_lost_majority_is_mailed_without_a_log_and_logged_when_it_is_back() -> Result<()> {
+    let mut cluster = Cluster::form(2)?;
+    let _server = Nginx::start(&cluster.lab, 1)?;
+    cluster.nodes[0].apply(&shop(&[1]))?;
+    let mail = MailServer::start(&cluster.lab)?;
+    cluster.node("lb2").kill();
+    let down = mail.wait_for("[DOWN] prod quorum", AGREES_WITHIN)?;
+    let message = down.field("message-id").context("a mail has an id")?;
+
+    cluster.node("lb2").run()?;
+    mail.wait_for("[UP] prod quorum", AGREES_WITHIN)?;
+    let pages = cluster.any()?.pages()?;
+    ensure!(
+        pages.iter().any(|page| message.contains(&page.id)),
+        "the log has it under the same id: {message}, {pages:?}"
+    );
+    Ok(())
+}
+
 #[test]
 fn a_contact_is_tested_on_demand_and_a_failure_is_shown() -> Result<()> {
     let cluster = Cluster::form(1)?;

@@ -1,7 +1,7 @@
 //! The admin port: TLS 1.3 for administrators' certificates, for as long as this node is a member.
 //!
 //! ```text
-//!   members (watch) --one appears--> listener --accept_admin--> router with Caller::Certificate
+//!   members (watch) --one appears--> listener --accept_admin--> admit --> router
 //!                   --it goes------> listener ends
 //! ```
 
@@ -17,6 +17,7 @@ use farmux_raft::id::AdminName;
 use farmux_raft::peer::Refusal;
 use farmux_raft::peer::certificate::Bearer;
 use farmux_raft::peer::tls::{accept_admin, admin_server_config};
+use farmux_raft::state::AdminStanding;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::rustls::ServerConfig;
@@ -26,7 +27,6 @@ use super::super::router::router;
 use super::listen;
 use crate::daemon::{Member, Node};
 use crate::fault::{Code, Fault};
-use farmux_raft::state::AdminStanding;
 
 /// How soon a port that somebody else holds is tried again: as soon as a person may have freed it.
 const RETRY: Duration = Duration::from_secs(2);
