@@ -33,11 +33,9 @@ impl Past {
     }
 
     fn at(&self, revision: RevisionId) -> Option<&Arc<Config>> {
-        let known = self.0.iter().rev();
-        known
-            .into_iter()
-            .find(|(made, _)| *made <= revision)
-            .map(|(_, config)| config)
+        let mut newest_first = self.0.iter().rev();
+        let (_, config) = newest_first.find(|(made, _)| *made <= revision)?;
+        Some(config)
     }
 }
 

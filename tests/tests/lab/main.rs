@@ -11,4 +11,5 @@ mod membership;
 mod network;
 mod pages;
 mod refusals;
+mod stop;
 mod vip;
