@@ -1,8 +1,9 @@
 //! Probing: asks servers whether they are well, and says so when that changes.
 //!
 //! ```text
-//!   plan --watch--> runner (one thread) --short-lived task each--> tcp, http --> server
-//!                     |  schedule: when      verdict: what it means (both PURE)
+//!   plan --watch--> runner (one thread) --short-lived task each--> tcp, http, ftp, nfs --> server
+//!                     |                                            exec --> plugin
+//!                     |  schedule: when; inquiry: at once; verdict: what it means (all PURE)
 //!                     +--first--> HealthOverlay      obeyed by the data path at once
 //!                     +--then---> Verdict channel    proposed to the log by `node`
 //!                     +---------> results            shown to people
@@ -11,8 +12,13 @@
 //! One runtime of its own on one thread: a burst of probes delays neither requests nor the log.
 
 mod answer;
+mod attempt;
 mod connect;
+mod exec;
+mod ftp;
 mod http;
+mod inquiry;
+mod nfs;
 mod outcome;
 mod runner;
 mod schedule;
@@ -22,6 +28,7 @@ mod verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -32,7 +39,33 @@ use tokio::sync::{mpsc, watch};
 use crate::health::HealthOverlay;
 use crate::plan::{Health, ProbeKey, ProbePlan};
 
-pub use outcome::{Failure, LocalTrouble, Outcome, Phase, Success};
+pub use exec::{ExecUser, PluginLine, PluginTrouble, UnsafeFile};
+pub use ftp::{FtpFailure, FtpStep};
+pub use nfs::RpcFailure;
+pub use outcome::{Failure, LocalTrouble, Outcome, Phase, Place, Success, Unreachable};
+
+/// What is this machine's own and does not change while it probes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeSettings {
+    /// This node's own addresses, one of which a probe is bound to where the kernel would have it
+    /// leave from a VIP.
+    pub own: Vec<IpAddr>,
+    /// Where the plugins of `exec` checks are; without it there are no such checks here.
+    pub exec_dir: Option<PathBuf>,
+    /// As whom they run.
+    pub exec_user: ExecUser,
+}
+
+impl ProbeSettings {
+    /// Without `exec` checks.
+    pub fn plain(own: Vec<IpAddr>) -> ProbeSettings {
+        ProbeSettings {
+            own,
+            exec_dir: None,
+            exec_user: ExecUser::NOBODY,
+        }
+    }
+}
 
 /// The probes of this machine, running.
 ///
@@ -45,17 +78,22 @@ pub struct Probing {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A server's health changed, as this machine sees it.
+/// What a check says, because it says something else than before, or because it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Which check.
     pub key: ProbeKey,
     /// What it says now.
     pub health: Health,
-    /// Why, in our own words: never a byte that a server sent.
+    /// What the probe that decided it found, in our own words: never a byte that a server sent,
+    /// but where a plugin spoke, its line, made harmless.
     pub reason: String,
     /// When the probe that decided it ended.
     pub at: SystemTime,
+    /// Whose question it answers: [`ProbePlan::asked`] as it was when the question was taken up;
+    /// `None`: nobody asked, the health changed by itself. Either way the health is the present
+    /// one, and one that answers may be the same as before.
+    pub answers: Option<u64>,
 }
 
 /// How the last probe of a check ended.
@@ -102,14 +140,13 @@ struct Wish {
 impl Probing {
     /// Starts the thread; nothing is probed until the first [`Self::apply`].
     ///
-    /// `own` are this node's own addresses, one of which a probe is bound to where the kernel
-    /// would have it leave from a VIP. The receiver gets each change of health; while nobody
+    /// The receiver gets each change of health, and the answer to each question; while nobody
     /// reads it, the newest of each check is kept, and probing goes on.
     ///
     /// **Errors**: the thread or its runtime could not be made; the process cannot do its work.
     pub fn start(
         overlay: Arc<HealthOverlay>,
-        own: Vec<IpAddr>,
+        settings: ProbeSettings,
     ) -> io::Result<(Probing, mpsc::Receiver<Verdict>)> {
         let (wish, wishes) = watch::channel(Wish::default());
         let (sender, verdicts) = mpsc::channel(VERDICTS_QUEUED_MAX);
@@ -120,14 +157,17 @@ impl Probing {
             .build()?;
         let runner = runner::Runner::new(
             overlay,
-            own,
+            settings,
             sender,
             Arc::clone(&results),
             Arc::clone(&counters),
         );
         let thread = std::thread::Builder::new()
             .name("farmux-probe".into())
-            .spawn(move || runtime.block_on(runner.run(wishes)))?;
+            .spawn(move || {
+                runtime.block_on(runner.run(wishes));
+                runtime.shutdown_timeout(SHUTDOWN_WITHIN);
+            })?;
         Ok((
             Probing {
                 wish,
@@ -140,7 +180,8 @@ impl Probing {
     }
 
     /// Probes this from now on. What did not change goes on as it was; a check whose times
-    /// alone changed keeps its counters too.
+    /// alone changed keeps its counters too. One whose `asked` rose is probed at once, and a
+    /// verdict follows within two seconds, unless this machine itself is in trouble.
     ///
     /// No probe leaves from an address in `vips`.
     pub fn apply(&self, probes: BTreeMap<ProbeKey, ProbePlan>, vips: BTreeSet<IpAddr>) {
@@ -224,6 +265,10 @@ impl Counters {
 /// Verdicts that wait for `node`: a rack of servers that fails at once fits; more than that waits
 /// in the runner, the newest of each check.
 const VERDICTS_QUEUED_MAX: usize = 256;
+
+/// How long the end waits for a plugin that is just being started: longer than a fork takes, and a
+/// disk that hangs holds nothing up.
+const SHUTDOWN_WITHIN: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests;

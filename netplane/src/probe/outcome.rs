@@ -1,13 +1,17 @@
 //! How one probe ends: well, badly, or without telling anything; in our own words only.
 //!
 //! No text that a server sent gets in here: what stands in a page, a log or a terminal cannot be
-//! chosen by whoever answers a probe.
+//! chosen by whoever answers a probe. The one exception is named: what a plugin of the operator's
+//! says, as a [`PluginLine`].
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use super::answer::{BODY_BYTES_MAX, HEAD_BYTES_MAX};
+use super::exec::{PluginLine, PluginTrouble};
+use super::ftp::{FtpFailure, FtpStep};
+use super::nfs::RpcFailure;
 
 /// What one probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +25,7 @@ pub enum Outcome {
 }
 
 /// What was seen of a server that is well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Success {
     /// It accepted a connection.
     Connected,
@@ -29,6 +33,22 @@ pub enum Success {
     Status(u16),
     /// It answered with the expected status and text.
     Text(u16),
+    /// It let us in and listed a folder.
+    Listed {
+        /// How much of the listing was read.
+        bytes: usize,
+    },
+    /// It let us in and sent a file.
+    Fetched {
+        /// How much of the file was read.
+        bytes: usize,
+    },
+    /// It answered to a null call, in this version of NFS.
+    Answered(u32),
+    /// A plugin says that all is well.
+    Plugin(PluginLine),
+    /// A plugin warns: all is well as yet.
+    Warning(PluginLine),
 }
 
 /// Why a server is not well.
@@ -74,6 +94,29 @@ pub enum Failure {
     /// The text is not there.
     #[error("text not found in the first {BODY_BYTES_MAX} bytes of the body")]
     TextMissing,
+    /// The connection ended where something was still to come.
+    #[error("connection closed while {0}")]
+    Closed(Phase),
+    /// It happened beside the probed port.
+    #[error("{place}: {failure}")]
+    Beside {
+        /// Where.
+        place: Place,
+        /// What.
+        failure: Box<Failure>,
+    },
+    /// An FTP server says no, or something else.
+    #[error(transparent)]
+    Ftp(#[from] FtpFailure),
+    /// A server of remote procedures says no, or something else.
+    #[error(transparent)]
+    Rpc(#[from] RpcFailure),
+    /// A plugin says that things are bad.
+    #[error("plugin says critical{0}")]
+    Critical(PluginLine),
+    /// A plugin hangs so deep in the kernel that it cannot be killed.
+    #[error("the plugin of an earlier probe hangs and cannot be killed")]
+    PluginStuck,
     /// Anything else the system reports.
     #[error("{kind} while {during}")]
     Other {
@@ -102,6 +145,24 @@ impl fmt::Display for Unreachable {
     }
 }
 
+/// Where, beside the probed port, a probe has to do with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The passive data connection of FTP.
+    DataConnection,
+    /// The port at which, so its portmapper says, NFS answers.
+    NfsPort(u16),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::DataConnection => f.write_str("data connection"),
+            Place::NfsPort(port) => write!(f, "NFS at port {port}"),
+        }
+    }
+}
+
 /// How far a probe had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -113,6 +174,10 @@ pub enum Phase {
     Waiting,
     /// In the middle of the answer.
     Reading,
+    /// In the middle of an FTP dialogue.
+    Ftp(FtpStep),
+    /// A plugin runs.
+    Plugin,
 }
 
 impl fmt::Display for Phase {
@@ -122,6 +187,8 @@ impl fmt::Display for Phase {
             Phase::Asking => "sending the request",
             Phase::Waiting => "waiting for the answer",
             Phase::Reading => "reading the answer",
+            Phase::Ftp(step) => return f.write_str(&step.awaited()),
+            Phase::Plugin => "its plugin ran",
         })
     }
 }
@@ -135,9 +202,9 @@ pub enum LocalTrouble {
     /// Every address that the probe could leave from is a VIP.
     #[error("this node could not probe: no own address leads there")]
     NoOwnAddress,
-    /// This build does not know that kind of check.
-    #[error("this node cannot make this kind of check")]
-    NotYet,
+    /// A plugin could not be run, or did not do what plugins do.
+    #[error("this node could not probe: {0}")]
+    Plugin(PluginTrouble),
 }
 
 impl fmt::Display for Outcome {
@@ -156,11 +223,27 @@ impl fmt::Display for Success {
             Success::Connected => write!(f, "connected"),
             Success::Status(status) => write!(f, "status {status}"),
             Success::Text(status) => write!(f, "status {status}, text found"),
+            Success::Listed { bytes } => write!(f, "logged in, {bytes} bytes listed"),
+            Success::Fetched { bytes } => write!(f, "logged in, {bytes} bytes fetched"),
+            Success::Answered(version) => write!(f, "NFS version {version} answers"),
+            Success::Plugin(line) => write!(f, "plugin says ok{line}"),
+            Success::Warning(line) => write!(f, "plugin warns{line}"),
         }
     }
 }
 
 impl Outcome {
+    /// The same, said of another place than the probed port.
+    pub(super) fn beside(self, place: Place) -> Outcome {
+        match self {
+            Outcome::Fail(failure) => Outcome::Fail(Failure::Beside {
+                place,
+                failure: Box::new(failure),
+            }),
+            Outcome::Pass(_) | Outcome::Inconclusive(_) => self,
+        }
+    }
+
     /// Sorts what the system reported: about the server, or about ourselves.
     pub(super) fn from_io(error: &io::Error, during: Phase) -> Outcome {
         const OURS: [i32; 8] = [

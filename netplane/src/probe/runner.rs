@@ -2,26 +2,27 @@
 //!
 //! ```text
 //!   wishes --> apply --> entries + schedule
-//!   timer  --> start_due --> a task that lives as long as one probe
+//!   timer  --> start_due --> a task that lives as long as one probe, or one inquiry
 //!   task   --> finish: results, tally, overlay, then verdicts (newest of each check)
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::answer::Expected;
-use super::connect::Budget;
-use super::outcome::{LocalTrouble, Outcome};
+use super::attempt::{self, Means};
+use super::exec::Plugins;
+use super::inquiry::{Answer, Inquiry};
+use super::outcome::Outcome;
 use super::schedule::Schedule;
 use super::verdict::{Tally, Thresholds};
-use super::{Counters, ProbeResult, Results, Verdict, Wish, http, tcp};
+use super::{Counters, ProbeResult, ProbeSettings, Results, Verdict, Wish};
 use crate::health::HealthOverlay;
 use crate::origin::Origin;
-use crate::plan::{Health, ProbeKey, ProbeKind, ProbePlan};
+use crate::plan::{Health, ProbeKey, ProbePlan};
 
 /// Everything the loop knows.
 pub(super) struct Runner {
@@ -29,9 +30,11 @@ pub(super) struct Runner {
     verdicts: mpsc::Sender<Verdict>,
     results: Arc<Results>,
     counters: Arc<Counters>,
-    origin: Arc<Origin>,
+    means: Means,
     entries: BTreeMap<ProbeKey, Entry>,
     schedule: Schedule<ProbeKey>,
+    /// What somebody wants to know at once; before all that is due.
+    asked: BTreeSet<ProbeKey>,
     running: JoinSet<Ended>,
     /// Verdicts for which the channel had no room; at most one a check.
     unread: BTreeMap<ProbeKey, Verdict>,
@@ -45,18 +48,24 @@ struct Entry {
     /// Whether the verdict is our own; until then the log's may replace it.
     decided: bool,
     run: Option<Run>,
+    /// Asked again while an inquiry was in flight.
+    again: bool,
 }
 
-/// A probe in flight; its number tells it from one that was given up.
+/// A probe or an inquiry in flight; its number tells it from one that was given up.
 struct Run {
     number: u64,
     abort: AbortHandle,
+    /// How often it had been asked when this inquiry began; `None`: a probe in its turn.
+    answers: Option<u64>,
 }
 
-/// What a probe's task leaves behind.
+/// What a task leaves behind.
 struct Ended {
     key: ProbeKey,
     number: u64,
+    /// What an inquiry found; `None`: a probe in its turn.
+    answer: Option<Answer>,
     outcome: Outcome,
     took: Duration,
 }
@@ -64,11 +73,16 @@ struct Ended {
 impl Runner {
     pub(super) fn new(
         overlay: Arc<HealthOverlay>,
-        own: Vec<std::net::IpAddr>,
+        settings: ProbeSettings,
         verdicts: mpsc::Sender<Verdict>,
         results: Arc<Results>,
         counters: Arc<Counters>,
     ) -> Runner {
+        let ProbeSettings {
+            own,
+            exec_dir,
+            exec_user,
+        } = settings;
         // Probers of several nodes shall not shake their starts alike.
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
         Runner {
@@ -76,12 +90,16 @@ impl Runner {
             verdicts,
             results,
             counters,
-            origin: Arc::new(Origin {
-                own,
-                never: std::collections::BTreeSet::new(),
-            }),
+            means: Means {
+                origin: Arc::new(Origin {
+                    own,
+                    never: BTreeSet::new(),
+                }),
+                plugins: Arc::new(Plugins::new(exec_dir, exec_user)),
+            },
             entries: BTreeMap::new(),
             schedule: Schedule::new(seed),
+            asked: BTreeSet::new(),
             running: JoinSet::new(),
             unread: BTreeMap::new(),
             runs: 0,
@@ -124,9 +142,9 @@ impl Runner {
 
     /// Compares the whole wish with all there is.
     fn apply(&mut self, wish: Wish, now: Instant) {
-        if self.origin.never != wish.vips {
-            let own = self.origin.own.clone();
-            self.origin = Arc::new(Origin {
+        if self.means.origin.never != wish.vips {
+            let own = self.means.origin.own.clone();
+            self.means.origin = Arc::new(Origin {
                 own,
                 never: wish.vips,
             });
@@ -154,6 +172,7 @@ impl Runner {
             run.abort.abort();
         }
         self.schedule.remove(key);
+        self.asked.remove(key);
         self.unread.remove(key);
         self.results.lock().remove(key);
     }
@@ -168,14 +187,20 @@ impl Runner {
             }
             let same_times =
                 (entry.plan.interval, entry.plan.timeout) == (plan.interval, plan.timeout);
+            let mut asked = plan.asked > entry.plan.asked;
             let interval = plan.interval;
             entry.plan = plan;
             let health = entry.tally.health();
             if !same_times {
                 if let Some(run) = entry.run.take() {
                     run.abort.abort();
+                    entry.again = false;
+                    asked |= run.answers.is_some();
                 }
                 self.schedule.add(key.clone(), interval, now);
+            }
+            if asked {
+                self.ask(key);
             }
             return health;
         }
@@ -190,12 +215,31 @@ impl Runner {
                 tally,
                 decided: false,
                 run: None,
+                again: false,
             },
         );
         health
     }
 
+    /// Somebody wants to know at once. A probe in flight began before that and makes way; an
+    /// inquiry in flight ends first, or those who ask often would never hear an answer.
+    fn ask(&mut self, key: &ProbeKey) {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        match entry.run.take_if(|run| run.answers.is_none()) {
+            Some(in_turn) => in_turn.abort.abort(),
+            None if entry.run.is_some() => {
+                entry.again = true;
+                return;
+            }
+            None => {}
+        }
+        self.asked.insert(key.clone());
+    }
+
     fn start_due(&mut self, now: Instant) {
+        self.start_asked();
         while self.running.len() < PROBES_AT_ONCE_MAX {
             let Some((key, planned)) = self.schedule.take(now) else {
                 return;
@@ -206,11 +250,39 @@ impl Runner {
             self.counters
                 .started(now.saturating_duration_since(planned));
             self.runs += 1;
-            let number = self.runs;
-            let one = probe_once(key, number, entry.plan.clone(), Arc::clone(&self.origin));
+            let (number, plan) = (self.runs, entry.plan.clone());
+            let one = probe_in_turn(key, number, plan, self.means.clone());
             entry.run = Some(Run {
                 number,
                 abort: self.running.spawn(one),
+                answers: None,
+            });
+        }
+    }
+
+    fn start_asked(&mut self) {
+        while self.running.len() < PROBES_AT_ONCE_MAX {
+            let Some(key) = self.asked.pop_first() else {
+                return;
+            };
+            let Some(entry) = self.entries.get_mut(&key) else {
+                continue;
+            };
+            self.schedule.hold(&key);
+            self.runs += 1;
+            let inquiry = Inquiry::new(entry.tally, thresholds(&entry.plan), entry.plan.timeout);
+            let inquiry = inquire(
+                key,
+                self.runs,
+                entry.plan.clone(),
+                inquiry,
+                self.means.clone(),
+                Arc::clone(&self.counters),
+            );
+            entry.run = Some(Run {
+                number: self.runs,
+                abort: self.running.spawn(inquiry),
+                answers: Some(entry.plan.asked),
             });
         }
     }
@@ -219,96 +291,123 @@ impl Runner {
         let Ended {
             key,
             number,
+            answer,
             outcome,
             took,
         } = ended;
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
-        if entry.run.as_ref().is_none_or(|run| run.number != number) {
+        let Some(run) = entry.run.take_if(|run| run.number == number) else {
             return;
-        }
-        entry.run = None;
+        };
         self.schedule.again(&key, Instant::now());
-        self.counters.ended(&outcome);
-        let thresholds = Thresholds {
-            fall: entry.plan.fall,
-            rise: entry.plan.rise,
-        };
-        let turned = match &outcome {
-            Outcome::Pass(_) => entry.tally.count(true, thresholds),
-            Outcome::Fail(_) => entry.tally.count(false, thresholds),
-            Outcome::Inconclusive(trouble) => {
-                tracing::debug!(check = %key, %trouble, "probe tells nothing");
-                None
-            }
-        };
+        if run.answers.is_none() {
+            self.counters.ended(&outcome);
+        }
+        let turned = count(entry, answer, &outcome);
+        let spoke = !matches!(answer, Some(Answer::Nothing));
         let at = SystemTime::now();
         let (health, against) = (entry.tally.health(), entry.tally.against());
-        entry.decided |= turned.is_some();
-        let reason = turned.map(|_| outcome.to_string());
-        self.results.lock().insert(
-            key.clone(),
-            ProbeResult {
-                outcome,
-                took,
-                at,
-                health,
-                against,
-            },
-        );
-        if let Some(reason) = reason {
-            self.tell(Verdict {
-                key,
-                health,
-                reason,
-                at,
-            });
+        let answers = run.answers.filter(|_| spoke);
+        let verdict = (turned.is_some() || answers.is_some()).then(|| Verdict {
+            key: key.clone(),
+            health,
+            reason: outcome.to_string(),
+            at,
+            answers,
+        });
+        entry.decided |= verdict.is_some();
+        if std::mem::take(&mut entry.again) {
+            self.asked.insert(key.clone());
+        }
+        let result = ProbeResult {
+            outcome,
+            took,
+            at,
+            health,
+            against,
+        };
+        self.results.lock().insert(key, result);
+        if let Some(verdict) = verdict {
+            self.tell(verdict, turned.is_some());
         }
     }
 
     /// The data path first, then whoever proposes.
-    fn tell(&mut self, verdict: Verdict) {
+    fn tell(&mut self, mut verdict: Verdict, changed: bool) {
         let Verdict {
             key,
             health,
             reason,
             ..
         } = &verdict;
-        self.overlay.set([(key.clone(), Some(*health))]);
+        if changed {
+            self.overlay.set([(key.clone(), Some(*health))]);
+            tracing::info!(check = %key, ?health, reason, "health changed");
+        } else {
+            tracing::debug!(check = %key, ?health, reason, "health confirmed");
+        }
         self.counters
             .verdicts
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        tracing::info!(
-            check = %key, ?health, reason,
-            "health changed"
-        );
-        // The loop hands it on as soon as there is room; a newer one takes an older one's place.
-        self.unread.insert(key.clone(), verdict);
+        // The loop hands it on as soon as there is room; a newer one takes an older one's place,
+        // and answers what that one answered.
+        let key = key.clone();
+        if let Some(older) = self.unread.remove(&key) {
+            verdict.answers = verdict.answers.max(older.answers);
+        }
+        self.unread.insert(key, verdict);
     }
 }
 
-async fn probe_once(key: ProbeKey, number: u64, plan: ProbePlan, origin: Arc<Origin>) -> Ended {
+/// Counts in what was found; the new verdict, if it turned.
+fn count(entry: &mut Entry, answer: Option<Answer>, outcome: &Outcome) -> Option<Health> {
+    let thresholds = thresholds(&entry.plan);
+    match (answer, outcome) {
+        (Some(Answer::Well), _) | (None, Outcome::Pass(_)) => entry.tally.count(true, thresholds),
+        (None, Outcome::Fail(_)) => entry.tally.count(false, thresholds),
+        (Some(Answer::Unwell), _) => entry.tally.condemn(),
+        (Some(Answer::Nothing), _) | (None, Outcome::Inconclusive(_)) => {
+            tracing::debug!(check = %entry.plan.target, %outcome, "probe tells nothing");
+            None
+        }
+    }
+}
+
+fn thresholds(plan: &ProbePlan) -> Thresholds {
+    Thresholds {
+        fall: plan.fall,
+        rise: plan.rise,
+    }
+}
+
+async fn probe_in_turn(key: ProbeKey, number: u64, plan: ProbePlan, means: Means) -> Ended {
     let begun = Instant::now();
-    let budget = Budget::begin(plan.timeout);
-    let outcome = match plan.kind {
-        ProbeKind::Tcp => tcp::probe(plan.target, &origin, &budget).await,
-        ProbeKind::Http {
-            path,
-            host,
-            status,
-            text,
-        } => {
-            let expected = Expected { status, text };
-            http::probe(plan.target, &path, &host, expected, &origin, &budget).await
-        }
-        ProbeKind::Ftp { .. } | ProbeKind::Nfs { .. } | ProbeKind::Exec { .. } => {
-            Outcome::Inconclusive(LocalTrouble::NotYet)
-        }
-    };
+    let outcome = attempt::once(&key, &plan, plan.timeout, &means).await;
     Ended {
         key,
         number,
+        answer: None,
+        outcome,
+        took: begun.elapsed(),
+    }
+}
+
+async fn inquire(
+    key: ProbeKey,
+    number: u64,
+    plan: ProbePlan,
+    inquiry: Inquiry,
+    means: Means,
+    counters: Arc<Counters>,
+) -> Ended {
+    let begun = Instant::now();
+    let (answer, outcome) = attempt::inquire(&key, &plan, inquiry, &means, &counters).await;
+    Ended {
+        key,
+        number,
+        answer: Some(answer),
         outcome,
         took: begun.elapsed(),
     }
@@ -316,4 +415,5 @@ async fn probe_once(key: ProbeKey, number: u64, plan: ProbePlan, origin: Arc<Ori
 
 /// Probes in flight: all 5,000 that a large site has, should all of them hang, and as many again.
 /// Each costs a file descriptor and a few KiB; beyond it probes start late, and the lag shows it.
+/// An inquiry counts as one, though it may have five probes in flight for two seconds.
 const PROBES_AT_ONCE_MAX: usize = 10_000;

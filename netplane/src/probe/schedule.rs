@@ -90,6 +90,15 @@ impl<K: Ord + Clone> Schedule<K> {
         Some((key, start))
     }
 
+    /// A key is probed out of turn: it runs from now on, whenever it was to start.
+    pub(super) fn hold(&mut self, key: &K) {
+        if let Some(place) = self.places.get_mut(key)
+            && let Some(start) = place.start.take()
+        {
+            self.due.remove(&(start, key.clone()));
+        }
+    }
+
     /// The probe of a key ended: it starts again in its next slot. Slots that passed meanwhile
     /// are left out; they are not made good in a burst.
     pub(super) fn again(&mut self, key: &K, now: Instant) {
@@ -256,6 +265,21 @@ mod tests {
             schedule.next().expect("scheduled") >= next + INTERVAL / 3,
             "no burst"
         );
+    }
+
+    #[test]
+    fn what_is_held_comes_back_in_its_turn() {
+        let zero = Instant::now();
+        let mut schedule = Schedule::new(1);
+        schedule.add("a", INTERVAL, zero);
+        schedule.hold(&"a");
+        assert_eq!(schedule.next(), None);
+        schedule.hold(&"a");
+        schedule.hold(&"stranger");
+        schedule.again(&"a", zero);
+        let next = schedule.next().expect("scheduled");
+        assert!(next <= zero + INTERVAL * 2);
+        assert_eq!(schedule.take(next), Some(("a", next)));
     }
 
     #[test]

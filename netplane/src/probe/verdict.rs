@@ -62,6 +62,16 @@ impl Tally {
         *self = Tally::from_remembered(turned);
         Some(turned)
     }
+
+    /// Takes in that a whole inquiry ended without a success; the new verdict, if it turned.
+    ///
+    /// It is down at once: an inquiry is as many failures as are needed, or as many as two seconds
+    /// have room for.
+    pub(super) fn condemn(&mut self) -> Option<Health> {
+        let turned = self.health != Health::Down;
+        *self = Tally::from_remembered(Health::Down);
+        turned.then_some(Health::Down)
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +117,19 @@ mod tests {
                 "{row}"
             );
             assert_eq!(turn, turned.then_some(after), "{row}");
+        }
+    }
+
+    #[test]
+    fn an_inquiry_condemns_at_once() {
+        for (health, turned) in [
+            (Health::Unknown, Some(Health::Down)),
+            (Health::Up, Some(Health::Down)),
+            (Health::Down, None),
+        ] {
+            let mut tally = Tally { health, against: 1 };
+            assert_eq!(tally.condemn(), turned);
+            assert_eq!(tally, Tally::from_remembered(Health::Down));
         }
     }
 

@@ -4,6 +4,7 @@
 //!   clock     CLOCK_BOOTTIME
 //!   limits    open files
 //!   netlink   addresses and interfaces
+//!   process   killing groups of processes, seeing one end
 //!   packet    raw ARP frames, in and out, through the qdisc
 //!   realtime  real-time scheduling, locked memory
 //!   sysctl    what the kernel says about ARP
@@ -16,11 +17,13 @@ mod clock;
 pub mod limits;
 mod netlink;
 mod packet;
+mod process;
 mod realtime;
 mod sysctl;
 
 pub use clock::boottime_ns;
 pub use netlink::{Link, Netlink, NetlinkError, Subnet};
 pub use packet::PacketSocket;
+pub use process::{Exit, kill_group};
 pub use realtime::{hurry, lock_memory, schedule_first};
 pub use sysctl::quiet_arp;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use farmux_netplane::health::HealthOverlay;
-use farmux_netplane::probe::Probing;
+use farmux_netplane::probe::{ProbeSettings, Probing};
 use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::{Leases, Vips};
 use farmux_raft::consensus::{Consensus, ConsensusConfig};
@@ -115,7 +115,8 @@ async fn assemble(
         || Arc::new(HealthOverlay::new()),
         |wire| wire.serving.overlay(),
     );
-    let (probing, verdicts) = Probing::start(overlay, own_addresses(settings)).map_err(part)?;
+    let probes = ProbeSettings::plain(own_addresses(settings));
+    let (probing, verdicts) = Probing::start(overlay, probes).map_err(part)?;
     let lease = start_lease(sockets, leases, wire.as_ref())?;
     let voice = voice::start(role, &consensus, &lease, verdicts, own_addresses(settings));
     let (stage_out, stage) = watch::channel(None);

@@ -207,6 +207,7 @@ mod tests {
             health,
             reason: "because".to_owned(),
             at,
+            answers: None,
         }
     }
 

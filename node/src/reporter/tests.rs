@@ -46,6 +46,7 @@ fn verdict(server: &str, health: Seen) -> Verdict {
         health,
         reason: "connection refused".to_owned(),
         at,
+        answers: None,
     }
 }
 

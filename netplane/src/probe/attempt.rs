@@ -1,0 +1,111 @@
+//! One probe of whatever kind, and several of them for an inquiry.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+
+use super::answer::Expected;
+use super::connect::Budget;
+use super::exec::{Order, Plugins};
+use super::ftp::Errand;
+use super::inquiry::{Answer, Inquiry};
+use super::nfs::Question;
+use super::outcome::Outcome;
+use super::{Counters, exec, ftp, http, nfs, tcp};
+use crate::origin::Origin;
+use crate::plan::{ProbeKey, ProbeKind, ProbePlan};
+
+/// What probes use of this machine.
+#[derive(Debug, Clone)]
+pub(super) struct Means {
+    /// Where they may leave from.
+    pub(super) origin: Arc<Origin>,
+    /// How they run plugins.
+    pub(super) plugins: Arc<Plugins>,
+}
+
+/// Probes once.
+pub(super) async fn once(
+    key: &ProbeKey,
+    plan: &ProbePlan,
+    timeout: Duration,
+    means: &Means,
+) -> Outcome {
+    let budget = Budget::begin(timeout);
+    let (target, origin, budget) = (plan.target, &*means.origin, &budget);
+    match &plan.kind {
+        ProbeKind::Tcp => tcp::probe(target, origin, budget).await,
+        ProbeKind::Http {
+            path,
+            host,
+            status,
+            text,
+        } => {
+            let expected = Expected {
+                status: *status,
+                text: text.clone(),
+            };
+            http::probe(target, path, host, expected, origin, budget).await
+        }
+        ProbeKind::Ftp {
+            user,
+            password,
+            fetch,
+        } => {
+            let errand = Errand {
+                user,
+                password: &password.0,
+                fetch: fetch.as_deref(),
+            };
+            ftp::probe(target, errand, origin, budget).await
+        }
+        ProbeKind::Nfs {
+            transport,
+            version,
+            portmapper,
+        } => {
+            let question = Question {
+                transport: *transport,
+                version: *version,
+                portmapper: *portmapper,
+            };
+            nfs::probe(target, question, origin, budget).await
+        }
+        ProbeKind::Exec { command, arguments } => {
+            let order = Order {
+                check: key.clone(),
+                target,
+                command: Arc::clone(command),
+                arguments: Arc::clone(arguments),
+            };
+            exec::probe(order, &means.plugins, budget).await
+        }
+    }
+}
+
+/// Probes as often as `inquiry` says, until it has its answer; with it, the probe that decided.
+pub(super) async fn inquire(
+    key: &ProbeKey,
+    plan: &ProbePlan,
+    mut inquiry: Inquiry,
+    means: &Means,
+    counters: &Counters,
+) -> (Answer, Outcome) {
+    let timeout = inquiry.timeout();
+    let probe = |start| async move {
+        tokio::time::sleep(start).await;
+        counters.started(Duration::ZERO);
+        once(key, plan, timeout, means).await
+    };
+    let mut probes: FuturesUnordered<_> = inquiry.starts().map(probe).collect();
+    loop {
+        let outcome = probes.next().await;
+        let outcome = outcome.expect("an inquiry has its answer when the last probe has ended");
+        counters.ended(&outcome);
+        if let Some(answer) = inquiry.take(&outcome) {
+            return (answer, outcome);
+        }
+    }
+}

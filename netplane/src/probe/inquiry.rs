@@ -1,0 +1,166 @@
+//! PURE. What is asked out of turn: a few probes within two seconds, and one answer.
+//!
+//! ```text
+//!   0 ms     100 ms    200 ms                          1.5 s after its start, at the latest
+//!   probe 1  probe 2   probe 3   as many as are needed until down
+//!     └─────────┴─────────┴── the first success: well; all of them failed: down, at once
+//! ```
+//!
+//! Somebody waits for the answer, with a page about something else in hand. So it comes quickly,
+//! and what it takes to turn the verdict is the same number of failures as ever, only closer
+//! together. A check that is down already is probed once: whether it comes back is for the
+//! ordinary schedule to find, with all the successes in a row that this takes.
+
+use std::time::Duration;
+
+use super::outcome::Outcome;
+use super::verdict::{Tally, Thresholds};
+use crate::plan::Health;
+
+/// Probes that are made out of turn, and what they found so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Inquiry {
+    probes: u32,
+    timeout: Duration,
+    failed: u32,
+    ended: u32,
+}
+
+/// What an inquiry found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// One probe succeeded.
+    Well,
+    /// All of them failed.
+    Unwell,
+    /// None succeeded, and some told nothing.
+    Nothing,
+}
+
+impl Inquiry {
+    /// How to go about it, for a check that stands so and gives one probe so much time.
+    pub(super) fn new(tally: Tally, thresholds: Thresholds, timeout: Duration) -> Inquiry {
+        let probes = match tally.health() {
+            Health::Down => 1,
+            Health::Up | Health::Unknown => thresholds.fall.saturating_sub(tally.against()),
+        };
+        Inquiry {
+            probes: probes.clamp(1, PROBES_MAX),
+            timeout: timeout.min(TIMEOUT_MAX),
+            failed: 0,
+            ended: 0,
+        }
+    }
+
+    /// When each probe starts, counted from the first.
+    pub(super) fn starts(&self) -> impl Iterator<Item = Duration> + use<> {
+        (0..self.probes).map(|number| APART * number)
+    }
+
+    /// How long each of them may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Takes in how one of them ended; the answer, once there is one.
+    pub(super) fn take(&mut self, outcome: &Outcome) -> Option<Answer> {
+        self.ended += 1;
+        match outcome {
+            Outcome::Pass(_) => return Some(Answer::Well),
+            Outcome::Fail(_) => self.failed += 1,
+            Outcome::Inconclusive(_) => {}
+        }
+        (self.ended >= self.probes).then_some(match self.failed == self.probes {
+            true => Answer::Unwell,
+            false => Answer::Nothing,
+        })
+    }
+}
+
+/// From one start to the next: what passes in less than this, such as a listener that is restarted,
+/// shall not look like the end of a server.
+const APART: Duration = Duration::from_millis(100);
+
+/// Most probes: with these, all have ended 1.9 s after the first began.
+const PROBES_MAX: u32 = 5;
+
+/// Longest time for one of them. **Source**: issue 3: whoever asks waits for 2 s.
+const TIMEOUT_MAX: Duration = Duration::from_millis(1500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::outcome::{Failure, LocalTrouble, Success};
+
+    /// A check with this verdict and so much against it.
+    fn tally(health: Health, against: u32) -> Tally {
+        let mut tally = Tally::from_remembered(health);
+        let often = Thresholds { fall: 99, rise: 99 };
+        for _ in 0..against {
+            tally.count(health == Health::Down, often);
+        }
+        assert_eq!((tally.health(), tally.against()), (health, against));
+        tally
+    }
+
+    #[test]
+    fn as_many_probes_as_are_needed() {
+        use Health::{Down, Unknown, Up};
+        for (health, against, fall, probes) in [
+            (Up, 0, 3, 3),
+            (Up, 1, 3, 2),
+            (Up, 2, 3, 1),
+            (Up, 0, 1, 1),
+            (Up, 0, 0, 1),
+            (Up, 0, 5, 5),
+            (Up, 0, 10, 5),
+            (Up, 9, 3, 1),
+            (Unknown, 0, 3, 3),
+            (Unknown, 2, 3, 1),
+            (Down, 0, 3, 1),
+            (Down, 1, 3, 1),
+        ] {
+            let thresholds = Thresholds { fall, rise: 2 };
+            let inquiry = Inquiry::new(tally(health, against), thresholds, Duration::from_secs(5));
+            assert_eq!(inquiry.probes, probes, "{health:?} {against} of {fall}");
+        }
+    }
+
+    #[test]
+    fn there_is_an_answer_within_two_seconds() {
+        for fall in 0..20 {
+            for timeout in [1, 100, 1500, 5000, 60_000].map(Duration::from_millis) {
+                let thresholds = Thresholds { fall, rise: 2 };
+                let inquiry = Inquiry::new(tally(Health::Up, 0), thresholds, timeout);
+                let last = inquiry.starts().last().expect("at least one");
+                assert!(inquiry.timeout() <= timeout);
+                assert!(last + inquiry.timeout() < Duration::from_secs(2));
+            }
+        }
+    }
+
+    /// Outcomes of two probes, as they end: the answer comes with the last of each row.
+    #[test]
+    fn every_row_of_outcomes() {
+        let pass = || Outcome::Pass(Success::Connected);
+        let fail = || Outcome::Fail(Failure::Refused);
+        let trouble = || Outcome::Inconclusive(LocalTrouble::NoOwnAddress);
+        for (outcomes, wanted) in [
+            (vec![pass()], Answer::Well),
+            (vec![fail(), pass()], Answer::Well),
+            (vec![fail(), fail()], Answer::Unwell),
+            (vec![fail(), trouble()], Answer::Nothing),
+            (vec![trouble(), pass()], Answer::Well),
+            (vec![trouble(), fail()], Answer::Nothing),
+            (vec![trouble(), trouble()], Answer::Nothing),
+        ] {
+            let thresholds = Thresholds { fall: 2, rise: 2 };
+            let timeout = Duration::from_secs(1);
+            let mut inquiry = Inquiry::new(tally(Health::Up, 0), thresholds, timeout);
+            let answers: Vec<_> = outcomes.iter().map(|one| inquiry.take(one)).collect();
+            let (last, before) = answers.split_last().expect("a row is not empty");
+            assert_eq!(*last, Some(wanted), "{outcomes:?}");
+            assert!(before.iter().all(Option::is_none), "{outcomes:?}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Checks that are asked out of turn, and watches, through the whole runner.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::Receiver;
+
+use super::{PATIENCE, Server, Silent, next, read_request, refusing};
+use crate::health::{HealthOverlay, OwnVerdicts};
+use crate::plan::{Health, ProbeKey, ProbeKind, ProbePlan};
+use crate::probe::{ProbeSettings, Probing, Verdict};
+
+/// How long an answer may take by design, and what a busy machine may add.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(2300);
+
+/// A check that is due once in a long while: what comes soon comes because it was asked.
+struct Bench {
+    probing: Probing,
+    verdicts: Receiver<Verdict>,
+    overlay: Arc<HealthOverlay>,
+    plan: ProbePlan,
+}
+
+fn check() -> ProbeKey {
+    ProbeKey::Watch("fs1".into())
+}
+
+impl Bench {
+    fn new(target: SocketAddr, remembered: Health) -> Bench {
+        let overlay = Arc::new(HealthOverlay::new());
+        let settings = ProbeSettings::plain(vec![]);
+        let (probing, verdicts) = Probing::start(Arc::clone(&overlay), settings).expect("a thread");
+        let plan = ProbePlan {
+            target,
+            kind: ProbeKind::Tcp,
+            interval: Duration::from_secs(60),
+            timeout: Duration::from_secs(30),
+            fall: 3,
+            rise: 2,
+            remembered,
+            asked: 7,
+        };
+        Bench {
+            probing,
+            verdicts,
+            overlay,
+            plan,
+        }
+    }
+
+    fn apply(&self) {
+        let probes = BTreeMap::from([(check(), self.plan.clone())]);
+        self.probing.apply(probes, BTreeSet::new());
+    }
+
+    /// Lets the first probe, which comes within a second, begin.
+    fn begin(&self) {
+        self.apply();
+        self.until_started(1);
+    }
+
+    fn until_started(&self, probes: u64) {
+        let until = Instant::now() + PATIENCE;
+        while self.probing.counts().started < probes {
+            assert!(Instant::now() < until, "{:?}", self.probing.counts());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn ask(&mut self) {
+        self.plan.asked += 1;
+        self.apply();
+    }
+
+    /// Asks; what is answered, and after how long.
+    fn answer(&mut self) -> (Verdict, Duration) {
+        let begun = Instant::now();
+        self.ask();
+        let verdict = next(&mut self.verdicts);
+        (verdict, begun.elapsed())
+    }
+}
+
+#[test]
+fn who_is_well_says_so_though_nothing_changed() {
+    let server = Server::start(drop);
+    let mut bench = Bench::new(server.address, Health::Unknown);
+    bench.begin();
+    let first = next(&mut bench.verdicts);
+    assert_eq!((first.health, first.answers), (Health::Up, None));
+    for asked in [8, 9] {
+        let (verdict, took) = bench.answer();
+        assert_eq!((verdict.health, verdict.answers), (Health::Up, Some(asked)));
+        assert_eq!(verdict.reason, "connected");
+        assert!(took < ANSWERED_WITHIN, "{took:?}");
+    }
+    assert_eq!(bench.probing.counts().started, 3);
+}
+
+#[test]
+fn who_refuses_is_down_at_once() {
+    let mut bench = Bench::new(refusing(), Health::Up);
+    bench.begin();
+    let (verdict, took) = bench.answer();
+    assert_eq!((verdict.health, verdict.answers), (Health::Down, Some(8)));
+    assert_eq!(
+        (verdict.key, verdict.reason.as_str()),
+        (check(), "connection refused")
+    );
+    assert!(took < ANSWERED_WITHIN, "{took:?}");
+    let failed = bench.probing.counts().failed;
+    assert!(
+        (3..=4).contains(&failed),
+        "as many as ever, but closer together: {failed}"
+    );
+
+    // It is down already: one more look is enough to say that it still is.
+    let (verdict, _) = bench.answer();
+    assert_eq!((verdict.health, verdict.answers), (Health::Down, Some(9)));
+    assert_eq!(bench.probing.counts().failed, failed + 1);
+}
+
+/// The ordinary probe would hang for half a minute; it makes way.
+#[test]
+fn who_is_silent_is_down_within_two_seconds() {
+    let silent = Silent::start();
+    let mut bench = Bench::new(silent.address, Health::Up);
+    bench.begin();
+    let (verdict, took) = bench.answer();
+    assert_eq!((verdict.health, verdict.answers), (Health::Down, Some(8)));
+    assert_eq!(verdict.reason, "timeout after 1.5 s while connecting");
+    assert!(took < ANSWERED_WITHIN, "{took:?}");
+    assert!(took > Duration::from_millis(1500), "{took:?}");
+}
+
+/// A server that fails once in a while is not down because somebody asked.
+#[test]
+fn one_success_is_enough() {
+    let turn = Arc::new(AtomicU32::new(0));
+    let server = Server::start(move |mut stream| {
+        read_request(&mut stream);
+        let status = match turn.fetch_add(1, Ordering::SeqCst) {
+            0 | 3 => "200",
+            _ => "500",
+        };
+        let _ = write!(stream, "HTTP/1.1 {status} So\r\nContent-Length: 0\r\n\r\n");
+    });
+    let mut bench = Bench::new(server.address, Health::Unknown);
+    bench.plan.kind = ProbeKind::Http {
+        path: "/".into(),
+        host: "h".into(),
+        status: 200,
+        text: None,
+    };
+    bench.begin();
+    assert_eq!(next(&mut bench.verdicts).health, Health::Up);
+    let (verdict, _) = bench.answer();
+    assert_eq!((verdict.health, verdict.answers), (Health::Up, Some(8)));
+    assert_eq!(bench.probing.counts().failed, 2);
+}
+
+/// Whoever asks while an inquiry runs hears of one that began later; and is heard, however often.
+#[test]
+fn asked_again_meanwhile() {
+    let silent = Silent::start();
+    let mut bench = Bench::new(silent.address, Health::Up);
+    bench.begin();
+    bench.ask();
+    bench.until_started(2);
+    for _ in 0..3 {
+        bench.ask();
+    }
+    let first = next(&mut bench.verdicts);
+    assert_eq!((first.health, first.answers), (Health::Down, Some(8)));
+    let second = next(&mut bench.verdicts);
+    assert_eq!((second.health, second.answers), (Health::Down, Some(11)));
+}
+
+/// A change of its times does not lose a question.
+#[test]
+fn asked_while_its_times_change() {
+    let silent = Silent::start();
+    let mut bench = Bench::new(silent.address, Health::Up);
+    bench.begin();
+    bench.ask();
+    bench.until_started(2);
+    bench.plan.interval = Duration::from_secs(50);
+    bench.apply();
+    let verdict = next(&mut bench.verdicts);
+    assert_eq!((verdict.health, verdict.answers), (Health::Down, Some(8)));
+}
+
+#[test]
+fn the_ordinary_schedule_goes_on() {
+    let server = Server::start(drop);
+    let mut bench = Bench::new(server.address, Health::Up);
+    bench.plan.interval = Duration::from_millis(100);
+    bench.plan.timeout = Duration::from_millis(100);
+    bench.begin();
+    let (verdict, _) = bench.answer();
+    assert_eq!(verdict.answers, Some(8));
+    let so_far = bench.probing.counts().started;
+    bench.until_started(so_far + 5);
+    drop(server);
+    let down = next(&mut bench.verdicts);
+    assert_eq!((down.health, down.answers), (Health::Down, None));
+}
+
+/// Nobody waits for a question that was asked before this node probed at all.
+#[test]
+fn what_was_asked_before_is_no_question() {
+    let server = Server::start(drop);
+    let mut bench = Bench::new(server.address, Health::Unknown);
+    bench.begin();
+    assert_eq!(next(&mut bench.verdicts).answers, None);
+    bench.apply();
+    bench.plan.remembered = Health::Up;
+    bench.apply();
+    let (verdict, _) = bench.answer();
+    assert_eq!(verdict.answers, Some(8));
+    assert_eq!(bench.probing.counts().started, 2);
+}
+
+/// A watch is probed and judged like a server, and concerns no data path.
+#[test]
+fn a_watch_goes_down_and_comes_back() {
+    let server = Server::start(drop);
+    let address = server.address;
+    let mut bench = Bench::new(address, Health::Unknown);
+    bench.plan.interval = Duration::from_millis(100);
+    bench.plan.timeout = Duration::from_millis(100);
+    bench.apply();
+    let up = next(&mut bench.verdicts);
+    assert_eq!((up.key, up.health), (check(), Health::Up));
+    drop(server);
+    let down = next(&mut bench.verdicts);
+    assert_eq!((down.key, down.health), (check(), Health::Down));
+    assert_eq!(down.reason, "connection refused");
+    let listener = std::net::TcpListener::bind(address).expect("the port is free again");
+    let _again = Server::on(listener, drop);
+    assert_eq!(next(&mut bench.verdicts).health, Health::Up);
+    let result = bench.probing.results().remove(&check()).expect("probed");
+    assert_eq!(result.health, Health::Up);
+    assert_eq!(*bench.overlay.load(), OwnVerdicts::default());
+    assert_eq!(
+        bench.overlay.generation(),
+        HealthOverlay::new().generation()
+    );
+}
