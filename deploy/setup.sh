@@ -9,7 +9,9 @@ packages_of() {
         build) echo "cc=gcc /usr/include/stdio.h=libc6-dev" ;;
         lab) echo "ip=iproute2 nginx=nginx-light timeout=coreutils ping=iputils-ping curl=curl \
             /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
-        tests) echo "strace=strace systemd-analyze=systemd shellcheck=shellcheck git=git" ;;
+        tests) echo "strace=strace systemd-analyze=systemd shellcheck=shellcheck git=git \
+            ganesha.nfsd=nfs-ganesha /usr/share/doc/nfs-ganesha-mem=nfs-ganesha-mem \
+            vsftpd=vsftpd /usr/lib/python3/dist-packages/pyftpdlib=python3-pyftpdlib" ;;
         bench) echo "haproxy=haproxy keepalived=keepalived wrk=wrk" ;;
         *) die "packages_of: no group '$1'" ;;
     esac

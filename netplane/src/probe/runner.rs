@@ -313,7 +313,7 @@ impl Runner {
         let verdict = (turned.is_some() || answers.is_some()).then(|| Verdict {
             key: key.clone(),
             health,
-            reason: outcome.to_string(),
+            reason: reason(health, &outcome),
             at,
             answers,
         });
@@ -372,6 +372,14 @@ fn count(entry: &mut Entry, answer: Option<Answer>, outcome: &Outcome) -> Option
             tracing::debug!(check = %entry.plan.target, %outcome, "probe tells nothing");
             None
         }
+    }
+}
+
+/// Why a check has this health after this outcome.
+fn reason(health: Health, outcome: &Outcome) -> String {
+    match health == Health::Down && matches!(outcome, Outcome::Pass(_)) {
+        true => format!("{outcome}, but not often enough yet"),
+        false => outcome.to_string(),
     }
 }
 

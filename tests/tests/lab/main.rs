@@ -10,6 +10,7 @@ mod failover;
 mod membership;
 mod network;
 mod pages;
+mod probes;
 mod refusals;
 mod stop;
 mod vip;

@@ -114,16 +114,20 @@ impl Session<'_> {
         let mut bytes = 0;
         while bytes < DATA_BYTES_MAX {
             let read = data.read(&mut self.buffer);
-            match self.budget.step(Phase::Reading, read).await {
-                Ok(0) => {
-                    if next == Next::Transfer {
-                        let reply = self.reply(FtpStep::End).await?;
-                        dialog::next(FtpStep::End, true, &reply).map_err(fail)?;
-                    }
-                    return Ok(bytes);
+            let count = self
+                .budget
+                .step(Phase::Reading, read)
+                .await
+                .map_err(beside)?;
+            bytes += count;
+            if count == 0 {
+                // Some servers, proftpd among them, wait for this before they reply.
+                drop(data);
+                if next == Next::Transfer {
+                    let reply = self.reply(FtpStep::End).await?;
+                    dialog::next(FtpStep::End, true, &reply).map_err(fail)?;
                 }
-                Ok(count) => bytes += count,
-                Err(outcome) => return Err(beside(outcome)),
+                return Ok(bytes);
             }
         }
         // Enough was seen. The server will call the transfer broken off, which is our doing.

@@ -124,6 +124,25 @@ fn who_refuses_is_down_at_once() {
     assert_eq!(bench.probing.counts().failed, failed + 1);
 }
 
+/// Coming back takes as many successes as ever, asked or not.
+#[test]
+fn who_was_down_comes_back_as_usual() {
+    let server = Server::start(drop);
+    let mut bench = Bench::new(server.address, Health::Down);
+    bench.plan.rise = 3;
+    bench.begin();
+    let (verdict, _) = bench.answer();
+    assert_eq!((verdict.health, verdict.answers), (Health::Down, Some(8)));
+    assert_eq!(verdict.reason, "connected, but not often enough yet");
+    let (mut verdict, mut asked) = (verdict, 8);
+    while verdict.health == Health::Down && asked < 10 {
+        verdict = bench.answer().0;
+        asked += 1;
+    }
+    assert_eq!((verdict.health, verdict.answers), (Health::Up, Some(asked)));
+    assert_eq!(verdict.reason, "connected");
+}
+
 /// The ordinary probe would hang for half a minute; it makes way.
 #[test]
 fn who_is_silent_is_down_within_two_seconds() {

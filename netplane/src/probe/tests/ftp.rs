@@ -1,7 +1,7 @@
 //! The `ftp` probe against servers that follow a script, one step after the other.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use super::{PATIENCE, Server, TIMEOUT, refusing, reset};
@@ -20,6 +20,8 @@ struct Script {
     data: Vec<u8>,
     /// Keeps the data connection open after its data.
     holds_data: bool,
+    /// Ends the transfer only when its client has closed the data connection, too.
+    lingers: bool,
     /// Announced instead of a data port that listens.
     port: Option<u16>,
     /// What ends the transfer.
@@ -87,6 +89,10 @@ fn play(script: &Script, stream: &TcpStream, hear: impl Fn(String)) -> std::io::
                 stream.write_all(&script.data)?;
                 if script.holds_data {
                     std::thread::park_timeout(PATIENCE);
+                }
+                if script.lingers {
+                    stream.shutdown(Shutdown::Write)?;
+                    stream.read_exact(&mut [0]).err();
                 }
                 drop(stream);
                 say(script.end.unwrap_or("226 done\r\n"))?;
@@ -162,7 +168,8 @@ async fn over_ipv6_it_is_epsv() {
     assert!(!lines.contains(&"PASV".to_owned()), "{lines:?}");
 }
 
-/// What some servers do a little differently is well, too.
+/// What some servers do a little differently is well, too. Against proftpd, which lingers, every
+/// probe timed out while the data connection was kept until the transfer had ended.
 #[tokio::test]
 async fn good_servers_differ() {
     let well = "logged in, 0 bytes listed";
@@ -172,6 +179,10 @@ async fn good_servers_differ() {
         Script::answering("PASS", "230-welcome\r\n  to us\r\n230 in\r\n"),
         Script {
             greeting: Some("120 in a moment\r\n220 now\r\n"),
+            ..Script::default()
+        },
+        Script {
+            lingers: true,
             ..Script::default()
         },
         Script {
