@@ -5,6 +5,7 @@
 //!   health       what own probes say, as the data path obeys it
 //!   vip          addresses and their announcement
 //!   balance      PURE: picking a server
+//!   proxy        the PROXY protocol: who the client behind another proxy is
 //!   tcp, http    one folder a service: codec (PURE) and the tasks that move bytes
 //!   probe        one file a kind of check; schedule; rise and fall (PURE)
 //!   sys          the only unsafe and privileged calls
@@ -17,6 +18,7 @@ pub mod http;
 pub mod origin;
 pub mod plan;
 pub mod probe;
+pub mod proxy;
 pub mod serve;
 #[expect(
     unsafe_code,

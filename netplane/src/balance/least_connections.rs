@@ -3,8 +3,10 @@
 //! Ties, and every farm is one long tie while it is idle, are broken by smooth weighted
 //! round-robin, so that the weights hold there too.
 
-use super::Candidate;
+use std::cmp::Ordering;
+
 use super::round_robin::RoundRobin;
+use super::{Candidate, compare};
 
 /// The candidates, and whose turn it is among equals.
 #[derive(Debug, Clone)]
@@ -23,27 +25,27 @@ impl LeastConnections {
         }
     }
 
-    /// The place of the candidate with the least `active` per weight; never `except`.
-    pub fn pick(&mut self, except: Option<usize>, active: impl Fn(usize) -> u64) -> Option<usize> {
+    /// The place of the allowed candidate with the least `active` per weight.
+    pub fn pick(
+        &mut self,
+        allowed: impl Fn(usize) -> bool,
+        active: impl Fn(usize) -> u64,
+    ) -> Option<usize> {
         self.equals.clear();
         let mut least: Option<(u64, u32)> = None;
         for Candidate { place, weight } in self.turns.candidates() {
-            if Some(place) == except {
+            if !allowed(place) {
                 continue;
             }
-            let load = active(place);
-            let order = least.map_or(std::cmp::Ordering::Less, |(least, per)| {
-                // load / weight against least / per, without a division.
-                (u128::from(load) * u128::from(per)).cmp(&(u128::from(least) * u128::from(weight)))
-            });
-            match order {
-                std::cmp::Ordering::Less => {
+            let load = (active(place), weight);
+            match least.map_or(Ordering::Less, |least| compare(load, least)) {
+                Ordering::Less => {
                     self.equals.clear();
                     self.equals.push(place);
-                    least = Some((load, weight));
+                    least = Some(load);
                 }
-                std::cmp::Ordering::Equal => self.equals.push(place),
-                std::cmp::Ordering::Greater => {}
+                Ordering::Equal => self.equals.push(place),
+                Ordering::Greater => {}
             }
         }
         let equals = &self.equals;
@@ -55,14 +57,8 @@ impl LeastConnections {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::tests::list;
     use proptest::prelude::*;
-
-    fn list(weights: &[u32]) -> Vec<Candidate> {
-        let numbered = weights.iter().enumerate();
-        numbered
-            .map(|(place, &weight)| Candidate { place, weight })
-            .collect()
-    }
 
     #[test]
     fn a_table_of_loads() {
@@ -79,7 +75,8 @@ mod tests {
             (&[256, 1], &[u64::MAX, 1], None, Some(1)),
         ];
         for (weights, active, except, wanted) in rows {
-            let got = LeastConnections::new(list(weights)).pick(*except, |place| active[place]);
+            let got = LeastConnections::new(list(weights))
+                .pick(|place| Some(place) != *except, |place| active[place]);
             assert_eq!(got, *wanted, "{weights:?} {active:?} {except:?}");
         }
     }
@@ -87,7 +84,7 @@ mod tests {
     #[test]
     fn an_idle_farm_keeps_its_weights() {
         let mut least = LeastConnections::new(list(&[3, 1]));
-        let got: Vec<_> = (0..4).filter_map(|_| least.pick(None, |_| 0)).collect();
+        let got: Vec<_> = (0..4).filter_map(|_| least.pick(|_| true, |_| 0)).collect();
         assert_eq!(got.iter().filter(|place| **place == 0).count(), 3);
     }
 
@@ -100,7 +97,7 @@ mod tests {
         ) {
             let weights: Vec<_> = servers.iter().map(|server| server.0).collect();
             let mut least = LeastConnections::new(list(&weights));
-            let picked = least.pick(except, |place| servers[place].1);
+            let picked = least.pick(|place| Some(place) != except, |place| servers[place].1);
             let others = (0..servers.len()).filter(|place| Some(*place) != except);
             match picked {
                 None => prop_assert_eq!(others.count(), 0),
@@ -122,7 +119,7 @@ mod tests {
             let mut least = LeastConnections::new(list(&weights));
             let mut active = vec![0u64; weights.len()];
             for _ in 0..3 * weights.iter().sum::<u32>() {
-                let place = least.pick(None, |place| active[place]).expect("somebody is there");
+                let place = least.pick(|_| true, |place| active[place]).expect("somebody is there");
                 active[place] += 1;
             }
             for (place, weight) in weights.iter().enumerate() {

@@ -6,12 +6,23 @@
 //!
 //! A picker is made anew whenever the list of candidates changes; it holds only turns, no health.
 
+pub mod client;
+pub mod hash;
 pub mod least_connections;
+pub mod persistence;
+pub mod random_of_two;
 pub mod round_robin;
+pub mod slow_start;
+pub mod source_hash;
+
+use std::cmp::Ordering;
 
 use crate::plan::{Admission, Method, Tier};
+use client::Client;
 use least_connections::LeastConnections;
+use random_of_two::RandomOfTwo;
 use round_robin::RoundRobin;
+use source_hash::SourceHash;
 
 /// A server that may be given work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +47,8 @@ pub struct Standing {
 }
 
 impl Standing {
-    fn is_able(&self) -> bool {
+    /// Whether it may be given work, where nobody of an earlier tier may.
+    pub fn is_able(&self) -> bool {
         match self.admission {
             Admission::Ready => self.healthy,
             Admission::Drain | Admission::Maintenance => false,
@@ -65,35 +77,64 @@ pub enum Picker {
     RoundRobin(RoundRobin),
     /// Weighted least connections.
     LeastConnections(LeastConnections),
+    /// The client's own, by a Maglev table.
+    SourceHash(SourceHash),
+    /// The better of two drawn at random.
+    RandomOfTwo(RandomOfTwo),
 }
 
 impl Picker {
-    /// A picker for these candidates.
-    pub fn new(method: Method, candidates: Vec<Candidate>) -> Self {
+    /// A picker for these candidates; `name` tells the name of the server at a place.
+    pub fn new<'a>(
+        method: Method,
+        candidates: Vec<Candidate>,
+        name: impl Fn(usize) -> &'a str,
+    ) -> Self {
         match method {
-            Method::RoundRobin | Method::SourceHash => {
-                Picker::RoundRobin(RoundRobin::new(candidates))
-            }
-            Method::LeastConnections | Method::RandomOfTwo => {
-                Picker::LeastConnections(LeastConnections::new(candidates))
-            }
+            Method::RoundRobin => Picker::RoundRobin(RoundRobin::new(candidates)),
+            Method::LeastConnections => Picker::LeastConnections(LeastConnections::new(candidates)),
+            Method::SourceHash => Picker::SourceHash(SourceHash::new(candidates, name)),
+            Method::RandomOfTwo => Picker::RandomOfTwo(RandomOfTwo::new(candidates)),
         }
     }
 
-    /// The place of the next server; never `except`, which has just failed.
+    /// The place of the next server, among those whose place is allowed.
     ///
-    /// `active` tells how much the server at a place has in hand.
-    pub fn pick(&mut self, except: Option<usize>, active: impl Fn(usize) -> u64) -> Option<usize> {
+    /// `client` asks, `random` is evenly distributed, and `active` tells how much the server at a
+    /// place has in hand.
+    pub fn pick(
+        &mut self,
+        client: &Client,
+        random: u64,
+        allowed: impl Fn(usize) -> bool,
+        active: impl Fn(usize) -> u64,
+    ) -> Option<usize> {
         match self {
-            Picker::RoundRobin(turns) => turns.pick(|place| Some(place) != except),
-            Picker::LeastConnections(least) => least.pick(except, active),
+            Picker::RoundRobin(turns) => turns.pick(allowed),
+            Picker::LeastConnections(least) => least.pick(allowed, active),
+            Picker::SourceHash(table) => table.pick(client, allowed),
+            Picker::RandomOfTwo(two) => two.pick(random, allowed, active),
         }
     }
+}
+
+/// How two loads compare by weight, each told as (work in hand, weight), without a division.
+fn compare((one, weight): (u64, u32), (two, per): (u64, u32)) -> Ordering {
+    (u128::from(one) * u128::from(per)).cmp(&(u128::from(two) * u128::from(weight)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
+
+    /// Candidates of these weights, at the places 0, 1, …
+    pub(super) fn list(weights: &[u32]) -> Vec<Candidate> {
+        let numbered = weights.iter().enumerate();
+        numbered
+            .map(|(place, &weight)| Candidate { place, weight })
+            .collect()
+    }
 
     #[test]
     fn only_ready_and_healthy_servers_are_candidates() {
@@ -165,16 +206,23 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_picked_from_nobody_or_from_the_excepted_one() {
-        for method in [Method::RoundRobin, Method::LeastConnections] {
-            assert_eq!(Picker::new(method, vec![]).pick(None, |_| 0), None);
+    fn nobody_is_picked_from_nobody_or_from_the_barred_one() {
+        let client = Client::of(Ipv4Addr::LOCALHOST.into(), None);
+        for method in [
+            Method::RoundRobin,
+            Method::LeastConnections,
+            Method::SourceHash,
+            Method::RandomOfTwo,
+        ] {
+            let mut nobody = Picker::new(method, vec![], |_| "s");
+            assert_eq!(nobody.pick(&client, 7, |_| true, |_| 0), None);
             let one = vec![Candidate {
                 place: 4,
                 weight: 3,
             }];
-            let mut picker = Picker::new(method, one);
-            assert_eq!(picker.pick(Some(4), |_| 0), None);
-            assert_eq!(picker.pick(None, |_| 0), Some(4));
+            let mut picker = Picker::new(method, one, |_| "s");
+            assert_eq!(picker.pick(&client, 7, |place| place != 4, |_| 0), None);
+            assert_eq!(picker.pick(&client, 7, |_| true, |_| 0), Some(4));
         }
     }
 }

@@ -63,14 +63,8 @@ impl RoundRobin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::tests::list;
     use proptest::prelude::*;
-
-    fn list(weights: &[u32]) -> Vec<Candidate> {
-        let numbered = weights.iter().enumerate();
-        numbered
-            .map(|(place, &weight)| Candidate { place, weight })
-            .collect()
-    }
 
     #[test]
     fn the_published_sequence() {

@@ -1,33 +1,97 @@
-//! PURE. The answers that farmux gives itself: small, closed, and with a date.
+//! PURE. The answers that farmux gives itself: small, and with a date.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::write::decimal;
 
-/// Writes an answer of our own; after it the connection is closed.
-///
-/// `reason` is the name of the refusal or failure, for whoever reads the body; `head` leaves the
-/// body out, as an answer to `HEAD` must.
-pub fn write(out: &mut Vec<u8>, status: u16, reason: &str, head: bool, now: SystemTime) {
+/// An answer of our own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer<'a> {
+    /// The status, 200 to 599.
+    pub status: u16,
+    /// What it says.
+    pub body: Body<'a>,
+    /// It answers `HEAD`: the body is left out.
+    pub head: bool,
+    /// The connection is closed after it.
+    pub close: bool,
+    /// When the client should come again; told in seconds, rounded up, at least one.
+    pub retry_after: Option<Duration>,
+}
+
+/// What an answer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// The name of a refusal or failure, for whoever reads it.
+    Reason(&'a str),
+    /// HTML that an operator wrote.
+    Page(&'a str),
+}
+
+impl<'a> Answer<'a> {
+    /// A refusal or failure by its name, after which the connection is closed.
+    pub fn closing(status: u16, reason: &'a str) -> Self {
+        Answer {
+            status,
+            body: Body::Reason(reason),
+            head: false,
+            close: true,
+            retry_after: None,
+        }
+    }
+}
+
+/// Writes the answer. No cache keeps it: it tells of now.
+pub fn write(out: &mut Vec<u8>, answer: &Answer<'_>, now: SystemTime) {
+    let status = answer.status;
     let phrase = phrase(status);
-    let body = format!("{status} {phrase}: {reason}\n");
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal(out, u64::from(status));
     out.push(b' ');
     out.extend_from_slice(phrase.as_bytes());
     out.extend_from_slice(b"\r\nDate: ");
     out.extend_from_slice(date(now).as_bytes());
-    out.extend_from_slice(b"\r\nContent-Type: text/plain\r\nContent-Length: ");
-    decimal(out, body.len() as u64);
-    out.extend_from_slice(b"\r\nConnection: close\r\n\r\n");
-    if !head {
+    out.extend_from_slice(b"\r\nCache-Control: no-store\r\n");
+    if let Some(after) = answer.retry_after {
+        out.extend_from_slice(b"Retry-After: ");
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        decimal(out, seconds.max(1));
+        out.extend_from_slice(b"\r\n");
+    }
+    let line;
+    let (kind, body) = match answer.body {
+        Body::Reason(reason) => {
+            line = format!("{status} {phrase}: {reason}\n");
+            ("text/plain", line.as_str())
+        }
+        Body::Page(page) => ("text/html; charset=utf-8", page),
+    };
+    // RFC 9110 sections 15.3.5 and 15.4.5: these never have a body, nor say how long it is.
+    let bodiless = matches!(status, 204 | 304);
+    if !bodiless {
+        out.extend_from_slice(b"Content-Type: ");
+        out.extend_from_slice(kind.as_bytes());
+        out.extend_from_slice(b"\r\nContent-Length: ");
+        decimal(out, body.len() as u64);
+        out.extend_from_slice(b"\r\n");
+    }
+    if answer.close {
+        out.extend_from_slice(b"Connection: close\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    if !answer.head && !bodiless {
         out.extend_from_slice(body.as_bytes());
     }
 }
 
-/// The registered words for a status that we send.
+/// The registered words for a status that we send, or that an operator is likely to choose.
 fn phrase(status: u16) -> &'static str {
     match status {
+        200..300 => "OK",
+        404 => "Not Found",
+        410 => "Gone",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
         400 => "Bad Request",
         408 => "Request Timeout",
         417 => "Expectation Failed",
@@ -103,7 +167,8 @@ mod tests {
         for (status, name) in refusals.chain(failures) {
             assert_ne!(phrase(status), "Error", "{status}");
             let mut out = Vec::new();
-            write(&mut out, status, name, false, UNIX_EPOCH);
+            let answer = Answer::closing(status, name);
+            write(&mut out, &answer, UNIX_EPOCH);
             let text = String::from_utf8(out).expect("text");
             let (head, body) = text.split_once("\r\n\r\n").expect("a head");
             assert!(
@@ -112,8 +177,77 @@ mod tests {
             );
             assert!(body.contains(name));
             let mut out = Vec::new();
-            write(&mut out, status, name, true, UNIX_EPOCH);
+            let head = Answer {
+                head: true,
+                ..answer
+            };
+            write(&mut out, &head, UNIX_EPOCH);
             assert!(out.ends_with(b"\r\n\r\n"));
         }
+    }
+    /// status, head, close, retry after ms -> the answer, but for its first two lines
+    #[test]
+    fn a_table_of_pages() {
+        const CLOSE: &str = "Connection: close\r\n";
+        for (status, head, close, retry, wanted) in [
+            (200, false, false, None, page("", "", "<p>ü")),
+            (503, false, true, None, page("", CLOSE, "<p>ü")),
+            (503, true, false, None, page("", "", "")),
+            (
+                503,
+                false,
+                false,
+                Some(0),
+                page("Retry-After: 1\r\n", "", "<p>ü"),
+            ),
+            (
+                503,
+                false,
+                false,
+                Some(5000),
+                page("Retry-After: 5\r\n", "", "<p>ü"),
+            ),
+            (
+                503,
+                false,
+                false,
+                Some(5001),
+                page("Retry-After: 6\r\n", "", "<p>ü"),
+            ),
+            (
+                204,
+                false,
+                false,
+                None,
+                "Cache-Control: no-store\r\n\r\n".to_owned(),
+            ),
+            (
+                304,
+                false,
+                false,
+                None,
+                "Cache-Control: no-store\r\n\r\n".to_owned(),
+            ),
+        ] {
+            let answer = Answer {
+                status,
+                body: Body::Page("<p>ü"),
+                head,
+                close,
+                retry_after: retry.map(Duration::from_millis),
+            };
+            let mut out = Vec::new();
+            write(&mut out, &answer, UNIX_EPOCH);
+            let text = String::from_utf8(out).expect("text");
+            assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+            assert_eq!(text.splitn(3, "\r\n").nth(2), Some(wanted.as_str()));
+        }
+    }
+
+    fn page(retry: &str, close: &str, body: &str) -> String {
+        format!(
+            "Cache-Control: no-store\r\n{retry}Content-Type: text/html; charset=utf-8\r\n\
+             Content-Length: 5\r\n{close}\r\n{body}"
+        )
     }
 }

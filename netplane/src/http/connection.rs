@@ -2,14 +2,15 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use tokio::io::AsyncWrite;
 
+use super::answer::{Answer, Body};
 use super::flow::Flow;
 use super::framing::Framing;
 use super::head::find_end;
@@ -17,6 +18,8 @@ use super::refusal::{Failure, Refusal};
 use super::request::{self, Facts, field_room};
 use super::write::{self, Coding};
 use super::{answer, exchange};
+use crate::plan::LastResortPage;
+use crate::proxy::Ends;
 use crate::serve::deadline::Deadline;
 use crate::serve::peer::Peer;
 use crate::serve::service::Service;
@@ -44,9 +47,9 @@ pub(crate) enum After {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) peer: Peer,
-    pub(crate) address: SocketAddr,
-    /// The address it came to.
-    pub(crate) local: IpAddr,
+    pub(crate) ends: Ends,
+    /// The VIP it came to.
+    pub(crate) vip: IpAddr,
     pub(crate) deadline: Deadline,
     /// The request, on its way to the server.
     pub(crate) up: Flow,
@@ -54,24 +57,21 @@ pub(crate) struct Client {
     pub(crate) up_failed: bool,
     /// The answer, on its way to the client.
     pub(crate) down: Flow,
-    /// The client has closed its half; it may still wait for its answer.
-    half_closed: bool,
 }
 
 /// Serves a client until its connection ends.
-pub(crate) async fn serve(service: Rc<Service>, peer: Peer, address: SocketAddr) {
+pub(crate) async fn serve(service: Rc<Service>, peer: Peer, ends: Ends) {
     let plan = service.plan();
     let mut client = Client {
         peer,
-        address,
-        local: plan.listen.ip(),
+        ends,
+        vip: plan.listen.ip(),
         deadline: Deadline::new(&plan.limits),
         up: Flow::default(),
         up_failed: false,
         down: Flow::default(),
-        half_closed: false,
     };
-    let ip = address.ip().to_canonical().to_string();
+    let ip = ends.client.ip().to_canonical().to_string();
     let mut first = true;
     loop {
         match one(&mut client, &service, &ip, first).await {
@@ -189,41 +189,65 @@ impl Client {
 
     /// Refuses the client: counted, answered, closed.
     pub(crate) async fn refuse(&mut self, service: &Service, reason: Refusal) -> After {
-        service.count_refusal(reason, self.address);
-        self.answer(reason.status(), reason.name(), false).await
+        service.count_refusal(reason, self.ends.client);
+        self.answer(Answer::closing(reason.status(), reason.name()))
+            .await
     }
 
     /// Tells the client that no server answered: counted, answered, closed.
-    pub(crate) async fn fail(&mut self, service: &Service, reason: Failure, head: bool) -> After {
-        service.count_failure(reason, self.address);
-        self.answer(reason.status(), reason.name(), head).await
+    pub(crate) async fn fail(
+        &mut self,
+        service: &Service,
+        facts: &Facts,
+        reason: Failure,
+    ) -> After {
+        service.count_failure(reason, self.ends.client);
+        let mut answer = Answer {
+            head: facts.head,
+            ..Answer::closing(reason.status(), reason.name())
+        };
+        match reason {
+            Failure::QueueFull | Failure::QueueTimeout => {
+                answer.retry_after = Some(service.retry_after());
+            }
+            Failure::NoServer => {
+                if let Some(page) = &service.plan().last_resort {
+                    return self.last_resort(service, facts, page).await;
+                }
+            }
+            Failure::Closed | Failure::BadAnswer | Failure::AnswerTimeout | Failure::CutOff => {}
+        }
+        self.answer(answer).await
     }
 
-    async fn answer(&mut self, status: u16, reason: &str, head: bool) -> After {
+    /// Shows the page that stands in for all servers; the connection goes on as after any answer.
+    async fn last_resort(
+        &mut self,
+        service: &Service,
+        facts: &Facts,
+        page: &LastResortPage,
+    ) -> After {
+        service.count(|shard| shard.last_resorts.up());
+        let answer = Answer {
+            status: page.status,
+            body: Body::Page(&page.body),
+            head: facts.head,
+            close: facts.close || !self.up.is_staged() || service.sends_away(self.vip),
+            retry_after: None,
+        };
+        self.answer(answer).await
+    }
+
+    async fn answer(&mut self, answer: Answer<'_>) -> After {
         self.down.begin(Framing::None, |lead| {
-            answer::write(lead, status, reason, head, SystemTime::now());
+            answer::write(lead, &answer, SystemTime::now());
             Coding::Plain
         });
         self.deadline.begin(LINGER_FOR, LINGER_FOR);
         match self.flush().await {
-            Ok(()) => After::Linger,
+            Ok(()) if answer.close => After::Linger,
+            Ok(()) => After::Again,
             Err(_) => After::Close,
-        }
-    }
-
-    /// While a server thinks: whether the client's socket failed. What the client sends meanwhile
-    /// is its next request and stays in the buffer; that it closed its half is no failure.
-    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.half_closed || !self.peer.buffer.is_empty() {
-            return false;
-        }
-        match self.peer.poll_fill(cx) {
-            Poll::Ready(Ok(0)) => {
-                self.half_closed = true;
-                false
-            }
-            Poll::Ready(Err(_)) => true,
-            Poll::Ready(Ok(_)) | Poll::Pending => false,
         }
     }
 

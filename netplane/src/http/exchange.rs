@@ -13,13 +13,23 @@ use super::flow::Stop;
 use super::head::find_end;
 use super::refusal::{Failure, Refusal};
 use super::request::{Facts, field_room};
-use super::upstream::{Upstream, Wanted};
 use super::{response, write};
+use crate::proxy::Ends;
 use crate::serve::service::Service;
+use crate::serve::upstream::Upstream;
 use crate::tcp::relay;
 
 /// Interim answers to one request; a server that sends more is broken or hostile.
 const INTERIMS_MAX: u32 = 16;
+
+/// Which connections will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// An idle one if there is one.
+    Any,
+    /// Only a new one: an idle one has just let us down.
+    New,
+}
 
 /// Why there is no answer yet.
 enum Trouble {
@@ -49,9 +59,9 @@ enum Heard {
 
 /// Has a request answered whose head is staged in `client.up`.
 pub(crate) async fn run(client: &mut Client, service: &Service, facts: &Facts) -> After {
-    let mut upstream = match Upstream::acquire(service, facts, Wanted::Any).await {
+    let mut upstream = match acquire(client, service, facts, Wanted::Any).await {
         Ok(upstream) => upstream,
-        Err(failure) => return client.fail(service, failure, facts.head).await,
+        Err(after) => return after,
     };
     client.deadline.touch();
     let mut interims = 0;
@@ -80,13 +90,46 @@ pub(crate) async fn run(client: &mut Client, service: &Service, facts: &Facts) -
             return give_up(client, upstream, service, facts, trouble).await;
         }
         drop(upstream);
-        upstream = match Upstream::acquire(service, facts, Wanted::New).await {
+        upstream = match acquire(client, service, facts, Wanted::New).await {
             Ok(upstream) => upstream,
-            Err(failure) => return client.fail(service, failure, facts.head).await,
+            Err(after) => return after,
         };
         client.up.rewind();
         client.up_failed = false;
     }
+}
+
+/// Gets a connection to a server, or tells the client that there is none.
+async fn acquire(
+    client: &mut Client,
+    service: &Service,
+    facts: &Facts,
+    wanted: Wanted,
+) -> Result<Upstream, After> {
+    let ends = client.ends;
+    let connected = connect(service, &ends, facts, wanted);
+    match client.peer.unless_gone(connected).await {
+        Some(Ok(upstream)) => Ok(upstream),
+        Some(Err(failure)) => Err(client.fail(service, facts, failure).await),
+        None => Err(After::Close),
+    }
+}
+
+async fn connect(
+    service: &Service,
+    ends: &Ends,
+    facts: &Facts,
+    wanted: Wanted,
+) -> Result<Upstream, Failure> {
+    let mut work = service.pick(ends.client.ip(), None).await?;
+    if wanted == Wanted::Any {
+        let certain = !(facts.idempotent && facts.has_no_body());
+        work = match Upstream::idle(service, ends, work, certain) {
+            Ok(upstream) => return Ok(upstream),
+            Err(work) => work,
+        };
+    }
+    Upstream::open(service, ends, work).await
 }
 
 /// Sends the request and waits for a whole answer head; its length.
@@ -144,7 +187,7 @@ fn poll_head(
             Poll::Pending => break,
         }
     }
-    if client.up.is_over() && client.poll_gone(cx) {
+    if client.up.is_over() && client.peer.poll_gone(cx) {
         return Poll::Ready(Err(Trouble::ClientGone));
     }
     Poll::Pending
@@ -182,7 +225,7 @@ fn hear(
             Heard::Interim
         }
         _ => {
-            let close = facts.close || !client.up.is_over() || service.sends_away(client.local);
+            let close = facts.close || !client.up.is_over() || service.sends_away(client.vip);
             client.down.begin(answer.facts.body, |lead| {
                 write::response(lead, &answer, facts, close)
             });
@@ -229,7 +272,7 @@ async fn finish(
         Err(Stop::Sink) => return After::Close,
         Err(Stop::Source | Stop::Refused(_)) => {
             upstream.work.server().count_failure();
-            service.count_failure(Failure::CutOff, client.address);
+            service.count_failure(Failure::CutOff, client.ends.client);
             return After::Reset;
         }
     }
@@ -296,5 +339,5 @@ async fn give_up(
     };
     upstream.work.server().count_failure();
     drop(upstream);
-    client.fail(service, failure, facts.head).await
+    client.fail(service, facts, failure).await
 }

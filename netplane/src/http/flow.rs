@@ -101,6 +101,11 @@ impl Flow {
         self.ended && !self.has_pending()
     }
 
+    /// Nothing of the message is left in its source: not in the socket, not in the buffer.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.ended && self.data == 0
+    }
+
     /// Some of the body was taken from the source; the message cannot be sent a second time.
     pub(crate) fn has_carried(&self) -> bool {
         self.carried

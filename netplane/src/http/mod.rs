@@ -18,5 +18,4 @@ pub mod refusal;
 pub mod request;
 pub mod response;
 pub mod target;
-pub(crate) mod upstream;
 pub mod write;

@@ -38,7 +38,8 @@ macro_rules! reasons {
 reasons! {
     /// Why a client is refused.
     ///
-    /// **Source**: RFC 9112 sections 2.2, 3, 5, 6, 7; RFC 9110 sections 5.5, 7.2, 9.3, 10.1.1.
+    /// **Source**: RFC 9112 sections 2.2, 3, 5, 6, 7; RFC 9110 sections 5.5, 7.2, 9.3, 10.1.1;
+    /// `doc/proxy-protocol.txt` (HAProxy) section 2.
     Refusal {
         /// A carriage return that no line feed follows.
         BareCr = "bare-cr", 400;
@@ -122,6 +123,25 @@ reasons! {
         BodyTimeout = "body-timeout", 408;
         /// This runtime has as many connections as it may have.
         Full = "full", 503;
+        /// No PROXY header from a source that must send one, or not a whole one. These are not
+        /// answered: the connection is closed.
+        ProxyMissing = "proxy-missing", 400;
+        /// A PROXY header that is longer than any needs to be.
+        ProxyTooLong = "proxy-too-long", 400;
+        /// A line of version 1 that has not the words it must have, or does not end in CR LF.
+        ProxyLine = "proxy-line", 400;
+        /// A family that is not assigned, or is none of a stream.
+        ProxyFamily = "proxy-family", 400;
+        /// An address or a port of version 1 that is none.
+        ProxyAddress = "proxy-address", 400;
+        /// A binary header of another version than 2.
+        ProxyVersion = "proxy-version", 400;
+        /// A command of version 2 other than `LOCAL` and `PROXY`.
+        ProxyCommand = "proxy-command", 400;
+        /// A header of version 2 that is too short for its addresses.
+        ProxyLength = "proxy-length", 400;
+        /// The PROXY header did not arrive in time.
+        ProxyTimeout = "proxy-timeout", 408;
     }
 }
 
@@ -130,6 +150,10 @@ reasons! {
     Failure {
         /// No server is up, or none could be connected to.
         NoServer = "no-server", 503;
+        /// Every server is at its limit, and as many clients wait as may.
+        QueueFull = "queue-full", 503;
+        /// No server had room while the client waited.
+        QueueTimeout = "queue-timeout", 503;
         /// The server closed before it had answered.
         Closed = "closed", 502;
         /// The answer breaks the protocol.

@@ -1,12 +1,14 @@
 //! What the serving runtimes count: one cell a runtime, written by that runtime alone.
 //!
 //! Every runtime owns one cache-padded shard of each counter and is its only writer, so an
-//! increment is a plain load and store; readers add the shards up. Nothing here is ever locked.
+//! increment is a plain load and store; readers add the shards up. Nothing here is ever locked by
+//! who reads. Beside them stands what all runtimes must agree on: slots, and the line before them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::line::{Line, Slots};
 use crate::http::refusal::{Failure, Refusal};
 
 /// A counter with a single writer.
@@ -50,6 +52,8 @@ pub(crate) struct ServiceShard {
     pub(crate) open: Count,
     pub(crate) accepted: Count,
     pub(crate) requests: Count,
+    pub(crate) queued: Count,
+    pub(crate) last_resorts: Count,
     pub(crate) refusals: Reasons<{ Refusal::ALL.len() }>,
     pub(crate) failures: Reasons<{ Failure::ALL.len() }>,
 }
@@ -74,21 +78,27 @@ impl<const N: usize> Reasons<N> {
     }
 }
 
-/// The shards of one server.
+/// The shards of one server, and its slots.
 #[derive(Debug)]
-pub(crate) struct ServerCounters(Box<[Padded<ServerShard>]>);
+pub(crate) struct ServerCounters {
+    shards: Box<[Padded<ServerShard>]>,
+    pub(crate) slots: Slots,
+}
 
 impl ServerCounters {
     pub(crate) fn new(runtimes: usize) -> Self {
-        ServerCounters((0..runtimes).map(|_| Padded::default()).collect())
+        ServerCounters {
+            shards: (0..runtimes).map(|_| Padded::default()).collect(),
+            slots: Slots::default(),
+        }
     }
 
     pub(crate) fn shard(&self, runtime: usize) -> &ServerShard {
-        &self.0[runtime].0
+        &self.shards[runtime].0
     }
 
     fn sum(&self, of: impl Fn(&ServerShard) -> u64) -> u64 {
-        self.0
+        self.shards
             .iter()
             .map(|shard| of(&shard.0))
             .fold(0, u64::wrapping_add)
@@ -109,10 +119,11 @@ impl ServerCounters {
     }
 }
 
-/// The shards of one service and of its servers.
+/// The shards of one service and of its servers, and the line of those who wait.
 #[derive(Debug)]
 pub(crate) struct ServiceCounters {
     shards: Arc<[Padded<ServiceShard>]>,
+    pub(crate) line: Arc<Line>,
     /// By name, with those that left the plan but still finish something.
     pub(crate) servers: BTreeMap<Arc<str>, Arc<ServerCounters>>,
 }
@@ -121,6 +132,7 @@ impl ServiceCounters {
     pub(crate) fn new(runtimes: usize) -> Self {
         ServiceCounters {
             shards: (0..runtimes).map(|_| Padded::default()).collect(),
+            line: Arc::default(),
             servers: BTreeMap::new(),
         }
     }
@@ -138,6 +150,7 @@ impl ServiceCounters {
         }
         ServiceCounters {
             shards: self.shards.clone(),
+            line: self.line.clone(),
             servers,
         }
     }
@@ -151,6 +164,11 @@ impl ServiceCounters {
             .iter()
             .map(|shard| of(&shard.0))
             .fold(0, u64::wrapping_add)
+    }
+
+    /// Connections (TCP, FTP) or requests (HTTP) in flight, over all servers and runtimes.
+    pub(crate) fn active(&self) -> u64 {
+        self.servers.values().map(|server| server.active()).sum()
     }
 
     pub(crate) fn read(&self) -> ServiceCounts {
@@ -171,6 +189,9 @@ impl ServiceCounters {
             open: self.sum(|shard| shard.open.get()),
             accepted: self.sum(|shard| shard.accepted.get()),
             requests: self.sum(|shard| shard.requests.get()),
+            queued_now: u64::from(self.line.length()),
+            queued: self.sum(|shard| shard.queued.get()),
+            last_resorts: self.sum(|shard| shard.last_resorts.get()),
             refusals: refusals.filter(|(_, count)| *count > 0).collect(),
             failures: failures.filter(|(_, count)| *count > 0).collect(),
             servers: self
@@ -193,6 +214,13 @@ pub struct ServiceCounts {
     pub accepted: u64,
     /// HTTP requests whose head was accepted.
     pub requests: u64,
+    /// Clients that wait now until a server has room.
+    pub queued_now: u64,
+    /// Clients that had to wait; how many of them in vain, `failures` says (`queue-timeout`), and
+    /// how many found no place to wait (`queue-full`).
+    pub queued: u64,
+    /// Pages of last resort shown where no server was left.
+    pub last_resorts: u64,
     /// Clients refused, by the reason's name; only reasons that occurred.
     pub refusals: BTreeMap<&'static str, u64>,
     /// Requests that no server answered, by the reason's name; only reasons that occurred.

@@ -3,6 +3,7 @@
 //! ```text
 //!   Serving::apply ──watch──▶ runtime 0: listeners (SO_REUSEPORT), connections, server pools
 //!     (whole plan)  └──────▶ runtime n: the same, sharing nothing with runtime 0
+//!   Line, Sticky    ◀───────▶ shared by the runtimes alone: limits, and whom clients met
 //!   Serving::counts ◀──────── one padded shard of every counter for each runtime
 //!   HealthOverlay  ─────────▶ read by every runtime when its generation moved
 //! ```
@@ -14,9 +15,14 @@
 pub(crate) mod buffer;
 pub(crate) mod counters;
 pub(crate) mod deadline;
+pub(crate) mod line;
 mod listen;
 pub(crate) mod peer;
+mod pick;
+pub(crate) mod server;
 pub(crate) mod service;
+mod sticky;
+pub(crate) mod upstream;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +31,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
@@ -35,6 +42,7 @@ use crate::health::HealthOverlay;
 use crate::plan::{ServiceKey, ServicePlan};
 use crate::sys;
 use counters::{Padded, ServiceCounters};
+use sticky::Sticky;
 
 /// What all runtimes are told, as one value.
 #[derive(Debug, Clone, Default)]
@@ -46,11 +54,23 @@ pub(crate) struct Wish {
     leaving: BTreeSet<IpAddr>,
 }
 
+impl Wish {
+    /// The tables of farms that have persistence.
+    fn tables(&self) -> BTreeMap<Arc<str>, Arc<Sticky>> {
+        let services = self.services.iter();
+        services
+            .filter_map(|(key, wish)| Some((key.farm.clone(), wish.sticky.clone()?)))
+            .collect()
+    }
+}
+
 /// A service to be served, and where to count it.
 #[derive(Debug, Clone)]
 pub(crate) struct ServiceWish {
     plan: Arc<ServicePlan>,
     counters: Arc<ServiceCounters>,
+    /// Whom the clients of the farm met, where the service has persistence.
+    sticky: Option<Arc<Sticky>>,
 }
 
 /// What all runtimes share with the control side.
@@ -60,6 +80,8 @@ pub(crate) struct Shared {
     heartbeats: Box<[Padded<AtomicU64>]>,
     /// Client connections that one runtime may have.
     connections_max: usize,
+    /// What the ages of meetings are counted from.
+    started: Instant,
 }
 
 /// Descriptors kept back for everything that is no client: listeners, Raft, the store, the log.
@@ -100,6 +122,7 @@ impl Serving {
             overlay: Arc::new(HealthOverlay::new()),
             heartbeats: (0..threads.get()).map(|_| Padded::default()).collect(),
             connections_max: connections_max(threads),
+            started: Instant::now(),
         });
         let (wish, heard) = watch::channel(Arc::new(Wish::default()));
         let mut runtimes = Vec::with_capacity(threads.get());
@@ -121,10 +144,14 @@ impl Serving {
     pub fn apply(&self, services: BTreeMap<ServiceKey, ServicePlan>) {
         let runtimes = self.shared.heartbeats.len();
         self.tell(|wish| {
+            let mut tables = wish.tables();
             let mut next = BTreeMap::new();
             for (key, plan) in services {
                 let old = wish.services.get(&key);
-                next.insert(key, ServiceWish::next(old, plan, runtimes));
+                let sticky = plan
+                    .persistence
+                    .map(|_| tables.entry(key.farm.clone()).or_default().clone());
+                next.insert(key, ServiceWish::next(old, plan, sticky, runtimes));
             }
             wish.services = next;
         });
@@ -229,7 +256,12 @@ fn connections_max(runtimes: NonZeroUsize) -> usize {
 
 impl ServiceWish {
     /// The wish for a service, with the counters it had before.
-    fn next(old: Option<&ServiceWish>, plan: ServicePlan, runtimes: usize) -> ServiceWish {
+    fn next(
+        old: Option<&ServiceWish>,
+        plan: ServicePlan,
+        sticky: Option<Arc<Sticky>>,
+        runtimes: usize,
+    ) -> ServiceWish {
         let before = match old {
             Some(old) => old.counters.clone(),
             None => Arc::new(ServiceCounters::new(runtimes)),
@@ -238,6 +270,7 @@ impl ServiceWish {
         ServiceWish {
             plan: Arc::new(plan),
             counters,
+            sticky,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! One socket with what was read from it.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,6 +22,8 @@ pub(crate) struct Peer {
     pub(crate) buffer: Buffer,
     /// Set from outside: closing must be a reset.
     reset: Rc<Cell<bool>>,
+    /// The other side has closed its half; it may still wait for ours.
+    half_closed: bool,
 }
 
 impl Peer {
@@ -28,6 +32,7 @@ impl Peer {
             stream,
             buffer: Buffer::new(buffers),
             reset,
+            half_closed: false,
         }
     }
 
@@ -51,6 +56,33 @@ impl Peer {
 
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.buffer.poll_fill(cx, &mut self.stream)
+    }
+
+    /// While nothing is read: whether the socket failed. What comes meanwhile stays in the buffer;
+    /// that the other side closed its half is no failure.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.half_closed || !self.buffer.is_empty() {
+            return false;
+        }
+        match self.poll_fill(cx) {
+            Poll::Ready(Ok(0)) => {
+                self.half_closed = true;
+                false
+            }
+            Poll::Ready(Err(_)) => true,
+            Poll::Ready(Ok(_)) | Poll::Pending => false,
+        }
+    }
+
+    /// What `work` comes to; `None`, and the work is dropped, if the socket fails before.
+    pub(crate) async fn unless_gone<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if self.poll_gone(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     /// Whether an idle connection has neither been closed nor said anything.

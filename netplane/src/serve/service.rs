@@ -1,7 +1,6 @@
-//! A service as one runtime sees it: plan, servers, their idle connections, whose turn it is.
+//! A service as one runtime sees it: its plan, its servers, and who of them may be given work.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,19 +8,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::counters::{ServerCounters, ServerShard, ServiceCounters, ServiceShard};
-use super::peer::Peer;
+use super::ServiceWish;
+use super::counters::{ServerCounters, ServiceCounters, ServiceShard};
+use super::line::Line;
+use super::server::Server;
 use super::worker::Worker;
-use super::{ServiceWish, counters};
 use crate::balance::{Candidate, Picker, Standing, candidates};
+use crate::health::OwnVerdicts;
 use crate::http::refusal::{Failure, Refusal};
-use crate::plan::{Footing, Limits, ServerPlan, ServiceKey, ServicePlan};
-
-/// Idle connections kept to one server by one runtime: more than its usual concurrency is waste.
-const IDLE_MAX: usize = 128;
-/// Shorter than the 5 s after which Apache and Node close, so that mostly we do it first, and a
-/// request seldom meets a connection that is just being closed.
-const IDLE_FOR: Duration = Duration::from_secs(4);
+use crate::plan::{Footing, Limits, Method, ProxyVersion, ServerPlan, ServiceKey, ServicePlan};
 
 /// A service of this runtime.
 #[derive(Debug)]
@@ -30,34 +25,19 @@ pub(crate) struct Service {
     pub(crate) worker: Rc<Worker>,
     /// Named to servers where an HTTP/1.0 client names no host.
     pub(crate) host: Box<[u8]>,
-    plan: RefCell<Arc<ServicePlan>>,
-    counters: RefCell<Arc<ServiceCounters>>,
-    servers: RefCell<Vec<Rc<Server>>>,
-    candidates: RefCell<Vec<Candidate>>,
-    picker: RefCell<Picker>,
+    pub(super) wish: RefCell<ServiceWish>,
+    /// By name, as the plan has them.
+    pub(super) servers: RefCell<Vec<Rc<Server>>>,
+    pub(super) candidates: RefCell<Vec<Candidate>>,
+    pub(super) picker: RefCell<Picker>,
+    /// There is a limit, of the service or of a server.
+    pub(super) limited: Cell<bool>,
     /// The generation of the overlay that `candidates` was made from.
     overlay_seen: Cell<u64>,
+    /// The weight of some candidate still grows.
+    growing: Cell<bool>,
     /// It left the plan: finish what there is.
     closing: Cell<bool>,
-}
-
-/// A server of a service, with what this runtime holds of it.
-#[derive(Debug)]
-pub(crate) struct Server {
-    pub(crate) name: Arc<str>,
-    pub(crate) address: SocketAddr,
-    plan: Cell<ServerPlan>,
-    idle: RefCell<VecDeque<Idle>>,
-    counters: Arc<ServerCounters>,
-    runtime: usize,
-    /// It may keep idle connections.
-    candidate: Cell<bool>,
-}
-
-#[derive(Debug)]
-struct Idle {
-    since: Instant,
-    peer: Peer,
 }
 
 impl Service {
@@ -66,12 +46,13 @@ impl Service {
             key,
             worker,
             host: host(wish.plan.listen).into_bytes().into_boxed_slice(),
-            plan: RefCell::new(wish.plan.clone()),
-            counters: RefCell::new(wish.counters.clone()),
+            wish: RefCell::new(wish.clone()),
             servers: RefCell::default(),
             candidates: RefCell::default(),
-            picker: RefCell::new(Picker::new(wish.plan.method, Vec::new())),
+            picker: RefCell::new(Picker::new(wish.plan.method, Vec::new(), |_| "")),
+            limited: Cell::new(false),
             overlay_seen: Cell::new(0),
+            growing: Cell::new(false),
             closing: Cell::new(false),
         };
         service.adopt(wish);
@@ -80,12 +61,11 @@ impl Service {
 
     /// Takes over a new plan; servers that stay keep their connections and their turn.
     pub(crate) fn adopt(&self, wish: &ServiceWish) {
-        let method_changed = self.plan.borrow().method != wish.plan.method;
-        *self.plan.borrow_mut() = wish.plan.clone();
-        *self.counters.borrow_mut() = wish.counters.clone();
+        let before = self.wish.replace(wish.clone()).plan;
+        let plan = &wish.plan;
         let old = self.servers.take();
-        let mut servers = Vec::with_capacity(wish.plan.servers.len());
-        for (name, plan) in &wish.plan.servers {
+        let mut servers = Vec::with_capacity(plan.servers.len());
+        for (name, plan) in &plan.servers {
             let same = |old: &&Rc<Server>| old.name == *name && old.address == plan.address;
             let server = match old.iter().find(same) {
                 Some(server) => server.clone(),
@@ -94,95 +74,162 @@ impl Service {
             server.plan.set(*plan);
             servers.push(server);
         }
-        for gone in old
+        let stays = |old: &&Rc<Server>| servers.iter().any(|new| Rc::ptr_eq(old, new));
+        for gone in old.iter().filter(|old| !stays(old)) {
+            gone.set_candidate(false);
+        }
+        let names_changed = !before.servers.keys().eq(plan.servers.keys());
+        let mut limits = servers
             .iter()
-            .filter(|old| !servers.iter().any(|new| Rc::ptr_eq(old, new)))
-        {
-            gone.retire();
-        }
+            .map(|server| server.plan.get().max_connections);
+        let limited = plan.max_connections.is_some() || limits.any(|limit| limit.is_some());
+        self.limited.set(limited);
         *self.servers.borrow_mut() = servers;
-        if method_changed {
-            self.candidates.borrow_mut().clear();
-        }
-        self.refresh(method_changed);
+        self.refresh(names_changed || before.method != plan.method);
     }
 
     fn server(&self, name: &Arc<str>, plan: &ServerPlan, wish: &ServiceWish) -> Rc<Server> {
         let runtime = self.worker.index;
         let counters = wish.counters.servers.get(name).cloned();
-        Rc::new(Server {
-            name: name.clone(),
-            address: plan.address,
-            plan: Cell::new(*plan),
-            idle: RefCell::default(),
-            counters: counters.unwrap_or_else(|| Arc::new(ServerCounters::new(runtime + 1))),
-            runtime,
-            candidate: Cell::new(false),
-        })
+        let counters = counters.unwrap_or_else(|| Arc::new(ServerCounters::new(runtime + 1)));
+        Server::new(name, plan, counters, runtime)
     }
 
-    /// Finds out anew who may be given work.
+    /// Obeys new verdicts of this machine's probes, if there are any.
+    pub(super) fn look(&self) {
+        if self.worker.shared.overlay.generation() != self.overlay_seen.get() {
+            self.refresh(false);
+        }
+    }
+
+    /// Looks after what changes by itself; to be called many times a second.
+    pub(crate) fn beat(&self) {
+        self.look();
+        // Work that was given before there was a limit ends without a call.
+        self.line().call();
+    }
+
+    /// Closes connections that were idle for too long, and lets weights grow; to be called about
+    /// each second.
+    pub(crate) fn tend(&self, now: Instant) {
+        for server in self.servers.borrow().iter() {
+            server.reap(now);
+        }
+        if self.growing.get() {
+            self.refresh(false);
+        }
+    }
+
+    /// Finds out anew who may be given work; where that changed, or `anew`, turns begin again.
     fn refresh(&self, anew: bool) {
         let overlay = &self.worker.shared.overlay;
         self.overlay_seen.set(overlay.generation());
         let verdicts = overlay.load();
-        let plan = self.plan.borrow();
+        let plan = self.plan();
         let servers = self.servers.borrow();
-        let able = candidates(servers.iter().map(|server| {
-            let ordered = server.plan.get();
-            let (farm, service) = (&self.key.farm, &self.key.service);
-            Standing {
-                weight: ordered.weight,
-                admission: ordered.admission,
-                tier: ordered.tier,
-                healthy: match ordered.footing {
-                    Footing::Checked { healthy } => {
-                        let fate = plan.shared_fate;
-                        verdicts.healthy(farm, service, &server.name, fate, healthy)
-                    }
-                    Footing::Kept => true,
-                    Footing::Removed => false,
-                },
-            }
-        }));
+        let now = Instant::now();
+        let standings = servers.iter().map(|server| {
+            let standing = self.standing(server, &plan, &verdicts);
+            server.see(standing.is_able(), now);
+            standing
+        });
+        let mut able = candidates(standings);
+        let slow_start = match plan.method {
+            // Whom a client meets depends on names and weights, not on what this node saw.
+            Method::SourceHash => Duration::ZERO,
+            Method::RoundRobin | Method::LeastConnections | Method::RandomOfTwo => plan.slow_start,
+        };
+        let mut growing = false;
+        for candidate in &mut able {
+            let (weight, grows) = servers[candidate.place].weight(slow_start, now);
+            candidate.weight = weight.get();
+            growing |= grows;
+        }
+        self.growing.set(growing);
         for (place, server) in servers.iter().enumerate() {
             let candidate = able.binary_search_by_key(&place, |able| able.place).is_ok();
-            server.candidate.set(candidate);
-            if !candidate {
-                server.retire();
-            }
+            server.set_candidate(candidate);
         }
         if anew || *self.candidates.borrow() != able {
-            *self.picker.borrow_mut() = Picker::new(plan.method, able.clone());
+            let name = |place: usize| &*servers[place].name;
+            *self.picker.borrow_mut() = Picker::new(plan.method, able.clone(), name);
             *self.candidates.borrow_mut() = able;
+        }
+        self.line().call();
+    }
+
+    fn standing(&self, server: &Server, plan: &ServicePlan, verdicts: &OwnVerdicts) -> Standing {
+        let ordered = server.plan.get();
+        let (farm, service) = (&self.key.farm, &self.key.service);
+        Standing {
+            weight: ordered.weight,
+            admission: ordered.admission,
+            tier: ordered.tier,
+            healthy: match ordered.footing {
+                Footing::Checked { healthy } => {
+                    verdicts.healthy(farm, service, &server.name, plan.shared_fate, healthy)
+                }
+                Footing::Kept => true,
+                Footing::Removed => false,
+            },
         }
     }
 
-    /// The server whose turn it is; never `except`.
-    pub(crate) fn pick(&self, except: Option<&Rc<Server>>) -> Option<Rc<Server>> {
-        if self.worker.shared.overlay.generation() != self.overlay_seen.get() {
-            self.refresh(false);
-        }
+    /// The server of this name, if it may be given work.
+    pub(super) fn candidate(&self, name: &str) -> Option<Rc<Server>> {
         let servers = self.servers.borrow();
-        let except = except.and_then(|not| servers.iter().position(|one| Rc::ptr_eq(one, not)));
-        let active = |place: usize| servers.get(place).map_or(0, |one| one.counters.active());
-        let place = self.picker.borrow_mut().pick(except, active)?;
-        servers.get(place).cloned()
+        let place = servers
+            .binary_search_by(|server| (*server.name).cmp(name))
+            .ok()?;
+        servers
+            .get(place)
+            .filter(|server| server.is_candidate())
+            .cloned()
+    }
+
+    pub(super) fn line(&self) -> Arc<Line> {
+        self.wish.borrow().counters.line.clone()
+    }
+
+    /// Whether clients wait, so that whoever comes must wait too.
+    pub(super) fn has_line(&self) -> bool {
+        self.limited.get() && self.wish.borrow().counters.line.length() > 0
+    }
+
+    /// Whether the limit of the service as a whole leaves room for one more.
+    pub(super) fn has_room(&self) -> bool {
+        let wish = self.wish.borrow();
+        let active = || wish.counters.active();
+        wish.counters
+            .line
+            .slots
+            .has_room(wish.plan.max_connections, active)
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        self.plan.borrow().limits
+        self.wish.borrow().plan.limits
     }
 
     pub(crate) fn plan(&self) -> Arc<ServicePlan> {
-        self.plan.borrow().clone()
+        self.wish.borrow().plan.clone()
+    }
+
+    /// In which version servers are told who the client is, if they are.
+    pub(crate) fn tells(&self) -> Option<ProxyVersion> {
+        self.wish.borrow().plan.proxy.send
+    }
+
+    /// After how long a client that found no room should come again: by then everybody who waits
+    /// now was served or has given up.
+    pub(crate) fn retry_after(&self) -> Duration {
+        self.wish.borrow().plan.queue.timeout
     }
 
     /// The service left the plan.
     pub(crate) fn close(&self) {
         self.closing.set(true);
         for server in self.servers.borrow().iter() {
-            server.retire();
+            server.set_candidate(false);
         }
     }
 
@@ -191,21 +238,8 @@ impl Service {
         self.closing.get() || self.worker.is_leaving(ip)
     }
 
-    /// Closes connections that were idle for too long.
-    pub(crate) fn reap(&self, now: Instant) {
-        for server in self.servers.borrow().iter() {
-            let mut idle = server.idle.borrow_mut();
-            while idle
-                .front()
-                .is_some_and(|one| now.duration_since(one.since) > IDLE_FOR)
-            {
-                idle.pop_front();
-            }
-        }
-    }
-
     pub(crate) fn count(&self, with: impl FnOnce(&ServiceShard)) {
-        with(self.counters.borrow().shard(self.worker.index));
+        with(self.wish.borrow().counters.shard(self.worker.index));
     }
 
     pub(crate) fn count_refusal(&self, reason: Refusal, client: SocketAddr) {
@@ -228,79 +262,13 @@ fn host(listen: SocketAddr) -> String {
     }
 }
 
-impl Server {
-    fn shard(&self) -> &ServerShard {
-        self.counters.shard(self.runtime)
-    }
-
-    pub(crate) fn count_connect_failed(&self) {
-        self.shard().connects_failed.up();
-    }
-
-    pub(crate) fn count_failure(&self) {
-        self.shard().failures.up();
-    }
-
-    /// An idle connection that shows no sign of having been closed.
-    ///
-    /// `certain` asks the kernel; otherwise what epoll has told so far is enough, which costs
-    /// nothing, and a request that can be repeated need not be certain.
-    pub(crate) fn take_idle(&self, certain: bool) -> Option<Peer> {
-        loop {
-            let Idle { peer, .. } = self.idle.borrow_mut().pop_back()?;
-            if peer.is_quiet(certain) {
-                return Some(peer);
-            }
-        }
-    }
-
-    /// Keeps a connection for the next request.
-    pub(crate) fn keep_idle(&self, peer: Peer) {
-        let mut idle = self.idle.borrow_mut();
-        if self.candidate.get() && idle.len() < IDLE_MAX {
-            idle.push_back(Idle {
-                since: Instant::now(),
-                peer,
-            });
-        }
-    }
-
-    /// Nothing more goes to it for now.
-    fn retire(&self) {
-        self.candidate.set(false);
-        self.idle.borrow_mut().clear();
-    }
-}
-
-/// A connection or request that a server has in hand; counted as long as this lives.
-#[derive(Debug)]
-pub(crate) struct Work(Rc<Server>);
-
-impl Work {
-    pub(crate) fn give(server: Rc<Server>) -> Self {
-        server.shard().active.up();
-        server.shard().taken.up();
-        Work(server)
-    }
-
-    pub(crate) fn server(&self) -> &Rc<Server> {
-        &self.0
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.0.shard().active.down();
-    }
-}
-
 /// A client connection that is open; counted as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Open(Arc<counters::ServiceCounters>, usize);
+pub(crate) struct Open(Arc<ServiceCounters>, usize);
 
 impl Open {
     pub(crate) fn new(service: &Service) -> Self {
-        let counters = service.counters.borrow().clone();
+        let counters = service.wish.borrow().counters.clone();
         let runtime = service.worker.index;
         counters.shard(runtime).accepted.up();
         counters.shard(runtime).open.up();

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,14 +19,15 @@ use super::listen;
 use super::peer::Peer;
 use super::service::{Open, Service};
 use super::{Shared, Wish};
-use crate::http::{self, answer, refusal::Refusal};
+use crate::http::answer::{self, Answer};
+use crate::http::{self, refusal::Refusal};
 use crate::plan::{ServiceKey, ServiceKind};
-use crate::tcp;
+use crate::{proxy, tcp};
 
 /// A tenth of what the lease's watchdog tolerates.
 const BEAT: Duration = Duration::from_millis(100);
-/// Idle server connections are looked over this often.
-const REAP: Duration = Duration::from_secs(1);
+/// Idle server connections and growing weights are looked after this often.
+const TEND: Duration = Duration::from_secs(1);
 
 /// What the tasks of one runtime share.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct Worker {
     connections: RefCell<HashMap<u64, Connection>>,
     next: Cell<u64>,
     leaving: RefCell<BTreeSet<IpAddr>>,
+    /// Where the next draw comes from.
+    random: Cell<u64>,
 }
 
 #[derive(Debug)]
@@ -63,12 +67,14 @@ pub(crate) async fn run(index: usize, shared: Arc<Shared>, mut wish: watch::Rece
         connections: RefCell::default(),
         next: Cell::new(0),
         leaving: RefCell::default(),
+        // The standard library draws its keys from the system.
+        random: Cell::new(RandomState::new().hash_one(index)),
     });
-    let mut running = BTreeMap::new();
+    let mut running: BTreeMap<ServiceKey, Running> = BTreeMap::new();
     let mut lost = BTreeMap::new();
     let mut beat = tokio::time::interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut reaped = Instant::now();
+    let mut tended = Instant::now();
     loop {
         tokio::select! {
             changed = wish.changed() => {
@@ -81,9 +87,10 @@ pub(crate) async fn run(index: usize, shared: Arc<Shared>, mut wish: watch::Rece
             }
             now = beat.tick() => {
                 worker.shared.heartbeats[index].0.fetch_add(1, Ordering::Relaxed);
-                if now.duration_since(reaped) >= REAP {
-                    reaped = now;
-                    running.values().for_each(|running: &Running| running.service.reap(now));
+                running.values().for_each(|running| running.service.beat());
+                if now.duration_since(tended) >= TEND {
+                    tended = now;
+                    running.values().for_each(|running| running.service.tend(now));
                 }
             }
         }
@@ -156,7 +163,7 @@ impl Worker {
         client: SocketAddr,
     ) {
         let reset = Rc::new(Cell::new(false));
-        let peer = Peer::new(stream, self.buffers.clone(), reset.clone());
+        let mut peer = Peer::new(stream, self.buffers.clone(), reset.clone());
         let plan = service.plan();
         if self.connections.borrow().len() >= self.shared.connections_max {
             service.count_refusal(Refusal::Full, client);
@@ -174,11 +181,15 @@ impl Worker {
         let task = match plan.kind {
             ServiceKind::Http => tokio::task::spawn_local(async move {
                 let _while_it_lives = (listed, open);
-                http::connection::serve(service, peer, client).await;
+                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client).await {
+                    http::connection::serve(service, peer, ends).await;
+                }
             }),
             ServiceKind::Tcp => tokio::task::spawn_local(async move {
                 let _while_it_lives = (listed, open);
-                tcp::serve(service, peer, client).await;
+                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client).await {
+                    tcp::serve(service, peer, ends).await;
+                }
             }),
             ServiceKind::Ftp(_) => {
                 turn_away(peer, plan.kind);
@@ -193,6 +204,18 @@ impl Worker {
         self.connections.borrow_mut().insert(id, connection);
     }
 
+    /// An evenly distributed number; no secret.
+    ///
+    /// **Source**: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPSLA
+    /// 2014), SplitMix64.
+    pub(crate) fn random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
     pub(crate) fn is_leaving(&self, ip: IpAddr) -> bool {
         self.leaving.borrow().contains(&ip)
     }
@@ -205,13 +228,8 @@ fn turn_away(peer: Peer, kind: ServiceKind) {
         ServiceKind::Http => {
             let mut out = Vec::new();
             let reason = Refusal::Full;
-            answer::write(
-                &mut out,
-                reason.status(),
-                reason.name(),
-                false,
-                SystemTime::now(),
-            );
+            let answer = Answer::closing(reason.status(), reason.name());
+            answer::write(&mut out, &answer, SystemTime::now());
             // A fresh socket takes a few hundred bytes, or it is broken anyway.
             let _ = peer.stream.try_write(&out);
         }

@@ -2,24 +2,29 @@
 
 pub(crate) mod relay;
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::http::refusal::Failure;
-use crate::http::upstream::Upstream;
+use crate::proxy::Ends;
 use crate::serve::deadline::Deadline;
 use crate::serve::peer::Peer;
 use crate::serve::service::Service;
+use crate::serve::upstream::Upstream;
 
 /// Serves a client until its connection ends.
 ///
-/// A failed connect is tried once on another server; where none is left the client is reset, so
-/// that it sees a refusal and not an empty answer.
-pub(crate) async fn serve(service: Rc<Service>, mut peer: Peer, address: SocketAddr) {
-    let Some(mut upstream) = connect(&service).await else {
-        service.count_failure(Failure::NoServer, address);
-        peer.reset_on_close();
-        return;
+/// A failed connect is tried once on another server; where none is left or has room the client is
+/// reset, so that it sees a refusal and not an empty answer.
+pub(crate) async fn serve(service: Rc<Service>, mut peer: Peer, ends: Ends) {
+    let connected = peer.unless_gone(connect(&service, &ends)).await;
+    let mut upstream = match connected {
+        Some(Ok(upstream)) => upstream,
+        Some(Err(failure)) => {
+            service.count_failure(failure, ends.client);
+            peer.reset_on_close();
+            return;
+        }
+        None => return,
     };
     let limits = service.limits();
     let mut deadline = Deadline::new(&limits);
@@ -33,11 +38,7 @@ pub(crate) async fn serve(service: Rc<Service>, mut peer: Peer, address: SocketA
     }
 }
 
-async fn connect(service: &Service) -> Option<Upstream> {
-    let first = service.pick(None)?;
-    if let Some(upstream) = Upstream::connect(service, &first).await {
-        return Some(upstream);
-    }
-    let second = service.pick(Some(&first))?;
-    Upstream::connect(service, &second).await
+async fn connect(service: &Service, ends: &Ends) -> Result<Upstream, Failure> {
+    let first = service.pick(ends.client.ip(), None).await?;
+    Upstream::open(service, ends, first).await
 }

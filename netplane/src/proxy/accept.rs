@@ -1,0 +1,60 @@
+//! Taking the header off a client's connection, where its source must send one.
+
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::task::Poll;
+
+use super::{Ends, read};
+use crate::http::refusal::Refusal;
+use crate::plan::ServicePlan;
+use crate::serve::deadline::Deadline;
+use crate::serve::peer::Peer;
+use crate::serve::service::Service;
+
+/// Who the client of a connection from `address` is, and where it came to.
+///
+/// A listed source says so in a header, within the time that the service gives for heads; nobody
+/// else is believed. `None` when the connection is to be closed, which has been counted.
+pub(crate) async fn ends(service: &Service, peer: &mut Peer, address: SocketAddr) -> Option<Ends> {
+    let plan = service.plan();
+    let own = Ends {
+        client: address,
+        local: plan.listen,
+    };
+    if !is_listed(&plan, address.ip()) {
+        return Some(own);
+    }
+    match take(peer, Deadline::new(&plan.limits)).await {
+        Ok(told) => Some(told.unwrap_or(own)),
+        Err(reason) => {
+            service.count_refusal(reason, address);
+            None
+        }
+    }
+}
+
+fn is_listed(plan: &ServicePlan, ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    plan.proxy.accept_from.iter().any(|net| net.contains(&ip))
+}
+
+/// Reads a header and leaves what follows in the buffer.
+async fn take(peer: &mut Peer, mut deadline: Deadline) -> Result<Option<Ends>, Refusal> {
+    poll_fn(|cx| {
+        loop {
+            if let Some(header) = read::header(peer.buffer.data())? {
+                peer.buffer.consume(header.length);
+                return Poll::Ready(Ok(header.ends));
+            }
+            match peer.poll_fill(cx) {
+                Poll::Ready(Ok(count)) if count > 0 => {}
+                Poll::Ready(_) => return Poll::Ready(Err(Refusal::ProxyMissing)),
+                Poll::Pending if deadline.poll(cx).is_ready() => {
+                    return Poll::Ready(Err(Refusal::ProxyTimeout));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}

@@ -1,0 +1,28 @@
+//! The PROXY protocol: a proxy in front of us, or we, tell in a header who the client is.
+//!
+//! ```text
+//!   proxy ──header, bytes──▶ accept (listed sources only) ──▶ HTTP, TCP, FTP ──header, bytes──▶ server
+//!                              read: PURE                        write: PURE
+//! ```
+//!
+//! **Source**: The PROXY protocol, versions 1 and 2 (HAProxy, `doc/proxy-protocol.txt`).
+
+pub(crate) mod accept;
+pub mod read;
+pub mod write;
+
+use std::net::SocketAddr;
+
+/// The ends of a client's connection, as the client sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// Where it comes from.
+    pub client: SocketAddr,
+    /// What it connected to.
+    pub local: SocketAddr,
+}
+
+/// What every header of version 2 begins with (section 2.2).
+const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+/// What every header of version 1 begins with (section 2.1).
+const WORD: &[u8] = b"PROXY";
