@@ -13,9 +13,8 @@
 //!   server weighs pays so much, and takes the first entry of its permutation that is still free.
 //! - A client's entry is the hash of the 4 or 16 bytes of its address, or of its prefix where the
 //!   service has persistence, mod 16381, under `farmux-maglev-of`.
-//!
-//! Where a client's server may not be picked, the entries behind its own are asked, so that the
-//! clients of one server spread over all others.
+//! - Where the server of that entry may not be picked, every `1 + (hash / 16381) mod 16380`th entry
+//!   behind it is asked. So the clients of one server spread over all others.
 //!
 //! **Source**: Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer" (NSDI
 //! 2016), section 3.4.
@@ -75,16 +74,20 @@ impl SourceHash {
 
     /// The place of the client's server, or where it is not allowed of the next that is.
     pub fn pick(&self, client: &Client, allowed: impl Fn(usize) -> bool) -> Option<usize> {
-        if !self.candidates.iter().any(|one| allowed(one.place)) {
-            return None;
+        let anybody = self.candidates.iter().find(|one| allowed(one.place))?;
+        let hash = OF.of(client.bytes());
+        let mut at = entry(hash, ENTRIES);
+        let by = 1 + entry(hash / ENTRIES as u64, ENTRIES - 1);
+        // The number of entries is prime: this comes by all of them.
+        for _ in 0..ENTRIES {
+            let place = self.candidates[usize::from(self.entries[at])].place;
+            if allowed(place) {
+                return Some(place);
+            }
+            at = (at + by) % ENTRIES;
         }
-        let own = entry(OF.of(client.bytes()), ENTRIES);
-        let (before, from) = self.entries.split_at(own);
-        let mut places = from
-            .iter()
-            .chain(before)
-            .map(|index| self.candidates[usize::from(*index)].place);
-        places.find(|place| allowed(*place))
+        // Only servers are left whose weight is too small for an entry of their own.
+        Some(anybody.place)
     }
 }
 
@@ -135,10 +138,7 @@ impl Turn {
     }
 
     fn advance(&mut self) {
-        self.next += self.by;
-        if self.next >= ENTRIES {
-            self.next -= ENTRIES;
-        }
+        self.next = (self.next + self.by) % ENTRIES;
     }
 }
 

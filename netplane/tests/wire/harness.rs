@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use farmux_netplane::plan::{Limits, ServerPlan, ServiceKey, ServiceKind, ServicePlan};
 use farmux_netplane::serve::{ServiceCounts, Serving};
+use socket2::{Domain, Socket, Type};
 
 /// No step of a test takes longer on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,14 +51,30 @@ impl Wire {
             servers: servers.collect(),
             ..ServicePlan::plain(free_address(), kind, limits)
         };
-        let serving = Serving::start(NonZeroUsize::MIN).expect("threads are to be had");
+        Wire::with(plan, 1)
+    }
+
+    /// The same plan from the beginning, on so many runtimes and another port.
+    pub(crate) fn again(self, runtimes: u64) -> Wire {
+        let plan = ServicePlan {
+            listen: free_address(),
+            ..self.plan
+        };
+        drop(self.serving);
+        Wire::with(plan, runtimes)
+    }
+
+    /// This plan, on so many runtimes.
+    pub(crate) fn with(plan: ServicePlan, runtimes: u64) -> Wire {
+        let threads = usize::try_from(runtimes).ok().and_then(NonZeroUsize::new);
+        let serving = Serving::start(threads.expect("a few")).expect("threads are to be had");
         let wire = Wire {
             serving,
             address: plan.listen,
             plan,
         };
         wire.apply();
-        wire.until("it listens", |counts| counts.listening == 1);
+        wire.until("it listens", |counts| counts.listening == runtimes);
         wire
     }
 
@@ -78,7 +95,7 @@ impl Wire {
         self.serving.counts().remove(&key()).unwrap_or_default()
     }
 
-    pub(crate) fn until(&self, what: &str, is: impl Fn(&ServiceCounts) -> bool) {
+    pub(crate) fn until(&self, what: &str, mut is: impl FnMut(&ServiceCounts) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !is(&self.counts()) {
             assert!(
@@ -94,6 +111,11 @@ impl Wire {
         Peer::new(TcpStream::connect(self.address).expect("the data path listens"))
     }
 
+    /// Connects from this address of the loopback network.
+    pub(crate) fn connect_from(&self, ip: Ipv4Addr) -> Peer {
+        connect_from(ip, self.address)
+    }
+
     /// Sends these bytes and reads until the connection ends.
     pub(crate) fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut peer = self.connect();
@@ -107,6 +129,15 @@ pub(crate) fn key() -> ServiceKey {
         farm: "shop".into(),
         service: "web".into(),
     }
+}
+
+/// Connects to `to` from this address of the loopback network.
+pub(crate) fn connect_from(ip: Ipv4Addr, to: SocketAddr) -> Peer {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket is to be had");
+    let own = SocketAddr::from((ip, 0)).into();
+    socket.bind(&own).expect("all of 127.0.0.0/8 is ours");
+    socket.connect(&to.into()).expect("somebody listens");
+    Peer::new(socket.into())
 }
 
 /// An address that nobody listens on.
@@ -265,7 +296,6 @@ impl Origin {
                 std::thread::spawn(move || {
                     script(&mut Call {
                         peer: Peer::new(stream),
-
                         heads,
                     });
                 });

@@ -1,6 +1,6 @@
 //! Golden tables, shares, what a server that goes moves, and the slow, obvious twin.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
@@ -40,16 +40,16 @@ const WEIGHTED: &[(&str, u32)] = &[("berlin-1", 10), ("berlin-2", 7), ("paris", 
 const GOLDEN_ALONE: u64 = 0x9737_9eb9_a781_fcc9;
 const GOLDEN_EQUALS: u64 = 0x9261_f92f_beb4_f8ed;
 const GOLDEN_WEIGHTED: u64 = 0x182a_83f9_8c48_f26c;
-/// Who three equal servers' clients are.
-const GOLDEN_PICKS: [(&str, &str); 8] = [
-    ("192.0.2.1", "s2"),
-    ("192.0.2.2", "s3"),
-    ("192.0.2.3", "s2"),
-    ("10.0.0.77", "s1"),
-    ("203.0.113.250", "s3"),
-    ("2001:db8::1", "s1"),
-    ("2001:db8::2", "s1"),
-    ("fd00::77", "s3"),
+/// Who three equal servers' clients are, and whom they meet while that one may not be picked.
+const GOLDEN_PICKS: [(&str, &str, &str); 8] = [
+    ("192.0.2.1", "s2", "s1"),
+    ("192.0.2.2", "s3", "s2"),
+    ("192.0.2.3", "s2", "s1"),
+    ("10.0.0.77", "s1", "s2"),
+    ("203.0.113.250", "s3", "s1"),
+    ("2001:db8::1", "s1", "s3"),
+    ("2001:db8::2", "s1", "s3"),
+    ("fd00::77", "s3", "s2"),
 ];
 
 /// These never change: nodes of different versions must agree. They were computed from the text
@@ -59,15 +59,14 @@ fn golden_tables_and_picks() {
     assert_eq!(digest(&[("alone", 3)]), GOLDEN_ALONE);
     assert_eq!(digest(EQUALS), GOLDEN_EQUALS);
     assert_eq!(digest(WEIGHTED), GOLDEN_WEIGHTED);
-    let picks = GOLDEN_PICKS.map(|(ip, _)| {
-        let ip: IpAddr = ip.parse().expect("an address");
-        let place = table(EQUALS).pick(&Client::of(ip, None), |_| true);
-        (ip.to_string(), place.map(|place| EQUALS[place].0))
-    });
-    assert_eq!(
-        picks,
-        GOLDEN_PICKS.map(|(ip, name)| (ip.to_owned(), Some(name)))
-    );
+    let equals = table(EQUALS);
+    for (ip, own, other) in GOLDEN_PICKS {
+        let client = Client::of(ip.parse().expect("an address"), None);
+        let name = |place: Option<usize>| place.map(|place| EQUALS[place].0);
+        assert_eq!(name(equals.pick(&client, |_| true)), Some(own), "{ip}");
+        let barred = equals.pick(&client, |place| EQUALS[place].0 != own);
+        assert_eq!(name(barred), Some(other), "{ip}");
+    }
 }
 
 #[test]
@@ -87,6 +86,18 @@ fn nobody_is_picked_from_nobody() {
     let client = Client::of(Ipv4Addr::LOCALHOST.into(), None);
     assert_eq!(table(&[]).pick(&client, |_| true), None);
     assert_eq!(table(EQUALS).pick(&client, |_| false), None);
+}
+
+/// One of weight 1 beside a hundred of 256 has less than one entry.
+#[test]
+fn a_server_without_an_entry_is_picked_where_it_is_alone() {
+    let mut servers: Vec<_> = (0..100).map(|nth| (format!("s{nth}"), 256)).collect();
+    servers.push(("tiny".to_owned(), 1));
+    let servers = borrowed(&servers);
+    let table = table(&servers);
+    assert!(!names(&table, &servers).contains(&"tiny"));
+    let client = Client::of(Ipv4Addr::LOCALHOST.into(), None);
+    assert_eq!(table.pick(&client, |place| place == 100), Some(100));
 }
 
 /// The clients of one server that may not be picked spread over both others.
@@ -200,8 +211,8 @@ proptest! {
     }
 }
 
-/// Of all entries; the paper's figure 12 has a few percent where many go at once.
-const MOVED_PERCENT_MAX: usize = 15;
+/// Of all entries; in sixty random farms it was 0.4 on average and 1.4 at most.
+const MOVED_PERCENT_MAX: usize = 5;
 
 /// How long a table takes: `cargo nextest run --release --run-ignored all how_long --no-capture`.
 #[test]
