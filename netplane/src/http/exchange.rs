@@ -14,7 +14,6 @@ use super::head::find_end;
 use super::refusal::{Failure, Refusal};
 use super::request::{Facts, field_room};
 use super::{response, write};
-use crate::proxy::Ends;
 use crate::serve::service::Service;
 use crate::serve::upstream::Upstream;
 use crate::tcp::relay;
@@ -107,29 +106,31 @@ async fn acquire(
     wanted: Wanted,
 ) -> Result<Upstream, After> {
     let ends = client.ends;
-    let connected = connect(service, &ends, facts, wanted);
+    let idle = |work| match wanted {
+        Wanted::Any => Upstream::idle(service, &ends, work, !facts.is_repeatable()),
+        Wanted::New => Err(work),
+    };
+    let work = match service.pick_now(ends.client.ip(), None).map(idle) {
+        Ok(Ok(upstream)) => return Ok(upstream),
+        Ok(Err(work)) => Some(work),
+        Err(_) => None,
+    };
+    // On the heap, as it is seldom needed: every client's task would be larger for it.
+    let connected = Box::pin(async {
+        let work = match work {
+            Some(work) => work,
+            None => match idle(service.pick(ends.client.ip(), None).await?) {
+                Ok(upstream) => return Ok(upstream),
+                Err(work) => work,
+            },
+        };
+        Upstream::open(service, &ends, work).await
+    });
     match client.peer.unless_gone(connected).await {
         Some(Ok(upstream)) => Ok(upstream),
-        Some(Err(failure)) => Err(client.fail(service, facts, failure).await),
+        Some(Err(failure)) => Err(Box::pin(client.fail(service, facts, failure)).await),
         None => Err(After::Close),
     }
-}
-
-async fn connect(
-    service: &Service,
-    ends: &Ends,
-    facts: &Facts,
-    wanted: Wanted,
-) -> Result<Upstream, Failure> {
-    let mut work = service.pick(ends.client.ip(), None).await?;
-    if wanted == Wanted::Any {
-        let certain = !(facts.idempotent && facts.has_no_body());
-        work = match Upstream::idle(service, ends, work, certain) {
-            Ok(upstream) => return Ok(upstream),
-            Err(work) => work,
-        };
-    }
-    Upstream::open(service, ends, work).await
 }
 
 /// Sends the request and waits for a whole answer head; its length.
@@ -278,7 +279,7 @@ async fn finish(
     }
     let sent = client.up.is_over() && !client.up_failed;
     if keeps && sent && upstream.peer.buffer.is_empty() {
-        upstream.keep();
+        upstream.keep(&client.ends);
     }
     match (close, sent && client.peer.buffer.is_empty()) {
         (false, _) => After::Again,

@@ -57,6 +57,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether it can be sent again to a server that closed without having answered.
+    pub fn is_repeatable(&self) -> bool {
+        self.idempotent && self.has_no_body()
+    }
+
     /// Whether the request has no body at all.
     pub fn has_no_body(&self) -> bool {
         matches!(self.body, Framing::None | Framing::Length(0))

@@ -21,7 +21,7 @@ use crate::plan::Persistence;
 
 /// Why there is nobody for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Busy {
+pub(crate) enum Busy {
     /// No server may be given work.
     Nobody,
     /// Every one that may is at its limit, or the service is.
@@ -41,16 +41,20 @@ impl Service {
         ip: IpAddr,
         except: Option<&Rc<Server>>,
     ) -> Result<Work, Failure> {
-        let offer = match self.has_line() {
-            false => self.offer(ip, except),
-            true => Err(Busy::Full),
-        };
-        match offer {
-            Ok(claim) => Ok(Work::give(claim)),
+        match self.pick_now(ip, except) {
+            Ok(work) => Ok(work),
             Err(Busy::Nobody) => Err(Failure::NoServer),
-            // On the heap: few wait, and every connection's task would be larger for it.
+            // On the heap: few wait, and every client's task would be larger for it.
             Err(Busy::Full) => Box::pin(self.wait(ip, except)).await,
         }
+    }
+
+    /// The same for who does not wait, or not yet.
+    pub(crate) fn pick_now(&self, ip: IpAddr, except: Option<&Rc<Server>>) -> Result<Work, Busy> {
+        if self.has_line() {
+            return Err(Busy::Full);
+        }
+        self.offer(ip, except).map(Work::give)
     }
 
     async fn wait(&self, ip: IpAddr, except: Option<&Rc<Server>>) -> Result<Work, Failure> {

@@ -137,8 +137,12 @@ impl Server {
     pub(crate) fn take_idle(&self, told: Option<SocketAddr>, certain: bool) -> Option<Peer> {
         loop {
             let mut idle = self.idle.borrow_mut();
-            let place = idle.iter().rposition(|one| one.told == told)?;
-            let Idle { peer, .. } = idle.remove(place)?;
+            let Idle { peer, .. } = if idle.back()?.told == told {
+                idle.pop_back()
+            } else {
+                let place = idle.iter().rposition(|one| one.told == told)?;
+                idle.remove(place)
+            }?;
             if peer.is_quiet(certain) {
                 return Some(peer);
             }

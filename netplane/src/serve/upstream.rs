@@ -1,7 +1,5 @@
 //! A connection to a server, for one request or one client.
 
-use std::net::SocketAddr;
-
 use tokio::io::AsyncWriteExt;
 
 use super::peer::Peer;
@@ -17,8 +15,8 @@ pub(crate) struct Upstream {
     pub(crate) work: Work,
     /// It was idle before: the server may just be closing it.
     pub(crate) reused: bool,
-    /// The client that the server was told of.
-    told: Option<SocketAddr>,
+    /// The server was told who the client is.
+    told: bool,
 }
 
 impl Upstream {
@@ -29,8 +27,11 @@ impl Upstream {
         work: Work,
         certain: bool,
     ) -> Result<Upstream, Work> {
-        let told = service.tells().map(|_| ends.client);
-        match work.server().take_idle(told, certain) {
+        let told = service.tells().is_some();
+        match work
+            .server()
+            .take_idle(told.then_some(ends.client), certain)
+        {
             None => Err(work),
             Some(peer) => Ok(Upstream {
                 peer,
@@ -78,7 +79,7 @@ impl Upstream {
                 peer,
                 work,
                 reused: false,
-                told: tells.map(|_| ends.client),
+                told: tells.is_some(),
             }),
             Err(error) => {
                 let name = &server.name;
@@ -89,11 +90,10 @@ impl Upstream {
         }
     }
 
-    /// Keeps the connection for another request; the caller vouches that nothing is left on it.
-    pub(crate) fn keep(self) {
-        let Upstream {
-            peer, work, told, ..
-        } = self;
-        work.server().keep_idle(peer, told);
+    /// Keeps the connection for another request, of the client at `ends` alone if the server was
+    /// told of it; the caller vouches that nothing is left on it.
+    pub(crate) fn keep(self, ends: &Ends) {
+        let told = self.told.then_some(ends.client);
+        self.work.server().keep_idle(self.peer, told);
     }
 }

@@ -1,6 +1,6 @@
 //! The data path alone, for benches: one service from the command line, served until it is killed.
 //!
-//! `dataplane RUNTIMES LISTEN http|tcp round-robin|least-connections ADDRESS[*WEIGHT]…`
+//! `dataplane RUNTIMES LISTEN http|tcp METHOD ADDRESS[*WEIGHT]…`
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -33,6 +33,8 @@ fn main() -> anyhow::Result<()> {
         method: match method.as_str() {
             "round-robin" => Method::RoundRobin,
             "least-connections" => Method::LeastConnections,
+            "source-hash" => Method::SourceHash,
+            "random-of-two" => Method::RandomOfTwo,
             other => bail!("no method: {other}"),
         },
         servers: servers
