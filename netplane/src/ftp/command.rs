@@ -82,8 +82,23 @@ pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, FtpRefusal> {
 /// Whether a line of another protocol begins like this: a method, a greeting, a field's name.
 fn is_foreign(word: &[u8]) -> bool {
     const WORDS: &[&[u8]] = &[
-        b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"TRACE", b"CONNECT",
-        b"PRI", b"PROPFIND", b"DESCRIBE", b"INVITE", b"REGISTER", b"EHLO", b"HELO", b"LHLO",
+        b"GET",
+        b"HEAD",
+        b"POST",
+        b"PUT",
+        b"DELETE",
+        b"PATCH",
+        b"OPTIONS",
+        b"TRACE",
+        b"CONNECT",
+        b"PRI",
+        b"PROPFIND",
+        b"DESCRIBE",
+        b"INVITE",
+        b"REGISTER",
+        b"EHLO",
+        b"HELO",
+        b"LHLO",
     ];
     WORDS.contains(&word) || word.contains(&b':') || word.starts_with(b"SSH-")
 }

@@ -11,7 +11,7 @@
 use super::refusal::FtpRefusal;
 
 /// The longest reply: ten times what `STAT` of a large folder needs, and little enough to hold.
-pub const REPLY_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const REPLY_BYTES_MAX: usize = 64 * 1024;
 
 /// A whole reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,14 @@ pub(crate) fn take(input: &[u8]) -> Result<Option<Reply>, FtpRefusal> {
             let length = within.len() - rest.len();
             return Ok(Some(Reply {
                 length,
-                ..std::mem::replace(reply, Reply { code: 0, text: Vec::new(), length: 0 })
+                ..std::mem::replace(
+                    reply,
+                    Reply {
+                        code: 0,
+                        text: Vec::new(),
+                        length: 0,
+                    },
+                )
             }));
         }
     }
@@ -70,7 +77,13 @@ pub(crate) fn take(input: &[u8]) -> Result<Option<Reply>, FtpRefusal> {
 
 /// The code at the beginning of a line, and whether nothing follows this line.
 fn code(line: &[u8]) -> Option<(u16, bool)> {
-    let [hundreds @ b'1'..=b'5', tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] = line else {
+    let [
+        hundreds @ b'1'..=b'5',
+        tens @ b'0'..=b'9',
+        ones @ b'0'..=b'9',
+        rest @ ..,
+    ] = line
+    else {
         return None;
     };
     let digit = |byte: &u8| u16::from(byte - b'0');
@@ -90,7 +103,11 @@ pub(crate) fn without_tls(text: &[u8]) -> Vec<u8> {
         line.starts_with(b" ") && words.iter().any(|word| feature.starts_with(word))
     };
     let lines = text.split_inclusive(|byte| *byte == b'\n');
-    lines.filter(|line| !is_tls(line)).flatten().copied().collect()
+    lines
+        .filter(|line| !is_tls(line))
+        .flatten()
+        .copied()
+        .collect()
 }
 
 #[cfg(test)]
@@ -108,7 +125,10 @@ mod tests {
 
     #[test]
     fn replies_one_by_one() {
-        type Row = (&'static str, Result<Option<(u16, &'static str, usize)>, FtpRefusal>);
+        type Row = (
+            &'static str,
+            Result<Option<(u16, &'static str, usize)>, FtpRefusal>,
+        );
         let rows: &[Row] = &[
             ("", Ok(None)),
             ("220 hello", Ok(None)),
@@ -117,7 +137,10 @@ mod tests {
             ("226\r\n", Ok(Some((226, "226\r\n", 5)))),
             ("220 hello\n", Ok(Some((220, "220 hello\r\n", 10)))),
             ("230-a\r\n b\r\n", Ok(None)),
-            ("230-a\r\nb\r\n230 c\r\n", Ok(Some((230, "230-a\r\nb\r\n230 c\r\n", 17)))),
+            (
+                "230-a\r\nb\r\n230 c\r\n",
+                Ok(Some((230, "230-a\r\nb\r\n230 c\r\n", 17))),
+            ),
             // another code, or the same with a hyphen, ends nothing
             ("230-a\r\n220 b\r\n230-c\r\n", Ok(None)),
             ("230-a\r\n2300 b\r\n", Ok(None)),
@@ -141,7 +164,10 @@ mod tests {
             let middle = "x".repeat(length - "211-\r\n\r\n211 \r\n".len());
             format!("211-\r\n{middle}\r\n211 \r\n")
         };
-        assert!(matches!(taken(&reply(REPLY_BYTES_MAX)), Ok(Some((211, _, REPLY_BYTES_MAX)))));
+        assert!(matches!(
+            taken(&reply(REPLY_BYTES_MAX)),
+            Ok(Some((211, _, REPLY_BYTES_MAX)))
+        ));
         let over = taken(&reply(REPLY_BYTES_MAX + 1));
         assert_eq!(over, Err(FtpRefusal::ReplyTooLong));
         let endless = taken(&"2".repeat(REPLY_BYTES_MAX));
