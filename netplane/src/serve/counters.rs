@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::ftp::refusal::FtpRefusal;
 use crate::http::refusal::{Failure, Refusal};
 
 /// A counter with a single writer.
@@ -51,6 +52,7 @@ pub(crate) struct ServiceShard {
     pub(crate) accepted: Count,
     pub(crate) requests: Count,
     pub(crate) refusals: Reasons<{ Refusal::ALL.len() }>,
+    pub(crate) ftp: Reasons<{ FtpRefusal::ALL.len() }>,
     pub(crate) failures: Reasons<{ Failure::ALL.len() }>,
 }
 
@@ -160,6 +162,13 @@ impl ServiceCounters {
                 self.sum(|shard| shard.refusals.get(reason.index())),
             )
         });
+        let ftp = FtpRefusal::ALL.iter().map(|reason| {
+            (
+                reason.name(),
+                self.sum(|shard| shard.ftp.get(reason.index())),
+            )
+        });
+        let refusals = refusals.chain(ftp);
         let failures = Failure::ALL.iter().map(|reason| {
             (
                 reason.name(),
@@ -193,7 +202,7 @@ pub struct ServiceCounts {
     pub accepted: u64,
     /// HTTP requests whose head was accepted.
     pub requests: u64,
-    /// Clients refused, by the reason's name; only reasons that occurred.
+    /// Clients (FTP: or what they or their servers said) refused, by the reason's name; only reasons that occurred.
     pub refusals: BTreeMap<&'static str, u64>,
     /// Requests that no server answered, by the reason's name; only reasons that occurred.
     pub failures: BTreeMap<&'static str, u64>,

@@ -14,8 +14,9 @@ use super::peer::Peer;
 use super::worker::Worker;
 use super::{ServiceWish, counters};
 use crate::balance::{Candidate, Picker, Standing, candidates};
+use crate::ftp::refusal::FtpRefusal;
 use crate::http::refusal::{Failure, Refusal};
-use crate::plan::{Footing, Limits, ServerPlan, ServiceKey, ServicePlan};
+use crate::plan::{Admission, Footing, Limits, ServerPlan, ServiceKey, ServicePlan};
 
 /// Idle connections kept to one server by one runtime: more than its usual concurrency is waste.
 const IDLE_MAX: usize = 128;
@@ -170,6 +171,13 @@ impl Service {
         servers.get(place).cloned()
     }
 
+    /// Whether a server is in the plan, and neither drained nor in maintenance.
+    pub(crate) fn keeps(&self, server: &Rc<Server>) -> bool {
+        let servers = self.servers.borrow();
+        let mine = servers.iter().find(|one| Rc::ptr_eq(one, server));
+        mine.is_some_and(|one| one.plan.get().admission == Admission::Ready)
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         self.plan.borrow().limits
     }
@@ -211,6 +219,11 @@ impl Service {
     pub(crate) fn count_refusal(&self, reason: Refusal, client: SocketAddr) {
         tracing::trace!(service = %self.key, %client, reason = reason.name(), "refused");
         self.count(|shard| shard.refusals.up(reason.index()));
+    }
+
+    pub(crate) fn count_ftp(&self, reason: FtpRefusal, client: SocketAddr) {
+        tracing::trace!(service = %self.key, %client, reason = reason.name(), "refused");
+        self.count(|shard| shard.ftp.up(reason.index()));
     }
 
     pub(crate) fn count_failure(&self, reason: Failure, client: SocketAddr) {

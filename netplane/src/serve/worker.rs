@@ -18,6 +18,7 @@ use super::listen;
 use super::peer::Peer;
 use super::service::{Open, Service};
 use super::{Shared, Wish};
+use crate::ftp;
 use crate::http::{self, answer, refusal::Refusal};
 use crate::plan::{ServiceKey, ServiceKind};
 use crate::tcp;
@@ -180,10 +181,10 @@ impl Worker {
                 let _while_it_lives = (listed, open);
                 tcp::serve(service, peer, client).await;
             }),
-            ServiceKind::Ftp(_) => {
-                turn_away(peer, plan.kind);
-                return;
-            }
+            ServiceKind::Ftp(ftp) => tokio::task::spawn_local(async move {
+                let _while_it_lives = (listed, open);
+                ftp::serve(service, ftp, peer, client).await;
+            }),
         };
         let connection = Connection {
             ip: plan.listen.ip(),
@@ -201,7 +202,11 @@ impl Worker {
 /// Tells a client that there is no room, as well as one can without waiting.
 fn turn_away(peer: Peer, kind: ServiceKind) {
     match kind {
-        ServiceKind::Tcp | ServiceKind::Ftp(_) => peer.reset_on_close(),
+        ServiceKind::Tcp => peer.reset_on_close(),
+        ServiceKind::Ftp(_) => {
+            // A fresh socket takes a line, or it is broken anyway.
+            let _ = peer.stream.try_write(ftp::FULL);
+        }
         ServiceKind::Http => {
             let mut out = Vec::new();
             let reason = Refusal::Full;

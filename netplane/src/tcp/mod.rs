@@ -33,7 +33,8 @@ pub(crate) async fn serve(service: Rc<Service>, mut peer: Peer, address: SocketA
     }
 }
 
-async fn connect(service: &Service) -> Option<Upstream> {
+/// A server for a client; where the connect fails, once another.
+pub(crate) async fn connect(service: &Service) -> Option<Upstream> {
     let first = service.pick(None)?;
     if let Some(upstream) = Upstream::connect(service, &first).await {
         return Some(upstream);

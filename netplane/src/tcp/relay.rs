@@ -28,20 +28,53 @@ enum Half {
     Closed,
 }
 
+/// A relay between two sockets, and how far it is.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    there: Half,
+    back: Half,
+}
+
+impl Relay {
+    pub(crate) fn new() -> Self {
+        Relay {
+            there: Half::Open,
+            back: Half::Open,
+        }
+    }
+
+    /// Moves what can be moved between `one` and `two`, and sets `moved` if anything was.
+    ///
+    /// What stands in the buffers is relayed first.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        one: &mut Peer,
+        two: &mut Peer,
+        moved: &mut bool,
+    ) -> Poll<End> {
+        let there = poll_half(cx, one, two, &mut self.there, moved);
+        let back = poll_half(cx, two, one, &mut self.back, moved);
+        match (there, back) {
+            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => Poll::Ready(End::Broken),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(End::Closed),
+            (Poll::Pending, _) | (_, Poll::Pending) => Poll::Pending,
+        }
+    }
+
+    /// Whether `two` has closed its half, and `one` has all that it sent.
+    pub(crate) fn back_is_closed(&self) -> bool {
+        self.back == Half::Closed
+    }
+}
+
 /// Relays until both sides have closed, one failed, or `deadline` is over.
-///
-/// What stands in the buffers is relayed first.
 pub(crate) async fn both_ways(one: &mut Peer, two: &mut Peer, deadline: &mut Deadline) -> End {
-    let mut there = Half::Open;
-    let mut back = Half::Open;
+    let mut relay = Relay::new();
     poll_fn(|cx| {
         let mut moved = false;
-        let forth = poll_half(cx, one, two, &mut there, &mut moved);
-        let back = poll_half(cx, two, one, &mut back, &mut moved);
-        match (forth, back) {
-            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => return Poll::Ready(End::Broken),
-            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(End::Closed),
-            (Poll::Pending, _) | (_, Poll::Pending) => {}
+        if let Poll::Ready(end) = relay.poll(cx, one, two, &mut moved) {
+            return Poll::Ready(end);
         }
         if moved {
             deadline.touch();

@@ -38,7 +38,6 @@ impl Wire {
         Wire::start(ServiceKind::Tcp, CALM, servers)
     }
 
-    /// One runtime, so that turns are exact.
     pub(crate) fn start(kind: ServiceKind, limits: Limits, servers: &[SocketAddr]) -> Wire {
         let servers = servers.iter().enumerate().map(|(place, address)| {
             (
@@ -46,10 +45,14 @@ impl Wire {
                 ServerPlan::plain(*address),
             )
         });
-        let plan = ServicePlan {
+        Wire::of(ServicePlan {
             servers: servers.collect(),
             ..ServicePlan::plain(free_address(), kind, limits)
-        };
+        })
+    }
+
+    /// One runtime, so that turns are exact.
+    pub(crate) fn of(plan: ServicePlan) -> Wire {
         let serving = Serving::start(NonZeroUsize::MIN).expect("threads are to be had");
         let wire = Wire {
             serving,
