@@ -15,7 +15,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -35,7 +35,7 @@ use crate::serve::peer::{LINGER_FOR, Peer};
 use crate::serve::service::Service;
 
 /// A session has no age at which it ends, only a silence: what moves may go on for days.
-const NO_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(super) const NO_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often a session looks whether it should go.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Where a server or an address is being left, a session is sent away after this silence: no
@@ -65,8 +65,9 @@ pub(super) struct Control {
     pub(super) address: SocketAddr,
     pub(super) upstream: Upstream,
     pub(super) deadline: Deadline,
+    pub(super) vip: IpAddr,
+    pub(super) leaving: Leaving,
     plan: FtpPlan,
-    vip: IpAddr,
     session: Session,
     data: DataPath,
     to_client: Vec<u8>,
@@ -74,7 +75,6 @@ pub(super) struct Control {
     client_closed: bool,
     server_closed: bool,
     after: Option<After>,
-    leaving: Leaving,
 }
 
 /// Notices that a session should go.
@@ -115,8 +115,9 @@ impl Control {
             address,
             upstream,
             deadline,
-            plan,
             vip,
+            leaving: Leaving::new(),
+            plan,
             session,
             data: DataPath::None,
             to_client: Vec::new(),
@@ -124,7 +125,6 @@ impl Control {
             client_closed: false,
             server_closed: false,
             after: None,
-            leaving: Leaving::new(),
         }
     }
 
@@ -286,7 +286,7 @@ impl Control {
 
     fn touch(&mut self) {
         self.deadline.touch();
-        self.leaving.active_at = Instant::now();
+        self.leaving.touch();
     }
 
     fn obey(&mut self, actions: Vec<Action>) {
@@ -310,13 +310,25 @@ impl Control {
                     self.upstream.work.server().count_failure();
                     self.service.count_failure(Failure::Closed, self.address);
                 }
-                Action::Tunnel => self.after = Some(After::Tunnel),
+                Action::Tunnel => self.begin_tls(),
                 Action::Close => {
                     self.after = Some(After::Close);
                     self.deadline.begin(LINGER_FOR, LINGER_FOR);
                 }
             }
         }
+    }
+
+    /// TLS begins on both sides, unless one of them has said something ahead of it.
+    fn begin_tls(&mut self) {
+        if self.client.buffer.is_empty() && self.upstream.peer.buffer.is_empty() {
+            self.after = Some(After::Tunnel);
+            return;
+        }
+        self.to_client.clear();
+        let mut out = Vec::new();
+        self.session.end(FtpRefusal::EarlyBytes, &mut out);
+        self.obey(out);
     }
 
     fn listen(&mut self, server_port: u16) {

@@ -91,7 +91,11 @@ mod tests {
 
     #[test]
     fn lines_one_by_one() {
-        let rows: &[(&[u8], Result<Option<(&str, usize)>, FtpRefusal>)] = &[
+        type Row = (
+            &'static [u8],
+            Result<Option<(&'static str, usize)>, FtpRefusal>,
+        );
+        let rows: &[Row] = &[
             (b"", Ok(None)),
             (b"NOOP", Ok(None)),
             (b"NOOP\r", Ok(None)),

@@ -24,6 +24,7 @@ mod ports;
 pub mod refusal;
 pub(crate) mod reply;
 pub(crate) mod session;
+pub(crate) mod tls;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -60,6 +61,6 @@ pub(crate) async fn serve(
     match control.run().await {
         After::Close => control.client.linger(&mut control.deadline).await,
         After::Gone => {}
-        After::Tunnel => {}
+        After::Tunnel => tls::tunnel(&mut control).await,
     }
 }

@@ -77,9 +77,12 @@ pub(crate) async fn dial(
     client: SocketAddr,
     within: Duration,
 ) -> Result<TcpStream, FtpRefusal> {
-    let socket = bound(SocketAddr::new(vip, DATA_PORT)).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => FtpRefusal::PortTwenty,
-        _ => FtpRefusal::ClientUnreachable,
+    let socket = bound(SocketAddr::new(vip, DATA_PORT)).map_err(|error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            FtpRefusal::PortTwenty
+        } else {
+            FtpRefusal::ClientUnreachable
+        }
     })?;
     let connect = TcpSocket::from_std_stream(socket.into()).connect(client);
     match tokio::time::timeout(within, connect).await {

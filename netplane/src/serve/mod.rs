@@ -4,6 +4,7 @@
 //!   Serving::apply ──watch──▶ runtime 0: listeners (SO_REUSEPORT), connections, server pools
 //!     (whole plan)  └──────▶ runtime n: the same, sharing nothing with runtime 0
 //!   Serving::counts ◀──────── one padded shard of every counter for each runtime
+//!   Guests  ◀───────────────▶ shared by the runtimes alone: who speaks TLS with an FTP server
 //!   HealthOverlay  ─────────▶ read by every runtime when its generation moved
 //! ```
 //!
@@ -14,7 +15,7 @@
 pub(crate) mod buffer;
 pub(crate) mod counters;
 pub(crate) mod deadline;
-mod listen;
+pub(crate) mod listen;
 pub(crate) mod peer;
 pub(crate) mod service;
 mod worker;
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 
 pub use counters::{ServerCounts, ServiceCounts};
 
+use crate::ftp::tls::Guests;
 use crate::health::HealthOverlay;
 use crate::plan::{ServiceKey, ServicePlan};
 use crate::sys;
@@ -57,9 +59,11 @@ pub(crate) struct ServiceWish {
 #[derive(Debug)]
 pub(crate) struct Shared {
     overlay: Arc<HealthOverlay>,
-    heartbeats: Box<[Padded<AtomicU64>]>,
+    pub(crate) heartbeats: Box<[Padded<AtomicU64>]>,
     /// Client connections that one runtime may have.
     connections_max: usize,
+    /// Who speaks TLS with which FTP server.
+    pub(crate) guests: Guests,
 }
 
 /// Descriptors kept back for everything that is no client: listeners, Raft, the store, the log.
@@ -100,6 +104,7 @@ impl Serving {
             overlay: Arc::new(HealthOverlay::new()),
             heartbeats: (0..threads.get()).map(|_| Padded::default()).collect(),
             connections_max: connections_max(threads),
+            guests: Guests::default(),
         });
         let (wish, heard) = watch::channel(Arc::new(Wish::default()));
         let mut runtimes = Vec::with_capacity(threads.get());

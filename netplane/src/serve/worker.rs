@@ -135,7 +135,13 @@ impl Worker {
             }
             let service = Service::new(key.clone(), self.clone(), wish);
             let listen = wish.plan.listen;
-            let task = tokio::task::spawn_local(listen::run(service.clone(), listen));
+            let (clients, data) = (service.clone(), service.clone());
+            let task = tokio::task::spawn_local(async move {
+                tokio::join!(
+                    listen::run(clients, listen),
+                    ftp::tls::listen_for_data(data)
+                )
+            });
             let listener = task.abort_handle();
             running.insert(
                 key.clone(),
@@ -159,39 +165,58 @@ impl Worker {
         let reset = Rc::new(Cell::new(false));
         let peer = Peer::new(stream, self.buffers.clone(), reset.clone());
         let plan = service.plan();
-        if self.connections.borrow().len() >= self.shared.connections_max {
+        if self.is_full() {
             service.count_refusal(Refusal::Full, client);
             turn_away(peer, plan.kind);
             return;
         }
+        let open = Open::new(service);
+        let (service, ip) = (service.clone(), plan.listen.ip());
+        match plan.kind {
+            ServiceKind::Http => self.run(ip, reset, async move {
+                let _while_it_lives = open;
+                http::connection::serve(service, peer, client).await;
+            }),
+            ServiceKind::Tcp => self.run(ip, reset, async move {
+                let _while_it_lives = open;
+                tcp::serve(service, peer, client).await;
+            }),
+            ServiceKind::Ftp(ftp) => self.run(ip, reset, async move {
+                let _while_it_lives = open;
+                ftp::serve(service, ftp, peer, client).await;
+            }),
+        }
+    }
+
+    /// Runs what serves a connection to `ip`; where that is lost, its sockets that look at `reset`
+    /// are reset.
+    pub(crate) fn run(
+        self: &Rc<Self>,
+        ip: IpAddr,
+        reset: Rc<Cell<bool>>,
+        serve: impl Future<Output = ()> + 'static,
+    ) {
         let id = self.next.get();
         self.next.set(id + 1);
         let listed = Listed {
             worker: self.clone(),
             id,
         };
-        let open = Open::new(service);
-        let service = service.clone();
-        let task = match plan.kind {
-            ServiceKind::Http => tokio::task::spawn_local(async move {
-                let _while_it_lives = (listed, open);
-                http::connection::serve(service, peer, client).await;
-            }),
-            ServiceKind::Tcp => tokio::task::spawn_local(async move {
-                let _while_it_lives = (listed, open);
-                tcp::serve(service, peer, client).await;
-            }),
-            ServiceKind::Ftp(ftp) => tokio::task::spawn_local(async move {
-                let _while_it_lives = (listed, open);
-                ftp::serve(service, ftp, peer, client).await;
-            }),
-        };
+        let task = tokio::task::spawn_local(async move {
+            let _while_it_lives = listed;
+            serve.await;
+        });
         let connection = Connection {
-            ip: plan.listen.ip(),
+            ip,
             task: task.abort_handle(),
             reset,
         };
         self.connections.borrow_mut().insert(id, connection);
+    }
+
+    /// Whether this runtime has as many connections as it may have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.connections.borrow().len() >= self.shared.connections_max
     }
 
     pub(crate) fn is_leaving(&self, ip: IpAddr) -> bool {

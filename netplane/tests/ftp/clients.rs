@@ -135,7 +135,10 @@ impl Task<'_> {
             run(Command::new(program).args(common).args(args), self.local)
         };
         ncftp("ncftpput", &[&ip, "/up", "whole"]);
-        let common = ["-u", user, "-p", password, "-P", &port, "-t", "30", mode];
+        // "-l" alone is understood by all servers.
+        let common = [
+            "-l", "-u", user, "-p", password, "-P", &port, "-t", "30", mode,
+        ];
         let url = format!("ftp://{ip}/up/");
         let listing = run(Command::new("ncftpls").args(common).arg(&url), self.local);
         assert!(listing.contains("whole"), "{listing}");
