@@ -243,7 +243,10 @@ impl Control {
         match self.client.poll_fill(cx) {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => self.client_closed = true,
-            Poll::Ready(Ok(_)) => self.touch(),
+            Poll::Ready(Ok(_)) => {
+                self.client.read_past_mark();
+                self.touch();
+            }
             Poll::Ready(Err(_)) => self.after = Some(After::Gone),
         }
         true

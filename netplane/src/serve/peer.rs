@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -22,6 +22,11 @@ use super::deadline::Deadline;
 pub(crate) const LINGER_FOR: Duration = Duration::from_secs(1);
 /// And no more of them than this: whoever sends so much does not read answers.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Holds what follows urgent data: the end of a line.
+const PIECE: usize = 512;
+/// More than one is only there if it arrives meanwhile.
+const PIECES_MAX: usize = 16;
 
 /// A socket and its buffer.
 #[derive(Debug)]
@@ -61,6 +66,19 @@ impl Peer {
 
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.buffer.poll_fill(cx, &mut self.stream)
+    }
+
+    /// Reads on after a read that has ended at the mark of urgent data: tokio takes a short read for
+    /// a sign that nothing is left, and would not ask again.
+    pub(crate) fn read_past_mark(&mut self) {
+        let mut piece = [0; PIECE];
+        for _ in 0..PIECES_MAX {
+            // Whatever else is wrong with the socket, the next proper read says so too.
+            match (&*SockRef::from(&self.stream)).read(&mut piece) {
+                Ok(count) if count > 0 && self.buffer.append(&piece[..count]) => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
     }
 
     /// Whether an idle connection has neither been closed nor said anything.

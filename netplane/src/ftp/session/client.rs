@@ -143,6 +143,10 @@ impl Session {
             Asked::Transfer { .. } => {
                 self.aside = aside(command);
                 out.push(Action::ToServer([line, b"\r\n"].concat()));
+                if self.aside == Some(Aside::Abort) {
+                    // Servers that hear nothing during a transfer notice this.
+                    self.drop_data(out);
+                }
             }
             Asked::Nothing
             | Asked::Command

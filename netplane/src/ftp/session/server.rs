@@ -154,11 +154,10 @@ impl Session {
         }
         if reply.code == NO_TRANSFER && self.aside == Some(Aside::Abort) {
             self.aside = None;
-            self.drop_data(out);
             self.say(&reply.text, out);
             return;
         }
-        if self.data == Data::Joined && self.aside != Some(Aside::Abort) {
+        if self.data == Data::Joined {
             self.held = Some(reply.text.clone());
             out.push(Action::Settle);
             return;

@@ -311,7 +311,7 @@ fn aborts() {
     play(
         downloading(),
         &[
-            (Client("ABOR"), &["S ABOR;"]),
+            (Client("ABOR"), &["S ABOR;", "drop"]),
             (Server("426 cut"), &["drop", "C 426 cut;"]),
             (Server("226 aborted"), &["C 226 aborted;"]),
             (Client("ABOR"), &["S ABOR;"]),
@@ -322,7 +322,7 @@ fn aborts() {
     play(
         downloading(),
         &[
-            (Client("ABOR"), &["S ABOR;"]),
+            (Client("ABOR"), &["S ABOR;", "drop"]),
             (Server("226 done"), &["release", "C 226 done;"]),
             (Server("225 nothing"), &["C 225 nothing;"]),
         ],
@@ -340,8 +340,8 @@ fn aborts() {
         joined(),
         &[
             (Client("RETR f"), &["S RETR f;"]),
-            (Client("ABOR"), &["S ABOR;"]),
-            (Server("225 closed"), &["drop", "C 225 closed;"]),
+            (Client("ABOR"), &["S ABOR;", "drop"]),
+            (Server("225 closed"), &["C 225 closed;"]),
         ],
     );
     assert!(one.is_idle());
