@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
@@ -22,10 +23,12 @@ use crate::tcp::relay::{End, Relay};
 
 /// A data port that nobody uses is closed after this time (RFC 2577 leaves it to us): longer than
 /// any client takes, and short enough that a scan finds few.
-pub(crate) const UNUSED_FOR: Duration = Duration::from_secs(30);
+const UNUSED_FOR: Duration = Duration::from_secs(30);
 /// After the server has said that a transfer is over it should close its data connection at once;
 /// one that is silent for this long keeps it open, and the client need not wait for its end.
 const SETTLE_FOR: Duration = Duration::from_secs(2);
+/// Without descriptors or memory accepting again at once would only spin.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Where the server waits, and how long to try.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +67,8 @@ impl DataPath {
     pub(crate) fn listen(service: &Rc<Service>, on: TcpListener, from: IpAddr, to: Route) -> Self {
         let service = service.clone();
         DataPath::Making(Box::pin(async move {
-            let client = accept(&service, on, from, UNUSED_FOR).await?;
+            let turn_away = |who| service.count_ftp(FtpRefusal::Stranger, who);
+            let client = accept(on, from, UNUSED_FOR, turn_away).await?;
             join(&service, client, to).await
         }))
     }
@@ -160,31 +164,28 @@ impl Pair {
 ///
 /// **Errors**: the client did not come in time.
 async fn accept(
-    service: &Service,
     listener: TcpListener,
     from: IpAddr,
     within: Duration,
+    mut turn_away: impl FnMut(SocketAddr),
 ) -> Result<TcpStream, FtpRefusal> {
     let client = async {
         loop {
             match listener.accept().await {
                 Ok((stream, who)) if who.ip() == from => return stream,
                 Ok((stream, who)) => {
-                    service.count_ftp(FtpRefusal::Stranger, who);
-                    let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                    turn_away(who);
+                    // Closed in the ordinary way it would look like an empty file.
+                    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 }
                 // One that was gone before we came to it; of anything else the time makes an end.
                 Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
             }
         }
     };
-    timeout(within, client)
-        .await
-        .map_err(|_| FtpRefusal::DataPortUnused)
+    let came = timeout(within, client).await;
+    came.map_err(|_| FtpRefusal::DataPortUnused)
 }
-
-/// Without descriptors or memory accepting again at once would only spin.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Connects to the server, and joins the two.
 ///
@@ -206,4 +207,29 @@ async fn join(service: &Service, client: TcpStream, to: Route) -> Result<Pair, F
         delivered: false,
         settled_at: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// Strangers do not keep a port open, and are no clients.
+    #[tokio::test]
+    async fn a_port_that_the_client_does_not_come_to_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port is to be had");
+        let at = listener.local_addr().expect("it has an address");
+        let stranger = TcpStream::connect(at).await.expect("the port is open");
+        let mut turned_away = 0;
+        let client = "127.0.0.9".parse().expect("an address");
+        let within = Duration::from_millis(100);
+        let came = accept(listener, client, within, |_| turned_away += 1).await;
+        assert_eq!(came.err(), Some(FtpRefusal::DataPortUnused));
+        assert_eq!(turned_away, 1);
+        drop(stranger);
+        let refused = TcpStream::connect(at).await.map_err(|error| error.kind());
+        assert_eq!(refused.err(), Some(std::io::ErrorKind::ConnectionRefused));
+    }
 }

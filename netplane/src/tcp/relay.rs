@@ -26,6 +26,9 @@ enum Half {
     /// The source has closed; the sink must still be told.
     Ending,
     Closed,
+    /// The sink takes nothing more. What it has sent before is still worth reading: TLS clients
+    /// close without reading the last words of their server, which resets the connection.
+    Lost,
 }
 
 /// A relay between two sockets, and how far it is.
@@ -55,8 +58,10 @@ impl Relay {
     ) -> Poll<End> {
         let there = poll_half(cx, one, two, &mut self.there, moved);
         let back = poll_half(cx, two, one, &mut self.back, moved);
+        let lost = [self.there, self.back].contains(&Half::Lost);
         match (there, back) {
             (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => Poll::Ready(End::Broken),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) if lost => Poll::Ready(End::Broken),
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(End::Closed),
             (Poll::Pending, _) | (_, Poll::Pending) => Poll::Pending,
         }
@@ -84,7 +89,9 @@ pub(crate) async fn both_ways(one: &mut Peer, two: &mut Peer, deadline: &mut Dea
     .await
 }
 
-/// One direction; ready when its end was passed on.
+/// One direction; ready when its end was passed on, or nothing can be passed on any more.
+///
+/// **Errors**: the source's.
 fn poll_half(
     cx: &mut Context<'_>,
     from: &mut Peer,
@@ -93,13 +100,14 @@ fn poll_half(
     moved: &mut bool,
 ) -> Poll<io::Result<()>> {
     loop {
-        while !from.buffer.is_empty() {
-            let count = ready!(Pin::new(&mut to.stream).poll_write(cx, from.buffer.data()))?;
-            if count == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        while *half != Half::Lost && !from.buffer.is_empty() {
+            match ready!(Pin::new(&mut to.stream).poll_write(cx, from.buffer.data())) {
+                Ok(count) if count > 0 => {
+                    from.buffer.consume(count);
+                    *moved = true;
+                }
+                Ok(_) | Err(_) => *half = Half::Lost,
             }
-            from.buffer.consume(count);
-            *moved = true;
         }
         match half {
             Half::Open => {
@@ -110,10 +118,13 @@ fn poll_half(
                 }
             }
             Half::Ending => {
-                ready!(Pin::new(&mut to.stream).poll_shutdown(cx))?;
-                *half = Half::Closed;
+                let told = ready!(Pin::new(&mut to.stream).poll_shutdown(cx));
+                *half = match told {
+                    Ok(()) => Half::Closed,
+                    Err(_) => Half::Lost,
+                };
             }
-            Half::Closed => return Poll::Ready(Ok(())),
+            Half::Closed | Half::Lost => return Poll::Ready(Ok(())),
         }
     }
 }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use farmux_netplane::plan::PortRange;
+
 use crate::harness::PATIENCE;
 
 /// Which server.
@@ -33,26 +35,58 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts a server on 127.0.0.2.
     pub(crate) fn start(kind: Kind) -> Daemon {
-        Daemon::start_at(kind, false)
+        let address = free_port((Ipv4Addr::new(127, 0, 0, 2), 0).into());
+        Daemon::start_at(kind, address, |_| String::new())
+    }
+
+    /// Starts vsftpd on this address of 127.0.0.0/8, with TLS, passive ports of its own, and the
+    /// word that it is to be found at 127.0.0.1.
+    pub(crate) fn start_with_tls(ip: [u8; 4], ports: PortRange) -> Daemon {
+        let address = free_port(SocketAddr::new(Ipv4Addr::from(ip).into(), 0));
+        Daemon::start_at(Kind::Vsftpd, address, |home| {
+            let key = home.join("key.pem");
+            let made = Command::new("/usr/bin/openssl")
+                .args([
+                    "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                ])
+                .args(["-subj", "/CN=ftp.example.com", "-keyout"])
+                .arg(&key)
+                .arg("-out")
+                .arg(home.join("certificate.pem"))
+                .output()
+                .expect("openssl is there");
+            assert!(made.status.success(), "{made:?}");
+            format!(
+                "ssl_enable=YES\nallow_anon_ssl=YES\nforce_anon_logins_ssl=YES\n\
+                 force_anon_data_ssl=YES\nrequire_ssl_reuse=NO\nrsa_cert_file={}\n\
+                 rsa_private_key_file={}\npasv_min_port={}\npasv_max_port={}\n\
+                 pasv_address=127.0.0.1\n",
+                home.join("certificate.pem").display(),
+                key.display(),
+                ports.first,
+                ports.last,
+            )
+        })
     }
 
     /// Starts a server on ::1.
     pub(crate) fn start_on_ipv6(kind: Kind) -> Daemon {
-        Daemon::start_at(kind, true)
+        let address = free_port((Ipv6Addr::LOCALHOST, 0).into());
+        Daemon::start_at(kind, address, |_| String::new())
     }
 
-    fn start_at(kind: Kind, ipv6: bool) -> Daemon {
+    /// `more`: what else stands in the configuration (vsftpd only), given the server's folder.
+    fn start_at(kind: Kind, address: SocketAddr, more: impl Fn(&Path) -> String) -> Daemon {
         let home = tempfile::tempdir().expect("a folder is to be had");
         open_to_all(home.path(), 0o755);
         let folder = home.path().join("root/up");
         std::fs::create_dir_all(&folder).expect("the folder can be made");
         open_to_all(&folder, 0o777);
-        let address = match ipv6 {
-            true => free_port((Ipv6Addr::LOCALHOST, 0).into()),
-            false => free_port((Ipv4Addr::new(127, 0, 0, 2), 0).into()),
-        };
         let (mut command, user, password) = match kind {
-            Kind::Vsftpd => (vsftpd(home.path(), address), "anonymous", "me@example.com"),
+            Kind::Vsftpd => {
+                let command = vsftpd(home.path(), address, &more(home.path()));
+                (command, "anonymous", "me@example.com")
+            }
             Kind::PureFtpd => (pure_ftpd(home.path(), address), "anna", "secret"),
             Kind::Proftpd => (proftpd(home.path(), address), "anna", "secret"),
             Kind::Pyftpdlib => (pyftpdlib(home.path(), address), "anna", "secret"),
@@ -100,7 +134,7 @@ impl Drop for Daemon {
     }
 }
 
-fn vsftpd(home: &Path, address: SocketAddr) -> Command {
+fn vsftpd(home: &Path, address: SocketAddr, more: &str) -> Command {
     let empty = home.join("empty");
     std::fs::create_dir(&empty).expect("the folder can be made");
     let listen = match address {
@@ -113,7 +147,7 @@ fn vsftpd(home: &Path, address: SocketAddr) -> Command {
          write_enable=YES\nanon_upload_enable=YES\nanon_mkdir_write_enable=YES\n\
          anon_other_write_enable=YES\nanon_umask=022\nno_anon_password=YES\nanon_root={}\n\
          secure_chroot_dir={}\nseccomp_sandbox=NO\nconnect_from_port_20=NO\nport_enable=NO\n\
-         max_per_ip=0\n",
+         max_per_ip=0\n{more}",
         address.port(),
         home.join("root").display(),
         empty.display(),

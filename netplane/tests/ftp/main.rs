@@ -12,3 +12,4 @@ mod real;
 mod refusals;
 mod scripted;
 mod sessions;
+mod tls;

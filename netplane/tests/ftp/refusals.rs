@@ -34,6 +34,7 @@ fn what_no_ftp_client_says_ends_the_session() {
         let mut client = log_in(&wire);
         client.send(sent);
         let all = client.rest();
+        drop(client);
         let shown = sent.escape_ascii();
         assert!(
             all.starts_with("500 ") && all.lines().count() == 1,

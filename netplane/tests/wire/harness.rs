@@ -251,7 +251,15 @@ impl Call {
 impl Origin {
     /// Runs `script` on every connection, which ends with it.
     pub(crate) fn start(script: impl Fn(&mut Call) + Send + Sync + 'static) -> Origin {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is to be had");
+        Origin::start_at(Ipv4Addr::LOCALHOST, script)
+    }
+
+    /// The same on another address of this machine.
+    pub(crate) fn start_at(
+        ip: Ipv4Addr,
+        script: impl Fn(&mut Call) + Send + Sync + 'static,
+    ) -> Origin {
+        let listener = TcpListener::bind((ip, 0)).expect("a port is to be had");
         let address = listener.local_addr().expect("it has an address");
         let connections = Arc::new(AtomicUsize::new(0));
         let heads = Arc::new(Mutex::new(Vec::new()));
