@@ -73,7 +73,7 @@ unpack_packages() {
         [[ $fresh == yes ]] || apt_get update
         fresh=yes
         folder=$(mktemp -d)
-        # apt-get downloads into the current folder, as root and not as a user who may not write there.
+        # apt-get downloads into the current folder, where its own user may not write.
         (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download "$package" &&
             dpkg-deb -x ./*.deb unpacked) || die "cannot get Debian's package $package"
         mkdir -p "$into"

@@ -21,26 +21,19 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::data::{DataPath, Route};
+use super::leaving::{Leaving, NO_AGE};
 use super::refusal::FtpRefusal;
 use super::session::{Action, Parties, Session};
 use super::{command, line, ports, reply};
 use crate::http::refusal::Failure;
 use crate::http::upstream::Upstream;
-use crate::plan::{FtpPlan, Limits};
+use crate::plan::FtpPlan;
 use crate::serve::deadline::Deadline;
 use crate::serve::peer::{LINGER_FOR, Peer};
 use crate::serve::service::Service;
 
-/// A session has no age at which it ends, only a silence: what moves may go on for days.
-pub(super) const NO_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
-/// How often a session looks whether it should go.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Where a server or an address is being left, a session is sent away after this silence: no
-/// client is so slow between two files of one run, and a drain is not held up by idle ones.
-const QUIET_FOR: Duration = Duration::from_secs(2);
 /// Finds a peer that is gone within minutes, and keeps what stands between us from forgetting the
 /// connection while a long transfer leaves it idle.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
@@ -75,15 +68,6 @@ pub(super) struct Control {
     client_closed: bool,
     server_closed: bool,
     after: Option<After>,
-}
-
-/// Notices that a session should go.
-#[derive(Debug)]
-pub(super) struct Leaving {
-    look: Interval,
-    active_at: Instant,
-    /// Its time has been limited.
-    noticed: bool,
 }
 
 impl Control {
@@ -136,23 +120,18 @@ impl Control {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<After> {
         loop {
             if self.write(cx).is_err() {
-                return Poll::Ready(After::Gone);
+                self.after = Some(After::Gone);
             }
-            if let Some(after) = self.after {
-                if self.to_client.is_empty() {
-                    return Poll::Ready(after);
-                }
-                return self.deadline.poll(cx).map(|()| After::Gone);
+            match self.after {
+                None => {}
+                Some(After::Gone) => return Poll::Ready(After::Gone),
+                Some(after) if self.to_client.is_empty() => return Poll::Ready(after),
+                Some(_) => return self.deadline.poll(cx).map(|()| After::Gone),
             }
             let mut again = self.hear_server(cx);
             again |= self.hear_client(cx);
-            if self.after != Some(After::Gone) {
-                again |= self.watch_data(cx);
-            }
+            again |= self.watch_data(cx);
             again |= self.watch_time(cx);
-            if self.after == Some(After::Gone) {
-                return Poll::Ready(After::Gone);
-            }
             if !again {
                 return Poll::Pending;
             }
@@ -253,6 +232,9 @@ impl Control {
     }
 
     fn watch_data(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.after.is_some() {
+            return false;
+        }
         let mut moved = false;
         let event = self.data.poll(cx, &mut moved);
         if moved {
@@ -274,13 +256,11 @@ impl Control {
         let quiet = self
             .leaving
             .poll(cx, &self.service, &self.upstream, &mut self.deadline);
-        let reason = if self.deadline.poll(cx).is_ready() {
-            FtpRefusal::Idle
-        } else if quiet && self.session.is_idle() {
-            FtpRefusal::SentAway
-        } else {
+        let goes = quiet && self.session.is_idle();
+        if !goes && self.deadline.poll(cx).is_pending() {
             return false;
-        };
+        }
+        let reason = self.leaving.reason();
         let mut out = Vec::new();
         self.session.end(reason, &mut out);
         self.obey(out);
@@ -352,48 +332,6 @@ impl Control {
             server: SocketAddr::new(self.upstream.work.server().address.ip(), port),
             within: self.service.limits().connect,
         }
-    }
-}
-
-impl Leaving {
-    pub(super) fn new() -> Self {
-        let mut look = interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Leaving {
-            look,
-            active_at: Instant::now(),
-            noticed: false,
-        }
-    }
-
-    /// Whether the session should go, and has been silent for long enough. When that it should is
-    /// noticed first, `deadline` is bounded by the service's total.
-    pub(super) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        service: &Service,
-        upstream: &Upstream,
-        deadline: &mut Deadline,
-    ) -> bool {
-        let mut quiet = false;
-        while self.look.poll_tick(cx).is_ready() {
-            let vip = service.plan().listen.ip();
-            let stays = service.keeps(upstream.work.server()) && !service.sends_away(vip);
-            if stays {
-                continue;
-            }
-            if !self.noticed {
-                self.noticed = true;
-                let Limits { idle, total, .. } = service.limits();
-                deadline.begin(idle, total);
-            }
-            quiet = self.active_at.elapsed() >= QUIET_FOR;
-        }
-        quiet
-    }
-
-    pub(super) fn touch(&mut self) {
-        self.active_at = Instant::now();
     }
 }
 

@@ -22,7 +22,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::control::{Control, NO_AGE};
+use super::control::Control;
+use super::leaving::NO_AGE;
 use super::refusal::FtpRefusal;
 use crate::http::refusal::Refusal;
 use crate::plan::{FtpTls, ServiceKind};
@@ -147,16 +148,13 @@ pub(super) async fn tunnel(control: &mut Control) {
             deadline.touch();
             leaving.touch();
         }
+        let quiet = leaving.poll(cx, service, upstream, deadline);
+        if !quiet && deadline.poll(cx).is_pending() {
+            return Poll::Pending;
+        }
         // There is no word that could be said into the TLS session.
-        if leaving.poll(cx, service, upstream, deadline) {
-            service.count_ftp(FtpRefusal::SentAway, control.address);
-            return Poll::Ready(End::Closed);
-        }
-        let over = deadline.poll(cx);
-        if over.is_ready() {
-            service.count_ftp(FtpRefusal::Idle, control.address);
-        }
-        over.map(|()| End::Broken)
+        service.count_ftp(leaving.reason(), control.address);
+        Poll::Ready(if quiet { End::Closed } else { End::Broken })
     })
     .await;
     if end == End::Broken {
@@ -256,7 +254,7 @@ async fn relay_data(
 /// Where this runtime listens, and for which server.
 fn data_ports(service: &Service) -> BTreeSet<(SocketAddr, SocketAddr)> {
     let plan = service.plan();
-    let runtimes = service.worker.shared.heartbeats.len();
+    let runtimes = service.worker.shared.runtimes();
     let servers = plan.servers.values();
     let ranges = servers.filter_map(|server| Some((server.address, server.data_ports?)));
     ranges

@@ -59,11 +59,17 @@ pub(crate) struct ServiceWish {
 #[derive(Debug)]
 pub(crate) struct Shared {
     overlay: Arc<HealthOverlay>,
-    pub(crate) heartbeats: Box<[Padded<AtomicU64>]>,
+    heartbeats: Box<[Padded<AtomicU64>]>,
     /// Client connections that one runtime may have.
     connections_max: usize,
     /// Who speaks TLS with which FTP server.
     pub(crate) guests: Guests,
+}
+
+impl Shared {
+    pub(crate) fn runtimes(&self) -> usize {
+        self.heartbeats.len()
+    }
 }
 
 /// Descriptors kept back for everything that is no client: listeners, Raft, the store, the log.

@@ -8,6 +8,7 @@ mod daemons;
 #[expect(dead_code, reason = "the harness serves more tests than these")]
 mod harness;
 mod hostile;
+mod long;
 mod real;
 mod refusals;
 mod scripted;
