@@ -9,10 +9,17 @@ packages_of() {
         build) echo "cc=gcc /usr/include/stdio.h=libc6-dev" ;;
         lab) echo "ip=iproute2 nginx=nginx-light timeout=coreutils ping=iputils-ping curl=curl \
             /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
+        # Real FTP servers and clients; two servers exclude vsftpd and are unpacked instead
+        # (unpack_packages), so here are the libraries that they link.
         tests) echo "strace=strace systemd-analyze=systemd shellcheck=shellcheck git=git \
             ganesha.nfsd=nfs-ganesha /usr/share/doc/nfs-ganesha-mem=nfs-ganesha-mem \
+            haproxy=haproxy \
             vsftpd=vsftpd /usr/lib/python3/dist-packages/pyftpdlib=python3-pyftpdlib \
-            haproxy=haproxy" ;;
+            lftp=lftp ncftpput=ncftp openssl=openssl \
+            /usr/share/doc/libsodium23=libsodium23 /usr/share/doc/libhiredis0.14=libhiredis0.14 \
+            /usr/share/doc/libmemcached11=libmemcached11 \
+            /usr/share/doc/libmemcachedutil2=libmemcachedutil2 \
+            /usr/share/doc/libpcre2-posix3=libpcre2-posix3" ;;
         bench) echo "haproxy=haproxy keepalived=keepalived wrk=wrk" ;;
         *) die "packages_of: no group '$1'" ;;
     esac
@@ -56,6 +63,25 @@ need_packages() {
     apt_get update
     apt_get install --yes --no-install-recommends "${missing[@]}"
     services_start_again
+}
+
+# unpack_packages PACKAGE…: unpacks Debian packages beside the build, without installing them: for
+# servers that cannot be installed together. Tests find them in the target folder's debian/.
+unpack_packages() {
+    local package into=${CARGO_TARGET_DIR:-target}/debian folder fresh=no
+    for package in "$@"; do
+        [[ -e $into/usr/share/doc/$package ]] && continue
+        say "unpacking $package"
+        [[ $fresh == yes ]] || apt_get update
+        fresh=yes
+        folder=$(mktemp -d)
+        # apt-get downloads into the current folder, where its own user may not write.
+        (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download "$package" &&
+            dpkg-deb -x ./*.deb unpacked) || die "cannot get Debian's package $package"
+        mkdir -p "$into"
+        cp -a "$folder/unpacked/." "$into/"
+        rm -rf "$folder"
+    done
 }
 
 apt_get() {

@@ -13,6 +13,7 @@
 
 pub mod balance;
 pub mod diff;
+pub mod ftp;
 pub mod health;
 pub mod http;
 pub mod origin;

@@ -3,12 +3,9 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
-
-use tokio::io::AsyncWrite;
 
 use super::answer::{Answer, Body};
 use super::flow::Flow;
@@ -21,14 +18,8 @@ use super::{answer, exchange};
 use crate::plan::LastResortPage;
 use crate::proxy::Ends;
 use crate::serve::deadline::Deadline;
-use crate::serve::peer::Peer;
+use crate::serve::peer::{LINGER_FOR, Peer};
 use crate::serve::service::Service;
-
-/// After a refusal the client's bytes are thrown away for this long, so that a reset does not
-/// overtake the answer: one round trip of any client, and some.
-const LINGER_FOR: Duration = Duration::from_secs(1);
-/// And no more of them than this: whoever sends so much does not read answers.
-const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 /// What becomes of the client's connection after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +69,7 @@ pub(crate) async fn serve(service: Rc<Service>, peer: Peer, ends: Ends) {
             After::Again => first = false,
             After::Close => break,
             After::Linger => {
-                client.linger().await;
+                client.peer.linger(&mut client.deadline).await;
                 break;
             }
             After::Reset => {
@@ -249,25 +240,5 @@ impl Client {
             Ok(()) => After::Again,
             Err(_) => After::Close,
         }
-    }
-
-    /// Says that nothing more comes, and reads until the client has understood.
-    async fn linger(&mut self) {
-        self.deadline.begin(LINGER_FOR, LINGER_FOR);
-        let mut thrown_away = 0;
-        poll_fn(|cx| {
-            let _ = Pin::new(&mut self.peer.stream).poll_shutdown(cx);
-            while thrown_away < LINGER_BYTES_MAX {
-                let there = self.peer.buffer.data().len();
-                self.peer.buffer.consume(there);
-                match self.peer.poll_fill(cx) {
-                    Poll::Ready(Ok(count)) if count > 0 => thrown_away += count,
-                    Poll::Ready(_) => return Poll::Ready(()),
-                    Poll::Pending => return self.deadline.poll(cx),
-                }
-            }
-            Poll::Ready(())
-        })
-        .await;
     }
 }

@@ -120,7 +120,9 @@ impl Buffer {
             ready!(stream.poll_read_ready(cx))?;
             self.bytes = self.home.take(self.size);
         }
-        self.make_room();
+        if self.end == self.bytes.len() {
+            self.make_room();
+        }
         let mut room = ReadBuf::new(&mut self.bytes[self.end..]);
         let space = room.remaining();
         if space == 0 {
@@ -138,11 +140,24 @@ impl Buffer {
         polled.map_ok(|()| count)
     }
 
+    /// Adds bytes that were read by other means; `false` where there is no room for them.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> bool {
+        if self.bytes.is_empty() {
+            self.bytes = self.home.take(self.size);
+        }
+        if self.bytes.len() - self.end < bytes.len() {
+            self.make_room();
+        }
+        let Some(room) = self.bytes.get_mut(self.end..self.end + bytes.len()) else {
+            return false;
+        };
+        room.copy_from_slice(bytes);
+        self.end += bytes.len();
+        true
+    }
+
     /// Room at the end: by moving what is there to the front, or into a large buffer.
     fn make_room(&mut self) {
-        if self.end < self.bytes.len() {
-            return;
-        }
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
         } else if self.bytes.len() < LARGE {

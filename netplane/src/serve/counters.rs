@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::line::{Line, Slots};
+use crate::ftp::refusal::FtpRefusal;
 use crate::http::refusal::{Failure, Refusal};
 
 /// A counter with a single writer.
@@ -55,6 +56,7 @@ pub(crate) struct ServiceShard {
     pub(crate) queued: Count,
     pub(crate) last_resorts: Count,
     pub(crate) refusals: Reasons<{ Refusal::ALL.len() }>,
+    pub(crate) ftp: Reasons<{ FtpRefusal::ALL.len() }>,
     pub(crate) failures: Reasons<{ Failure::ALL.len() }>,
 }
 
@@ -178,6 +180,13 @@ impl ServiceCounters {
                 self.sum(|shard| shard.refusals.get(reason.index())),
             )
         });
+        let ftp = FtpRefusal::ALL.iter().map(|reason| {
+            (
+                reason.name(),
+                self.sum(|shard| shard.ftp.get(reason.index())),
+            )
+        });
+        let refusals = refusals.chain(ftp);
         let failures = Failure::ALL.iter().map(|reason| {
             (
                 reason.name(),
@@ -221,7 +230,8 @@ pub struct ServiceCounts {
     pub queued: u64,
     /// Pages of last resort shown where no server was left.
     pub last_resorts: u64,
-    /// Clients refused, by the reason's name; only reasons that occurred.
+    /// Clients (FTP: or what they or their servers said) refused, by the reason's name; only
+    /// reasons that occurred.
     pub refusals: BTreeMap<&'static str, u64>,
     /// Requests that no server answered, by the reason's name; only reasons that occurred.
     pub failures: BTreeMap<&'static str, u64>,

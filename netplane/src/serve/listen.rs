@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::service::Service;
 
@@ -17,21 +17,38 @@ const BIND_AGAIN: Duration = Duration::from_secs(1);
 /// Without descriptors or memory accepting again at once would only spin.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// Accepts for `service` until it is dropped.
+/// Accepts clients for `service` until it is dropped.
 pub(crate) async fn run(service: Rc<Service>, address: SocketAddr) {
-    let listener = loop {
+    let listener = bind_at_last(&service, address).await;
+    let _listening = Listening::new(service.clone());
+    accept(&service, &listener, |stream, client| {
+        service.worker.admit(&service, stream, client);
+    })
+    .await;
+}
+
+/// Binds, and if that fails, again and again.
+pub(crate) async fn bind_at_last(service: &Service, address: SocketAddr) -> TcpListener {
+    loop {
         match bind(address) {
-            Ok(listener) => break listener,
+            Ok(listener) => return listener,
             Err(error) => {
                 tracing::warn!(service = %service.key, %address, %error, "cannot listen");
                 tokio::time::sleep(BIND_AGAIN).await;
             }
         }
-    };
-    let _listening = Listening::new(service.clone());
+    }
+}
+
+/// Accepts for as long as it is polled.
+pub(crate) async fn accept(
+    service: &Service,
+    listener: &TcpListener,
+    mut admit: impl FnMut(TcpStream, SocketAddr),
+) {
     loop {
         match listener.accept().await {
-            Ok((stream, client)) => service.worker.admit(&service, stream, client),
+            Ok((stream, client)) => admit(stream, client),
             // The client was gone before we came to it.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {

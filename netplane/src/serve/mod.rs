@@ -5,6 +5,7 @@
 //!     (whole plan)  └──────▶ runtime n: the same, sharing nothing with runtime 0
 //!   Line, Sticky    ◀───────▶ shared by the runtimes alone: limits, and whom clients met
 //!   Serving::counts ◀──────── one padded shard of every counter for each runtime
+//!   Guests  ◀───────────────▶ shared by the runtimes alone: who speaks TLS with an FTP server
 //!   HealthOverlay  ─────────▶ read by every runtime when its generation moved
 //! ```
 //!
@@ -16,7 +17,7 @@ pub(crate) mod buffer;
 pub(crate) mod counters;
 pub(crate) mod deadline;
 pub(crate) mod line;
-mod listen;
+pub(crate) mod listen;
 pub(crate) mod peer;
 mod pick;
 pub(crate) mod server;
@@ -38,6 +39,7 @@ use tokio::sync::watch;
 
 pub use counters::{ServerCounts, ServiceCounts};
 
+use crate::ftp::tls::Guests;
 use crate::health::HealthOverlay;
 use crate::plan::{ServiceKey, ServicePlan};
 use crate::sys;
@@ -82,6 +84,14 @@ pub(crate) struct Shared {
     connections_max: usize,
     /// What the ages of meetings are counted from.
     started: Instant,
+    /// Who speaks TLS with which FTP server.
+    pub(crate) guests: Guests,
+}
+
+impl Shared {
+    pub(crate) fn runtimes(&self) -> usize {
+        self.heartbeats.len()
+    }
 }
 
 /// Descriptors kept back for everything that is no client: listeners, Raft, the store, the log.
@@ -123,6 +133,7 @@ impl Serving {
             heartbeats: (0..threads.get()).map(|_| Padded::default()).collect(),
             connections_max: connections_max(threads),
             started: Instant::now(),
+            guests: Guests::default(),
         });
         let (wish, heard) = watch::channel(Arc::new(Wish::default()));
         let mut runtimes = Vec::with_capacity(threads.get());

@@ -2,18 +2,31 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
+use tokio::io::AsyncWrite;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::buffer::{Buffer, Buffers};
+use super::deadline::Deadline;
+
+/// After a refusal the client's bytes are thrown away for this long, so that a reset does not
+/// overtake the answer: one round trip of any client, and some.
+pub(crate) const LINGER_FOR: Duration = Duration::from_secs(1);
+/// And no more of them than this: whoever sends so much does not read answers.
+const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Holds what follows urgent data: the end of a line.
+const PIECE: usize = 512;
+/// More than one is only there if it arrives meanwhile.
+const PIECES_MAX: usize = 16;
 
 /// A socket and its buffer.
 #[derive(Debug)]
@@ -85,6 +98,19 @@ impl Peer {
         .await
     }
 
+    /// Reads on after a read that has ended at the mark of urgent data: tokio takes a short read for
+    /// a sign that nothing is left, and would not ask again.
+    pub(crate) fn read_past_mark(&mut self) {
+        let mut piece = [0; PIECE];
+        for _ in 0..PIECES_MAX {
+            // Whatever else is wrong with the socket, the next proper read says so too.
+            match (&*SockRef::from(&self.stream)).read(&mut piece) {
+                Ok(count) if count > 0 && self.buffer.append(&piece[..count]) => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
     /// Whether an idle connection has neither been closed nor said anything.
     pub(crate) fn is_quiet(&self, certain: bool) -> bool {
         let silent = |result: io::Result<usize>| {
@@ -95,6 +121,31 @@ impl Peer {
         }
         // Asks the kernel only where epoll has reported something since the last read.
         silent(self.stream.try_read(&mut [0]))
+    }
+
+    /// Closing it will be a reset for as long as this says so.
+    pub(crate) fn reset_while(&mut self, reset: Rc<Cell<bool>>) {
+        self.reset = reset;
+    }
+
+    /// Says that nothing more comes, and reads until the other side has understood.
+    pub(crate) async fn linger(&mut self, deadline: &mut Deadline) {
+        deadline.begin(LINGER_FOR, LINGER_FOR);
+        let mut thrown_away = 0;
+        poll_fn(|cx| {
+            let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+            while thrown_away < LINGER_BYTES_MAX {
+                let there = self.buffer.data().len();
+                self.buffer.consume(there);
+                match self.poll_fill(cx) {
+                    Poll::Ready(Ok(count)) if count > 0 => thrown_away += count,
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending => return deadline.poll(cx),
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Closing it will be a reset, so that the other side cannot take it for a proper end.

@@ -14,9 +14,12 @@ use super::line::Line;
 use super::server::Server;
 use super::worker::Worker;
 use crate::balance::{Candidate, Picker, Standing, candidates};
+use crate::ftp::refusal::FtpRefusal;
 use crate::health::OwnVerdicts;
 use crate::http::refusal::{Failure, Refusal};
-use crate::plan::{Footing, Limits, Method, ProxyVersion, ServerPlan, ServiceKey, ServicePlan};
+use crate::plan::{
+    Admission, Footing, Limits, Method, ProxyVersion, ServerPlan, ServiceKey, ServicePlan,
+};
 
 /// A service of this runtime.
 #[derive(Debug)]
@@ -206,6 +209,13 @@ impl Service {
             .has_room(wish.plan.max_connections, active)
     }
 
+    /// Whether a server is in the plan, and neither drained nor in maintenance.
+    pub(crate) fn keeps(&self, server: &Rc<Server>) -> bool {
+        let servers = self.servers.borrow();
+        let mine = servers.iter().find(|one| Rc::ptr_eq(one, server));
+        mine.is_some_and(|one| one.plan.get().admission == Admission::Ready)
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         self.wish.borrow().plan.limits
     }
@@ -245,6 +255,11 @@ impl Service {
     pub(crate) fn count_refusal(&self, reason: Refusal, client: SocketAddr) {
         tracing::trace!(service = %self.key, %client, reason = reason.name(), "refused");
         self.count(|shard| shard.refusals.up(reason.index()));
+    }
+
+    pub(crate) fn count_ftp(&self, reason: FtpRefusal, client: SocketAddr) {
+        tracing::trace!(service = %self.key, %client, reason = reason.name(), "refused");
+        self.count(|shard| shard.ftp.up(reason.index()));
     }
 
     pub(crate) fn count_failure(&self, reason: Failure, client: SocketAddr) {

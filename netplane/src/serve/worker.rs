@@ -19,6 +19,7 @@ use super::listen;
 use super::peer::Peer;
 use super::service::{Open, Service};
 use super::{Shared, Wish};
+use crate::ftp;
 use crate::http::answer::{self, Answer};
 use crate::http::{self, refusal::Refusal};
 use crate::plan::{ServiceKey, ServiceKind};
@@ -141,7 +142,13 @@ impl Worker {
             }
             let service = Service::new(key.clone(), self.clone(), wish);
             let listen = wish.plan.listen;
-            let task = tokio::task::spawn_local(listen::run(service.clone(), listen));
+            let (clients, data) = (service.clone(), service.clone());
+            let task = tokio::task::spawn_local(async move {
+                tokio::join!(
+                    listen::run(clients, listen),
+                    ftp::tls::listen_for_data(data)
+                )
+            });
             let listener = task.abort_handle();
             running.insert(
                 key.clone(),
@@ -165,43 +172,64 @@ impl Worker {
         let reset = Rc::new(Cell::new(false));
         let mut peer = Peer::new(stream, self.buffers.clone(), reset.clone());
         let plan = service.plan();
-        if self.connections.borrow().len() >= self.shared.connections_max {
+        if self.is_full() {
             service.count_refusal(Refusal::Full, client);
             turn_away(peer, plan.kind);
             return;
         }
+        let open = Open::new(service);
+        let (service, ip) = (service.clone(), plan.listen.ip());
+        match plan.kind {
+            ServiceKind::Http => self.run(ip, reset, async move {
+                let _while_it_lives = open;
+                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client).await {
+                    http::connection::serve(service, peer, ends).await;
+                }
+            }),
+            ServiceKind::Tcp => self.run(ip, reset, async move {
+                let _while_it_lives = open;
+                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client).await {
+                    tcp::serve(service, peer, ends).await;
+                }
+            }),
+            ServiceKind::Ftp(ftp) => self.run(ip, reset, async move {
+                let _while_it_lives = open;
+                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client).await {
+                    ftp::serve(service, ftp, peer, ends).await;
+                }
+            }),
+        }
+    }
+
+    /// Runs what serves a connection to `ip`; where that is lost, its sockets that look at `reset`
+    /// are reset.
+    pub(crate) fn run(
+        self: &Rc<Self>,
+        ip: IpAddr,
+        reset: Rc<Cell<bool>>,
+        serve: impl Future<Output = ()> + 'static,
+    ) {
         let id = self.next.get();
         self.next.set(id + 1);
         let listed = Listed {
             worker: self.clone(),
             id,
         };
-        let open = Open::new(service);
-        let service = service.clone();
-        let task = match plan.kind {
-            ServiceKind::Http => tokio::task::spawn_local(async move {
-                let _while_it_lives = (listed, open);
-                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client).await {
-                    http::connection::serve(service, peer, ends).await;
-                }
-            }),
-            ServiceKind::Tcp => tokio::task::spawn_local(async move {
-                let _while_it_lives = (listed, open);
-                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client).await {
-                    tcp::serve(service, peer, ends).await;
-                }
-            }),
-            ServiceKind::Ftp(_) => {
-                turn_away(peer, plan.kind);
-                return;
-            }
-        };
+        let task = tokio::task::spawn_local(async move {
+            let _while_it_lives = listed;
+            serve.await;
+        });
         let connection = Connection {
-            ip: plan.listen.ip(),
+            ip,
             task: task.abort_handle(),
             reset,
         };
         self.connections.borrow_mut().insert(id, connection);
+    }
+
+    /// Whether this runtime has as many connections as it may have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.connections.borrow().len() >= self.shared.connections_max
     }
 
     /// An evenly distributed number; no secret.
@@ -224,7 +252,11 @@ impl Worker {
 /// Tells a client that there is no room, as well as one can without waiting.
 fn turn_away(peer: Peer, kind: ServiceKind) {
     match kind {
-        ServiceKind::Tcp | ServiceKind::Ftp(_) => peer.reset_on_close(),
+        ServiceKind::Tcp => peer.reset_on_close(),
+        ServiceKind::Ftp(_) => {
+            // A fresh socket takes a line, or it is broken anyway.
+            let _ = peer.stream.try_write(ftp::FULL);
+        }
         ServiceKind::Http => {
             let mut out = Vec::new();
             let reason = Refusal::Full;

@@ -38,7 +38,8 @@ pub(crate) async fn serve(service: Rc<Service>, mut peer: Peer, ends: Ends) {
     }
 }
 
-async fn connect(service: &Service, ends: &Ends) -> Result<Upstream, Failure> {
+/// A server for a client; where the connect fails, once another.
+pub(crate) async fn connect(service: &Service, ends: &Ends) -> Result<Upstream, Failure> {
     let first = service.pick(ends.client.ip(), None).await?;
     Upstream::open(service, ends, first).await
 }

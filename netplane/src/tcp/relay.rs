@@ -26,22 +26,60 @@ enum Half {
     /// The source has closed; the sink must still be told.
     Ending,
     Closed,
+    /// The sink takes nothing more. What it has sent before is still worth reading: TLS clients
+    /// close without reading the last words of their server, which resets the connection.
+    Lost,
+}
+
+/// A relay between two sockets, and how far it is.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    there: Half,
+    back: Half,
+}
+
+impl Relay {
+    pub(crate) fn new() -> Self {
+        Relay {
+            there: Half::Open,
+            back: Half::Open,
+        }
+    }
+
+    /// Moves what can be moved between `one` and `two`, and sets `moved` if anything was.
+    ///
+    /// What stands in the buffers is relayed first.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        one: &mut Peer,
+        two: &mut Peer,
+        moved: &mut bool,
+    ) -> Poll<End> {
+        let there = poll_half(cx, one, two, &mut self.there, moved);
+        let back = poll_half(cx, two, one, &mut self.back, moved);
+        let lost = [self.there, self.back].contains(&Half::Lost);
+        match (there, back) {
+            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => Poll::Ready(End::Broken),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) if lost => Poll::Ready(End::Broken),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(End::Closed),
+            (Poll::Pending, _) | (_, Poll::Pending) => Poll::Pending,
+        }
+    }
+
+    /// Whether `two` has closed its half, and `one` has all that it sent.
+    pub(crate) fn back_is_closed(&self) -> bool {
+        self.back == Half::Closed
+    }
 }
 
 /// Relays until both sides have closed, one failed, or `deadline` is over.
-///
-/// What stands in the buffers is relayed first.
 pub(crate) async fn both_ways(one: &mut Peer, two: &mut Peer, deadline: &mut Deadline) -> End {
-    let mut there = Half::Open;
-    let mut back = Half::Open;
+    let mut relay = Relay::new();
     poll_fn(|cx| {
         let mut moved = false;
-        let forth = poll_half(cx, one, two, &mut there, &mut moved);
-        let back = poll_half(cx, two, one, &mut back, &mut moved);
-        match (forth, back) {
-            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => return Poll::Ready(End::Broken),
-            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(End::Closed),
-            (Poll::Pending, _) | (_, Poll::Pending) => {}
+        if let Poll::Ready(end) = relay.poll(cx, one, two, &mut moved) {
+            return Poll::Ready(end);
         }
         if moved {
             deadline.touch();
@@ -51,7 +89,9 @@ pub(crate) async fn both_ways(one: &mut Peer, two: &mut Peer, deadline: &mut Dea
     .await
 }
 
-/// One direction; ready when its end was passed on.
+/// One direction; ready when its end was passed on, or nothing can be passed on any more.
+///
+/// **Errors**: the source's.
 fn poll_half(
     cx: &mut Context<'_>,
     from: &mut Peer,
@@ -60,13 +100,14 @@ fn poll_half(
     moved: &mut bool,
 ) -> Poll<io::Result<()>> {
     loop {
-        while !from.buffer.is_empty() {
-            let count = ready!(Pin::new(&mut to.stream).poll_write(cx, from.buffer.data()))?;
-            if count == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        while *half != Half::Lost && !from.buffer.is_empty() {
+            match ready!(Pin::new(&mut to.stream).poll_write(cx, from.buffer.data())) {
+                Ok(count) if count > 0 => {
+                    from.buffer.consume(count);
+                    *moved = true;
+                }
+                Ok(_) | Err(_) => *half = Half::Lost,
             }
-            from.buffer.consume(count);
-            *moved = true;
         }
         match half {
             Half::Open => {
@@ -77,10 +118,13 @@ fn poll_half(
                 }
             }
             Half::Ending => {
-                ready!(Pin::new(&mut to.stream).poll_shutdown(cx))?;
-                *half = Half::Closed;
+                let told = ready!(Pin::new(&mut to.stream).poll_shutdown(cx));
+                *half = match told {
+                    Ok(()) => Half::Closed,
+                    Err(_) => Half::Lost,
+                };
             }
-            Half::Closed => return Poll::Ready(Ok(())),
+            Half::Closed | Half::Lost => return Poll::Ready(Ok(())),
         }
     }
 }

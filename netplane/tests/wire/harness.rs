@@ -39,7 +39,6 @@ impl Wire {
         Wire::start(ServiceKind::Tcp, CALM, servers)
     }
 
-    /// One runtime, so that turns are exact.
     pub(crate) fn start(kind: ServiceKind, limits: Limits, servers: &[SocketAddr]) -> Wire {
         let servers = servers.iter().enumerate().map(|(place, address)| {
             (
@@ -47,11 +46,10 @@ impl Wire {
                 ServerPlan::plain(*address),
             )
         });
-        let plan = ServicePlan {
+        Wire::of(ServicePlan {
             servers: servers.collect(),
             ..ServicePlan::plain(free_address(), kind, limits)
-        };
-        Wire::with(plan, 1)
+        })
     }
 
     /// The same plan from the beginning, on so many runtimes and another port.
@@ -62,6 +60,11 @@ impl Wire {
         };
         drop(self.serving);
         Wire::with(plan, runtimes)
+    }
+
+    /// This plan on one runtime, so that turns are exact.
+    pub(crate) fn of(plan: ServicePlan) -> Wire {
+        Wire::with(plan, 1)
     }
 
     /// This plan, on so many runtimes.
@@ -279,7 +282,15 @@ impl Call {
 impl Origin {
     /// Runs `script` on every connection, which ends with it.
     pub(crate) fn start(script: impl Fn(&mut Call) + Send + Sync + 'static) -> Origin {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is to be had");
+        Origin::start_at(Ipv4Addr::LOCALHOST, script)
+    }
+
+    /// The same on another address of this machine.
+    pub(crate) fn start_at(
+        ip: Ipv4Addr,
+        script: impl Fn(&mut Call) + Send + Sync + 'static,
+    ) -> Origin {
+        let listener = TcpListener::bind((ip, 0)).expect("a port is to be had");
         let address = listener.local_addr().expect("it has an address");
         let connections = Arc::new(AtomicUsize::new(0));
         let heads = Arc::new(Mutex::new(Vec::new()));

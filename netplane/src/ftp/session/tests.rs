@@ -1,0 +1,676 @@
+//! The session by tables, and against random clients, servers and networks.
+
+use proptest::prelude::*;
+
+use super::{Action, DataEvent, Parties, Session};
+use crate::ftp::command;
+use crate::ftp::refusal::FtpRefusal;
+use crate::ftp::reply;
+use crate::plan::FtpTls;
+
+/// What a step of a script does; what comes of it stands beside it.
+enum Step {
+    Client(&'static str),
+    Server(&'static str),
+    Closed,
+    Port(Option<u16>),
+    Data(DataEvent),
+}
+use Step::{Client, Closed, Data, Port, Server};
+
+fn session(client: &str, vip: &str, server: &str, tls: FtpTls) -> Session {
+    let ip = |text: &str| text.parse().expect("an address");
+    Session::new(Parties {
+        client: ip(client),
+        vip: ip(vip),
+        server: ip(server),
+        tls,
+    })
+}
+
+fn plain() -> Session {
+    session("10.0.0.7", "10.0.0.100", "10.0.0.21", FtpTls::Refuse)
+}
+
+fn feed(session: &mut Session, step: &Step) -> Vec<String> {
+    let mut out = Vec::new();
+    match step {
+        Client(line) => {
+            let command = command::parse(line.as_bytes()).expect("a command");
+            session.client(command, line.as_bytes(), &mut out);
+        }
+        Server(text) => {
+            let reply = reply::take(format!("{text}\r\n").as_bytes());
+            let reply = reply.expect("a reply").expect("a whole one");
+            session.server(&reply, &mut out);
+        }
+        Closed => session.server_closed(&mut out),
+        Port(port) => session.listening(*port, &mut out),
+        Data(event) => session.data(*event, &mut out),
+    }
+    out.iter().map(show).collect()
+}
+
+/// An action in a few letters: `C` to the client, `S` to the server.
+fn show(action: &Action) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", ";");
+    match action {
+        Action::ToClient(bytes) => format!("C {}", text(bytes)),
+        Action::ToServer(bytes) => format!("S {}", text(bytes)),
+        Action::Listen { server_port } => format!("listen {server_port}"),
+        Action::Dial {
+            client,
+            server_port,
+        } => format!("dial {client} {server_port}"),
+        Action::Settle => "settle".into(),
+        Action::Release => "release".into(),
+        Action::Drop => "drop".into(),
+        Action::Count(reason) => format!("count {}", reason.name()),
+        Action::ServerLost => "lost".into(),
+        Action::Tunnel => "tunnel".into(),
+        Action::Close => "close".into(),
+    }
+}
+
+/// Runs a script; each step is compared with what must come of it.
+fn play(mut session: Session, script: &[(Step, &[&str])]) -> Session {
+    for (place, (step, wanted)) in script.iter().enumerate() {
+        assert_eq!(feed(&mut session, step), *wanted, "step {place}");
+    }
+    session
+}
+
+fn greeted(session: Session) -> Session {
+    play(session, &[(Server("220 hi"), &["C 220 hi;"])])
+}
+
+const PORT_227: Step = Server("227 Entering Passive Mode (9,9,9,9,8,0)");
+
+#[test]
+fn a_download_by_pasv() {
+    play(
+        plain(),
+        &[
+            (Server("120 wait"), &["C 120 wait;"]),
+            (Server("220 hi"), &["C 220 hi;"]),
+            (Client("USER u"), &["S USER u;"]),
+            (Server("331 who?"), &["C 331 who?;"]),
+            (Client("PASV"), &["drop", "S PASV;"]),
+            // The address of the 227 is nobody's business.
+            (PORT_227, &["listen 2048"]),
+            (
+                Port(Some(40001)),
+                &["C 227 Entering Passive Mode (10,0,0,100,156,65).;"],
+            ),
+            (Client("REST 5"), &["S REST 5;"]),
+            (Server("350 go on"), &["C 350 go on;"]),
+            (Data(DataEvent::Met), &[]),
+            (Client("RETR f"), &["S RETR f;"]),
+            (Server("150 coming"), &["C 150 coming;"]),
+            // The end of the transfer waits for the data.
+            (Server("226 done"), &["settle"]),
+            (Data(DataEvent::Delivered), &["release", "C 226 done;"]),
+            (Data(DataEvent::Ended), &[]),
+            (
+                Client("RETR f"),
+                &[
+                    "count no-data-address",
+                    "C 425 Use PASV, EPSV, PORT or EPRT first.;",
+                ],
+            ),
+            (Client("QUIT"), &["S QUIT;"]),
+            (Server("221 bye"), &["C 221 bye;", "close"]),
+        ],
+    );
+}
+
+#[test]
+fn an_upload_by_port() {
+    play(
+        greeted(plain()),
+        &[
+            (Client("PORT 10,0,0,7,8,1"), &["drop", "S PASV;"]),
+            (PORT_227, &["C 200 Command successful.;"]),
+            (Client("STOR f"), &["dial 10.0.0.7:2049 2048"]),
+            (Data(DataEvent::Met), &["S STOR f;"]),
+            (Server("150 send"), &["C 150 send;"]),
+            (Data(DataEvent::Delivered), &[]),
+            (Data(DataEvent::Ended), &[]),
+            (Server("226 done"), &["release", "C 226 done;"]),
+        ],
+    );
+}
+
+#[test]
+fn ipv6_on_either_side() {
+    let v6 = session("fd00::7", "fd00::100", "10.0.0.21", FtpTls::Refuse);
+    play(
+        greeted(v6),
+        &[
+            (Client("EPSV"), &["drop", "S PASV;"]),
+            (PORT_227, &["listen 2048"]),
+            (
+                Port(Some(40001)),
+                &["C 229 Entering Extended Passive Mode (|||40001|);"],
+            ),
+            (Client("EPRT |2|fd00::7|2049|"), &["drop", "S PASV;"]),
+            (PORT_227, &["C 200 Command successful.;"]),
+            (
+                Client("PASV"),
+                &[
+                    "count address-family",
+                    "C 522 Network protocol not supported here.;",
+                ],
+            ),
+        ],
+    );
+    let to_v6 = session("10.0.0.7", "10.0.0.100", "fd00::21", FtpTls::Refuse);
+    play(
+        greeted(to_v6),
+        &[
+            (Client("PASV"), &["drop", "S EPSV;"]),
+            (Server("229 ok (|||2048|)"), &["listen 2048"]),
+            (
+                Port(Some(40001)),
+                &["C 227 Entering Passive Mode (10,0,0,100,156,65).;"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn addresses_that_are_refused() {
+    let third = "C 504 Data connections go to your own address only.;";
+    let low = "C 504 Data ports below 1024 are not used.;";
+    let syntax = "C 501 Syntax error in the address.;";
+    let family = "C 522 Network protocol not supported here.;";
+    let other = "C 502 Use PASV, EPSV, PORT or EPRT.;";
+    let only = "C 503 Only EPSV is allowed after EPSV ALL.;";
+    play(
+        greeted(plain()),
+        &[
+            (Client("PORT 10,0,0,8,8,1"), &["count third-address", third]),
+            (Client("PORT 10,0,0,7,0,22"), &["count low-port", low]),
+            (Client("PORT what"), &["count address-syntax", syntax]),
+            (
+                Client("EPRT |1|10.0.0.21|2049|"),
+                &["count third-address", third],
+            ),
+            (
+                Client("EPRT |2|fd00::7|2049|"),
+                &["count address-family", family],
+            ),
+            (Client("EPSV 2"), &["count address-family", family]),
+            (Client("EPSV what"), &["count address-syntax", syntax]),
+            (
+                Client("LPRT 4,4,1,2,3,4,2,5,6"),
+                &["count other-addressing", other],
+            ),
+            (Client("EPSV ALL"), &["C 200 EPSV ALL ok.;"]),
+            (Client("PASV"), &["count after-epsv-all", only]),
+            (Client("PORT 10,0,0,7,8,1"), &["count after-epsv-all", only]),
+            (Client("EPSV 1"), &["drop", "S PASV;"]),
+            (PORT_227, &["listen 2048"]),
+            (
+                Port(None),
+                &["count no-free-port", "C 425 No free data port.;"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_the_server_says_to_our_pasv() {
+    let unusable = "C 425 The server opened no usable data port.;";
+    let script: &[(Step, &[&str])] = &[
+        (Client("PASV"), &["drop", "S PASV;"]),
+        (Server("530 log in"), &["C 530 log in;"]),
+        (Client("PORT 10,0,0,7,8,1"), &["drop", "S PASV;"]),
+        (Server("530 log in"), &["C 530 log in;"]),
+        (Client("PASV"), &["drop", "S PASV;"]),
+        (
+            Server("227 (10,0,0,21,0,22)"),
+            &["count passive-reply", unusable],
+        ),
+        (Client("EPSV"), &["drop", "S PASV;"]),
+        (Server("200 fine"), &["count passive-reply", unusable]),
+    ];
+    play(greeted(plain()), script);
+}
+
+#[test]
+fn a_data_connection_that_fails() {
+    let no_client = "C 425 Cannot open the data connection to you.;";
+    play(
+        greeted(plain()),
+        &[
+            (Client("PORT 10,0,0,7,8,1"), &["drop", "S PASV;"]),
+            (PORT_227, &["C 200 Command successful.;"]),
+            (Client("RETR f"), &["dial 10.0.0.7:2049 2048"]),
+            (
+                Data(DataEvent::Failed(FtpRefusal::ClientUnreachable)),
+                &["count client-unreachable", no_client],
+            ),
+            (Client("PASV"), &["drop", "S PASV;"]),
+            (PORT_227, &["listen 2048"]),
+            (
+                Port(Some(1025)),
+                &["C 227 Entering Passive Mode (10,0,0,100,4,1).;"],
+            ),
+            (
+                Data(DataEvent::Failed(FtpRefusal::DataPortUnused)),
+                &["count data-port-unused"],
+            ),
+            (Client("NOOP"), &["S NOOP;"]),
+            (Server("200 ok"), &["C 200 ok;"]),
+        ],
+    );
+}
+
+fn joined() -> Session {
+    play(
+        greeted(plain()),
+        &[
+            (Client("PASV"), &["drop", "S PASV;"]),
+            (PORT_227, &["listen 2048"]),
+            (
+                Port(Some(1025)),
+                &["C 227 Entering Passive Mode (10,0,0,100,4,1).;"],
+            ),
+            (Data(DataEvent::Met), &[]),
+        ],
+    )
+}
+
+fn downloading() -> Session {
+    play(
+        joined(),
+        &[
+            (Client("RETR f"), &["S RETR f;"]),
+            (Server("150 go"), &["C 150 go;"]),
+        ],
+    )
+}
+
+#[test]
+fn a_transfer_that_never_began_keeps_its_data_connection() {
+    play(
+        joined(),
+        &[
+            (Client("MLSD"), &["S MLSD;"]),
+            (Server("500 what?"), &["C 500 what?;"]),
+            (Client("LIST"), &["S LIST;"]),
+            (Server("150 go"), &["C 150 go;"]),
+            (Server("426 broken"), &["drop", "C 426 broken;"]),
+        ],
+    );
+}
+
+#[test]
+fn aborts() {
+    play(
+        downloading(),
+        &[
+            (Client("ABOR"), &["S ABOR;", "drop"]),
+            (Server("426 cut"), &["drop", "C 426 cut;"]),
+            (Server("226 aborted"), &["C 226 aborted;"]),
+            (Client("ABOR"), &["S ABOR;"]),
+            (Server("225 nothing"), &["C 225 nothing;"]),
+        ],
+    );
+    // It was over already: the client is not made to wait for data it does not want.
+    play(
+        downloading(),
+        &[
+            (Client("ABOR"), &["S ABOR;", "drop"]),
+            (Server("226 done"), &["release", "C 226 done;"]),
+            (Server("225 nothing"), &["C 225 nothing;"]),
+        ],
+    );
+    play(
+        downloading(),
+        &[
+            (Server("226 done"), &["settle"]),
+            (Client("ABOR"), &["drop", "C 226 done;", "S ABOR;"]),
+            (Server("226 aborted"), &["C 226 aborted;"]),
+        ],
+    );
+    // pyftpdlib, where the transfer had not begun: one answer to both.
+    let one = play(
+        joined(),
+        &[
+            (Client("RETR f"), &["S RETR f;"]),
+            (Client("ABOR"), &["S ABOR;", "drop"]),
+            (Server("225 closed"), &["C 225 closed;"]),
+        ],
+    );
+    assert!(one.is_idle());
+}
+
+#[test]
+fn status_and_quit_during_a_transfer() {
+    play(
+        downloading(),
+        &[
+            (Client("STAT"), &["S STAT;"]),
+            (Server("213 half"), &["C 213 half;"]),
+            (Client("QUIT"), &["S QUIT;"]),
+            (Server("226 done"), &["settle"]),
+            (Server("221 bye"), &[]),
+            (Closed, &[]),
+            (
+                Data(DataEvent::Delivered),
+                &["release", "C 226 done;221 bye;", "close"],
+            ),
+        ],
+    );
+    // pyftpdlib says goodbye first.
+    play(
+        downloading(),
+        &[
+            (Client("QUIT"), &["S QUIT;"]),
+            (Server("221 bye"), &["C 221 bye;"]),
+            (Server("226 done"), &["settle"]),
+            (Data(DataEvent::Ended), &["C 226 done;", "close"]),
+        ],
+    );
+}
+
+#[test]
+fn what_waits_and_what_does_not() {
+    let takes = |session: &Session, line: &'static str| {
+        session.takes(command::parse(line.as_bytes()).expect("a command"))
+    };
+    let lines = ["NOOP", "PASV", "ABOR", "STAT", "QUIT"];
+    let rows = [
+        (plain(), [false; 5]),
+        (greeted(plain()), [true; 5]),
+        (downloading(), [false, false, true, true, true]),
+        (
+            play(downloading(), &[(Client("STAT"), &["S STAT;"])]),
+            [false; 5],
+        ),
+        (
+            play(downloading(), &[(Server("226 done"), &["settle"])]),
+            [false, false, true, false, false],
+        ),
+    ];
+    for (place, (session, wanted)) in rows.iter().enumerate() {
+        assert_eq!(
+            lines.map(|line| takes(session, line)),
+            *wanted,
+            "row {place}"
+        );
+    }
+}
+
+#[test]
+fn tls_is_refused_by_default() {
+    let features = "211-Features:\r\n AUTH TLS\r\n PROT\r\n UTF8\r\n211 End";
+    play(
+        greeted(plain()),
+        &[
+            (
+                Client("AUTH TLS"),
+                &["count tls-refused", "C 534 TLS is not offered here.;"],
+            ),
+            (
+                Client("PROT P"),
+                &[
+                    "count protection",
+                    "C 503 There is no TLS session to protect.;",
+                ],
+            ),
+            (Client("FEAT"), &["S FEAT;"]),
+            (Server(features), &["C 211-Features:; UTF8;211 End;"]),
+        ],
+    );
+}
+
+#[test]
+fn tls_that_is_passed_through() {
+    let pass = session("10.0.0.7", "10.0.0.100", "10.0.0.21", FtpTls::Pass);
+    let first = "C 530 Use AUTH TLS first.;";
+    let end = play(
+        greeted(pass),
+        &[
+            (Client("FEAT"), &["S FEAT;"]),
+            (
+                Server("211-F\r\n AUTH TLS\r\n211 End"),
+                &["C 211-F; AUTH TLS;211 End;"],
+            ),
+            (Client("USER u"), &["count plain-before-tls", first]),
+            (Client("PASV"), &["count plain-before-tls", first]),
+            (Client("RETR f"), &["count plain-before-tls", first]),
+            (Client("AUTH FOO"), &["S AUTH FOO;"]),
+            (Server("504 no"), &["C 504 no;"]),
+            (Client("AUTH TLS"), &["S AUTH TLS;"]),
+        ],
+    );
+    assert!(end.demands_silence());
+    play(end, &[(Server("234 go"), &["C 234 go;", "tunnel"])]);
+}
+
+#[test]
+fn servers_that_go_or_lose_the_thread() {
+    let out_of_step = "C 421 The server's replies are out of step.;";
+    let closed = "C 421 The server has closed the connection.;";
+    play(
+        greeted(plain()),
+        &[(
+            Server("200 hm"),
+            &["drop", "count reply-unasked", out_of_step, "close"],
+        )],
+    );
+    play(
+        greeted(plain()),
+        &[(Server("421 late"), &["drop", "C 421 late;", "close"])],
+    );
+    play(
+        greeted(plain()),
+        &[(Closed, &["drop", "lost", closed, "close"])],
+    );
+    play(
+        downloading(),
+        &[(Closed, &["drop", "lost", closed, "close"])],
+    );
+}
+
+/// A random walk's input.
+#[derive(Debug, Clone)]
+enum Move {
+    Say(usize),
+    /// The server answers its oldest question, with one of a few codes.
+    Answer(usize),
+    Happen(DataEvent),
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let event = prop::sample::select(vec![
+        DataEvent::Met,
+        DataEvent::Delivered,
+        DataEvent::Ended,
+        DataEvent::Failed(FtpRefusal::ServerUnreachable),
+    ]);
+    let one = prop_oneof![
+        4 => (0..LINES.len()).prop_map(Move::Say),
+        4 => (0..3usize).prop_map(Move::Answer),
+        2 => event.prop_map(Move::Happen),
+    ];
+    prop::collection::vec(one, 0..60)
+}
+
+const LINES: &[&str] = &[
+    "PASV",
+    "EPSV",
+    "PORT 10,0,0,7,8,1",
+    "PORT 10,0,0,8,8,1",
+    "EPRT |1|10.0.0.7|2049|",
+    "EPRT |1|127.0.0.1|2049|",
+    "EPSV ALL",
+    "RETR f",
+    "STOR f",
+    "NOOP",
+    "STAT",
+    "ABOR",
+    "FEAT",
+    "AUTH TLS",
+    "REST 1",
+];
+
+/// A client, a server that answers in order, and a network; with what they have seen.
+struct Walk {
+    session: Session,
+    /// The server's questions, oldest first; a transfer that has begun is marked.
+    questions: Vec<(String, bool)>,
+    /// Commands that the client still waits to see answered.
+    waiting: usize,
+    /// Address commands that may still lead to a data connection: 0 or 1.
+    addresses: usize,
+    /// A data connection that was asked for and may still happen.
+    data: Option<Vec<DataEvent>>,
+    over: bool,
+}
+
+impl Walk {
+    fn act(&mut self, out: Vec<Action>) {
+        for action in out {
+            match action {
+                Action::ToServer(bytes) => {
+                    let line = String::from_utf8(bytes).expect("text");
+                    let foreign = ["PORT", "EPRT", "EPSV", "AUTH"];
+                    assert!(!foreign.iter().any(|word| line.starts_with(word)), "{line}");
+                    self.questions.push((line, false));
+                }
+                Action::ToClient(bytes) => self.told(&bytes),
+                Action::Listen { server_port } => {
+                    assert!(server_port >= 1024);
+                    self.spend();
+                    let mut out = Vec::new();
+                    self.session.listening(Some(40_000), &mut out);
+                    self.act(out);
+                }
+                Action::Dial { client, .. } => {
+                    assert_eq!(client.to_string(), "10.0.0.7:2049");
+                    self.spend();
+                }
+                Action::Drop => self.data = None,
+                Action::Tunnel => panic!("nobody may leave the plain protocol"),
+                Action::Close => self.over = true,
+                Action::Settle | Action::Release | Action::Count(_) | Action::ServerLost => {}
+            }
+        }
+    }
+
+    /// One data connection for one address.
+    fn spend(&mut self) {
+        assert_eq!(self.addresses, 1, "a data connection that nobody asked for");
+        self.addresses = 0;
+        self.data = Some(Vec::new());
+    }
+
+    fn told(&mut self, mut bytes: &[u8]) {
+        while let Some(reply) = reply::take(bytes).expect("replies only") {
+            bytes = &bytes[reply.length..];
+            if reply.code >= 200 {
+                assert!(self.waiting > 0, "a reply that answers nothing");
+                self.waiting -= 1;
+            }
+        }
+        assert!(bytes.is_empty(), "whole replies only");
+    }
+
+    fn say(&mut self, line: &str) {
+        let command = command::parse(line.as_bytes()).expect("a command");
+        if !self.session.takes(command) {
+            return;
+        }
+        self.waiting += 1;
+        let addresses = ["PASV", "EPSV", "PORT", "EPRT"];
+        if addresses.contains(&&line[..4]) && line != "EPSV ALL" {
+            self.addresses = 1;
+        }
+        let mut out = Vec::new();
+        self.session.client(command, line.as_bytes(), &mut out);
+        self.act(out);
+    }
+
+    fn answer(&mut self, how: usize) {
+        let Some((line, begun)) = self.questions.first_mut() else {
+            return;
+        };
+        let transfers = line.starts_with("RETR") || line.starts_with("STOR");
+        let code = match (transfers, &line[..4], how) {
+            (true, _, 0) if !*begun => {
+                *begun = true;
+                150
+            }
+            (true, _, 0 | 1) => 226,
+            (_, "PASV", 0 | 1) => 227,
+            (_, "STAT", _) => 500,
+            (_, _, 0 | 1) => 200,
+            _ => 550,
+        };
+        if code >= 200 {
+            self.questions.remove(0);
+        }
+        let reply = reply::take(format!("{code} x (1,2,3,4,8,0)\r\n").as_bytes());
+        let mut out = Vec::new();
+        let reply = reply.expect("a reply").expect("a whole one");
+        self.session.server(&reply, &mut out);
+        self.act(out);
+    }
+
+    /// Data connections are made, then deliver, then end; each once.
+    fn happen(&mut self, event: DataEvent) {
+        let Some(seen) = &mut self.data else { return };
+        let met = seen.contains(&DataEvent::Met);
+        let over = seen
+            .iter()
+            .any(|one| matches!(one, DataEvent::Ended | DataEvent::Failed(_)));
+        let possible = match event {
+            DataEvent::Met | DataEvent::Failed(_) => !met,
+            DataEvent::Delivered | DataEvent::Ended => met && !seen.contains(&event),
+        };
+        if over || !possible {
+            return;
+        }
+        seen.push(event);
+        let mut out = Vec::new();
+        self.session.data(event, &mut out);
+        self.act(out);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    /// Whatever they do: no data connection to a third address, one for an address at most, and
+    /// every command is answered once; in the end nobody waits.
+    #[test]
+    fn replies_stay_in_step(moves in moves()) {
+        let mut walk = Walk {
+            session: plain(),
+            questions: vec![("greeting".into(), false)],
+            waiting: 1,
+            addresses: 0,
+            data: None,
+            over: false,
+        };
+        for one in moves {
+            match one {
+                Move::Say(line) => walk.say(LINES[line]),
+                Move::Answer(how) => walk.answer(how),
+                Move::Happen(event) => walk.happen(event),
+            }
+            prop_assert!(!walk.over, "nothing here ends a session");
+        }
+        for _ in 0..8 {
+            walk.happen(DataEvent::Met);
+            walk.answer(1);
+            walk.happen(DataEvent::Ended);
+        }
+        prop_assert_eq!(walk.waiting, 0);
+        prop_assert!(walk.session.is_answered());
+    }
+}
