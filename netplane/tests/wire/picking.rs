@@ -97,7 +97,7 @@ fn random_of_two_avoids_who_is_busy() {
         let mut peer = wire.connect();
         peer.send(GET);
         sent.push(peer);
-        counts.servers["s1"].active == 1
+        counts.servers["s1"].active >= 1
     });
     let before = wire.counts().servers["s1"].taken;
     for _ in 0..20 {
