@@ -144,7 +144,7 @@ fn a_lost_majority_is_mailed_without_a_log_and_logged_when_it_is_back() -> Resul
     cluster.nodes[0].apply(&shop(&[1]))?;
     let mail = MailServer::start(&cluster.lab)?;
     cluster.node("lb2").kill();
-    let down = mail.wait_for("[DOWN] prod quorum", AGREES_WITHIN)?;
+    let down = mail.wait_for("[DOWN] [UNCOMMITTED] prod quorum", AGREES_WITHIN)?;
     let message = down.field("message-id").context("a mail has an id")?;
 
     cluster.node("lb2").run()?;
