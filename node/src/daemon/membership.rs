@@ -1,4 +1,5 @@
-//! Orders about who is a member: init, remove, leave, and the words of join. Each may be interrupted and run again.
+//! Orders about who is a member: init, remove, leave, and the words of join. Each may be
+//! interrupted and run again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A data folder that cannot be used: full, or in use by another process. Each has its own code, and
-//! the command that mends it.
+//! A data folder that cannot be used: full, or in use by another process. Each has its own code,
+//! and the command that mends it.
 
 use std::fs;
 use std::io::Write;

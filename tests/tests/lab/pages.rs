@@ -135,8 +135,8 @@ fn a_page_survives_its_relay_and_its_leader() -> Result<()> {
     Ok(())
 }
 
-/// A majority that is lost cannot log its own loss: whoever notices mails it by its own word, and the
-/// log has it under the same id when there is a majority again.
+/// A majority that is lost cannot log its own loss: whoever notices mails it by its own word, and
+/// the log has it under the same id when there is a majority again.
 #[test]
 fn a_lost_majority_is_mailed_without_a_log_and_logged_when_it_is_back() -> Result<()> {
     let mut cluster = Cluster::form(2)?;
