@@ -93,7 +93,8 @@ pub struct ServicePlan {
     pub shared_fate: bool,
     /// Whether, and for how long, a client meets the same server again in all services of the farm.
     pub persistence: Option<Persistence>,
-    /// How long the share of a server grows after it came up; zero: it has all of it at once.
+    /// How long the share of a server grows after it came up; zero: it has all of it at once, as it
+    /// always has with [`Method::SourceHash`].
     pub slow_start: Duration,
     /// Most connections (TCP, FTP) or requests (HTTP) of this service at once, over all servers.
     pub max_connections: Option<NonZeroU32>,
@@ -199,7 +200,10 @@ pub enum Method {
     RandomOfTwo,
 }
 
-/// For how long a client meets the same server again.
+/// For how long a client meets the same server again, while that is well.
+///
+/// The node that serves remembers it, and a takeover forgets it: clients then meet servers anew.
+/// Where they must not, [`Method::SourceHash`] gives every node the same answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Persistence {
     /// Leading bits of an IPv4 address that make a client, 8 to 32.

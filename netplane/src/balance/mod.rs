@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!   plan + health ──candidates()──▶ [place, weight] ──Picker──▶ place of the server
+//!        slow_start: what a weight is worth now ─┘       ▲
+//!        client: address or prefix ──────────────────────┘   persistence: whom it met before
 //! ```
 //!
 //! A picker is made anew whenever the list of candidates changes; it holds only turns, no health.

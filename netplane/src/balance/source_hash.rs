@@ -24,8 +24,8 @@ use super::client::Client;
 use super::hash::Hash;
 
 /// Entries of a table: a prime. The paper wants 100 entries a server for shares within a percent;
-/// with 160 servers this is that, it fills in well under a millisecond, during which the runtime
-/// that builds it serves nobody, and its 32 KiB stay in a core's second-level cache.
+/// with 160 servers this is that. The runtime that fills it serves nobody meanwhile: measured, 0.05
+/// ms for 3 servers, 0.26 for 100, 0.3 for 1000. Its 32 KiB stay in a core's second-level cache.
 const ENTRIES: usize = 16_381;
 
 /// Where a server's permutation begins.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use farmux_netplane::plan::{Admission, LastResortPage, Queue, ServerPlan, ServiceKind};
 use farmux_netplane::serve::ServiceCounts;
 
-use crate::harness::{CALM, GET, GET_CLOSE, Origin, PATIENCE, Peer, Wire, field};
+use crate::harness::{CALM, GET, GET_CLOSE, OK, Origin, PATIENCE, Peer, Wire, field, free_address};
 
 fn of(limit: u32) -> Option<NonZeroU32> {
     NonZeroU32::new(limit)
@@ -329,6 +329,64 @@ fn tcp_clients_wait_with_what_they_said_or_are_reset() {
     drop(first);
     assert_eq!(second.exactly(5), "hello");
     assert_eq!(wire.counts().failures, [("queue-full", 1)].into());
+}
+
+/// A limit of one, and nobody may wait: a slot that was not given back would end all service.
+#[test]
+fn every_way_out_gives_its_slot_back() {
+    let origin = Origin::start(|call| {
+        while let Some(head) = call.request() {
+            match head.split(' ').nth(1).unwrap_or_default() {
+                "/well" => call.send(OK),
+                "/nonsense" => call.send("hello\r\n\r\n"),
+                "/cut" => return call.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"),
+                "/tunnel" => {
+                    call.send(
+                        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\
+                         Upgrade: x\r\n\r\n",
+                    );
+                    return;
+                }
+                "/silence" => drop(call.peer.rest()),
+                _ => return,
+            }
+        }
+    });
+    let mut wire = Wire::http(&[free_address(), origin.address]);
+    wire.plan.limits.idle = Duration::from_millis(300);
+    for name in ["s1", "s2"] {
+        wire.server(name).max_connections = of(1);
+    }
+    wire.plan.max_connections = of(1);
+    let wire = wire.again(1);
+    let is_well = || {
+        wire.until("nothing is in hand", |counts| in_hand(counts) == 0);
+        for _ in 0..2 {
+            let answer = wire.ask("GET /well HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+        wire.until("nothing is in hand", |counts| in_hand(counts) == 0);
+    };
+    for path in ["/well", "/nonsense", "/cut", "/close", "/silence"] {
+        wire.ask(format!(
+            "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        ));
+        is_well();
+    }
+    wire.ask("GET /tunnel HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    is_well();
+    let mut gone = wire.connect();
+    gone.send("GET /silence HTTP/1.1\r\nHost: h\r\n\r\n");
+    wire.until("it is in hand", |counts| in_hand(counts) == 1);
+    let linger = Some(Duration::ZERO);
+    let socket = socket2::SockRef::from(&gone.stream);
+    socket.set_linger(linger).expect("linger can be set");
+    drop(gone);
+    is_well();
+    assert!(
+        wire.counts().servers["s1"].connects_failed > 0,
+        "failed connects are among them"
+    );
 }
 
 /// Connections that came before there was a limit hold no slot, and count all the same.

@@ -213,28 +213,3 @@ proptest! {
 
 /// Of all entries; in sixty random farms it was 0.4 on average and 1.4 at most.
 const MOVED_PERCENT_MAX: usize = 5;
-
-/// How long a table takes: `cargo nextest run --release --run-ignored all how_long --no-capture`.
-#[test]
-#[ignore = "it prints and checks nothing"]
-fn how_long_it_takes() {
-    for count in [1usize, 3, 10, 100, 1000] {
-        let servers: Vec<_> = (0..count)
-            .map(|nth| (format!("s{nth}"), 1 + nth % 256))
-            .collect();
-        let servers: Vec<_> = servers
-            .iter()
-            .map(|(name, weight)| (name.as_str(), u32::try_from(*weight).expect("it is small")))
-            .collect();
-        let begun = std::time::Instant::now();
-        for _ in 0..20 {
-            std::hint::black_box(table(&servers));
-        }
-        let each = begun.elapsed() / 20;
-        std::io::Write::write_all(
-            &mut std::io::stderr(),
-            format!("{count} servers: {each:?}\n").as_bytes(),
-        )
-        .expect("stderr takes it");
-    }
-}
