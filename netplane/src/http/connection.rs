@@ -185,7 +185,8 @@ impl Client {
             .await
     }
 
-    /// Tells the client that no server answered: counted, answered, closed.
+    /// Tells the client that no server answered: counted, answered, closed; or shows it the page of
+    /// last resort, where no server is left.
     pub(crate) async fn fail(
         &mut self,
         service: &Service,

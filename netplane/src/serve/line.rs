@@ -114,7 +114,7 @@ impl Turn {
     pub(crate) fn is_first(&self, waker: &Waker) -> bool {
         let mut order = self.line.order();
         if let Some(mine) = order.waiting.get_mut(&self.ticket) {
-            mine.clone_from(&Some(waker.clone()));
+            *mine = Some(waker.clone());
         }
         order.waiting.first_key_value().map(|(ticket, _)| *ticket) == Some(self.ticket)
     }

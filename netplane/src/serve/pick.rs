@@ -108,8 +108,8 @@ impl Service {
             return claim.map_or_else(|| self.choose(&client, except), Ok);
         }
         let claim = self.choose(&client, except)?;
-        let (picked, when) = (&claim.server.name, (persistence.timeout, now));
-        let other = sticky.settle(client, before.as_ref(), picked, when);
+        let picked = &claim.server.name;
+        let other = sticky.settle(client, before.as_ref(), picked, persistence.timeout, now);
         let other = other.as_deref().and_then(usable);
         Ok(other
             .and_then(|server| self.claim(&server))

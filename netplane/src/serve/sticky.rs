@@ -54,7 +54,8 @@ impl Sticky {
         client: Client,
         before: Option<&Arc<str>>,
         picked: &Arc<str>,
-        (timeout, now): (Duration, Duration),
+        timeout: Duration,
+        now: Duration,
     ) -> Option<Arc<str>> {
         let mut shard = self.shard(&client);
         match shard.meet(&client, timeout, now) {
@@ -83,8 +84,8 @@ mod tests {
                     let sticky = &sticky;
                     scope.spawn(move || {
                         let name: Arc<str> = name.into();
-                        let when = (timeout, Duration::ZERO);
-                        sticky.settle(client, None, &name, when).unwrap_or(name)
+                        let settled = sticky.settle(client, None, &name, timeout, Duration::ZERO);
+                        settled.unwrap_or(name)
                     })
                 });
                 each.map(|thread| thread.join().expect("it does not panic"))
@@ -98,11 +99,15 @@ mod tests {
 
     #[test]
     fn a_server_that_is_gone_is_replaced_once() {
-        let (sticky, when) = (Sticky::default(), (Duration::from_secs(60), Duration::ZERO));
+        let sticky = Sticky::default();
         let client = Client::of(Ipv4Addr::LOCALHOST.into(), None);
         let [gone, new, late] = ["gone", "new", "late"].map(Arc::<str>::from);
-        assert_eq!(sticky.settle(client, None, &gone, when), None);
-        assert_eq!(sticky.settle(client, Some(&gone), &new, when), None);
-        assert_eq!(sticky.settle(client, Some(&gone), &late, when), Some(new));
+        let settle = |before, picked| {
+            let timeout = Duration::from_secs(60);
+            sticky.settle(client, before, picked, timeout, Duration::ZERO)
+        };
+        assert_eq!(settle(None, &gone), None);
+        assert_eq!(settle(Some(&gone), &new), None);
+        assert_eq!(settle(Some(&gone), &late), Some(new));
     }
 }

@@ -38,7 +38,9 @@ pub(crate) async fn serve(service: Rc<Service>, mut peer: Peer, ends: Ends) {
     }
 }
 
-/// A server for a client; where the connect fails, once another.
+/// A connection to a server for the client at `ends`; where the connect fails, once to another.
+///
+/// **Errors**: nobody is there, has room, or could be connected to.
 pub(crate) async fn connect(service: &Service, ends: &Ends) -> Result<Upstream, Failure> {
     let first = service.pick(ends.client.ip(), None).await?;
     Upstream::open(service, ends, first).await
