@@ -64,19 +64,17 @@ pub(crate) async fn serve(service: Rc<Service>, peer: Peer, ends: Ends) {
     };
     let ip = ends.client.ip().to_canonical().to_string();
     let mut first = true;
-    loop {
+    let end = loop {
         match one(&mut client, &service, &ip, first).await {
             After::Again => first = false,
-            After::Close => break,
-            After::Linger => {
-                client.peer.linger(&mut client.deadline).await;
-                break;
-            }
-            After::Reset => {
-                client.peer.reset_on_close();
-                break;
-            }
+            end @ (After::Close | After::Linger | After::Reset) => break end,
         }
+    };
+    service.forget(ends.client);
+    match end {
+        After::Again | After::Close => {}
+        After::Linger => client.peer.linger(&mut client.deadline).await,
+        After::Reset => client.peer.reset_on_close(),
     }
 }
 

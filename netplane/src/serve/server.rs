@@ -161,6 +161,13 @@ impl Server {
         }
     }
 
+    /// Closes what was kept for a client that is gone.
+    pub(crate) fn forget(&self, client: SocketAddr) {
+        self.idle
+            .borrow_mut()
+            .retain(|one| one.told != Some(client));
+    }
+
     /// Closes connections that were idle for too long.
     pub(crate) fn reap(&self, now: Instant) {
         let mut idle = self.idle.borrow_mut();

@@ -235,6 +235,14 @@ impl Service {
         self.wish.borrow().plan.queue.timeout
     }
 
+    /// The client is gone: connections to servers that were told of it are of no use to anybody.
+    pub(crate) fn forget(&self, client: SocketAddr) {
+        if self.tells().is_some() {
+            let servers = self.servers.borrow();
+            servers.iter().for_each(|server| server.forget(client));
+        }
+    }
+
     /// The service left the plan.
     pub(crate) fn close(&self) {
         self.closing.set(true);

@@ -2,11 +2,13 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use farmux_netplane::plan::{Limits, Method, Persistence, ProxyPlan, ProxyVersion, ServiceKind};
 
-use crate::harness::{CALM, GET, OK, Origin, Peer, Wire, field};
+use crate::harness::{CALM, Call, GET, OK, Origin, Peer, Wire, field};
 
 /// The one that is believed.
 const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
@@ -210,27 +212,25 @@ fn the_client_in_a_header_decides_whom_it_meets() {
 }
 
 /// Answers with the PROXY header that its connection began with, then reads on.
-fn tells_header(version: ProxyVersion) -> Origin {
-    Origin::start(move |call| {
-        let header = match version {
-            ProxyVersion::V1 => call.peer.until("\r\n"),
-            ProxyVersion::V2 => {
-                // Every address in here is below 128, so that text keeps all the bytes.
-                let header = call.peer.exactly(28);
-                header
-                    .bytes()
-                    .skip(12)
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect()
-            }
-        };
-        while call.request().is_some() {
-            let length = header.len();
-            call.send(format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{header}"
-            ));
+fn tell_header(call: &mut Call, version: ProxyVersion) {
+    let header = match version {
+        ProxyVersion::V1 => call.peer.until("\r\n"),
+        ProxyVersion::V2 => {
+            // Every address in here is below 128, so that text keeps all the bytes.
+            let header = call.peer.exactly(28);
+            header
+                .bytes()
+                .skip(12)
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
         }
-    })
+    };
+    while call.request().is_some() {
+        let length = header.len();
+        call.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{header}"
+        ));
+    }
 }
 
 fn told(client: &mut Peer) -> String {
@@ -240,7 +240,12 @@ fn told(client: &mut Peer) -> String {
 
 #[test]
 fn servers_are_told_and_clients_share_no_connection() {
-    let origin = tells_header(ProxyVersion::V1);
+    let ended = Arc::new(AtomicUsize::new(0));
+    let count = ended.clone();
+    let origin = Origin::start(move |call| {
+        tell_header(call, ProxyVersion::V1);
+        count.fetch_add(1, Ordering::SeqCst);
+    });
     let mut wire = Wire::http(&[origin.address]);
     wire.plan.proxy.send = Some(ProxyVersion::V1);
     let wire = wire.again(1);
@@ -258,11 +263,23 @@ fn servers_are_told_and_clients_share_no_connection() {
         }
     }
     assert_eq!(origin.connections(), 2, "one for each client, and kept");
+    assert_eq!(ended.load(Ordering::SeqCst), 0);
+    // Not only after the time for which others' idle connections are kept.
+    let begun = Instant::now();
+    drop(clients);
+    wire.until("they went with their clients", |_| {
+        ended.load(Ordering::SeqCst) == 2
+    });
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "after {:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]
 fn what_was_accepted_is_passed_on() {
-    let origin = tells_header(ProxyVersion::V2);
+    let origin = Origin::start(|call| tell_header(call, ProxyVersion::V2));
     let mut wire = believing(ServiceKind::Http, CALM, &origin);
     wire.plan.proxy.send = Some(ProxyVersion::V2);
     let wire = wire.again(1);
