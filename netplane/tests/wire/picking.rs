@@ -93,11 +93,14 @@ fn random_of_two_avoids_who_is_busy() {
     wire.plan.method = Method::RandomOfTwo;
     let wire = wire.again(1);
     let mut sent = Vec::new();
-    wire.until("it is busy", |counts| {
-        let mut peer = wire.connect();
-        peer.send(GET);
-        sent.push(peer);
-        counts.servers["s1"].active >= 1
+    wire.until("one is busy and the other is not", |counts| {
+        let active = |name| counts.servers[name].active;
+        if active("s1") == 0 {
+            let mut peer = wire.connect();
+            peer.send(GET);
+            sent.push(peer);
+        }
+        active("s1") > 0 && active("s2") == 0
     });
     let before = wire.counts().servers["s1"].taken;
     for _ in 0..20 {
