@@ -146,7 +146,7 @@ fn who_waits_is_served_in_order() {
 #[test]
 fn a_full_line_and_a_long_wait_are_told() {
     let slow = Slow::named("s1");
-    let timeout = Duration::from_millis(1200);
+    let timeout = Duration::from_millis(2500);
     let wire = narrow(&slow, Queue { length: 1, timeout });
     let (answers, heard) = mpsc::channel();
     ask(&wire, 0, &answers);
@@ -159,13 +159,13 @@ fn a_full_line_and_a_long_wait_are_told() {
         answer.ends_with("503 Service Unavailable: queue-full\n"),
         "{answer}"
     );
-    assert_eq!(field(&answer, "Retry-After").as_deref(), Some("2"));
+    assert_eq!(field(&answer, "Retry-After").as_deref(), Some("3"));
     let (name, head, body) = heard.recv_timeout(PATIENCE).expect("the time is over");
     assert_eq!(
         (name, body.as_str()),
         (1, "503 Service Unavailable: queue-timeout\n")
     );
-    assert_eq!(field(&head, "Retry-After").as_deref(), Some("2"));
+    assert_eq!(field(&head, "Retry-After").as_deref(), Some("3"));
     slow.release(1);
     assert_eq!(
         heard
@@ -353,7 +353,7 @@ fn every_way_out_gives_its_slot_back() {
         }
     });
     let mut wire = Wire::http(&[free_address(), origin.address]);
-    wire.plan.limits.idle = Duration::from_millis(300);
+    wire.plan.limits.idle = Duration::from_secs(1);
     for name in ["s1", "s2"] {
         wire.server(name).max_connections = of(1);
     }
