@@ -1,12 +1,16 @@
 //! Real plugins, written in shell: what they may, what they mean, and that nothing of them stays.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::health::HealthOverlay;
+use crate::plan::{Health, ProbeKind, ProbePlan};
 use crate::probe::outcome::Success;
+use crate::probe::{ProbeSettings, Probing};
 
 /// No condition in here may take longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -211,6 +215,44 @@ async fn nothing_of_a_plugin_stays() {
     let given_up = tokio::time::timeout(Duration::from_millis(300), bench.within(PATIENCE)).await;
     assert!(given_up.is_err());
     bench.until_nothing_is_left().await;
+}
+
+/// A node that stops leaves no plugin behind.
+#[test]
+fn the_end_of_probing_ends_its_plugins() {
+    let bench = Bench::new("end");
+    bench.put("#!/bin/sh\nsleep 60 &\nsleep 61\n", 0o755);
+    let settings = ProbeSettings {
+        exec_dir: Some(bench.folder.path().to_path_buf()),
+        ..ProbeSettings::plain(vec![])
+    };
+    let overlay = Arc::new(HealthOverlay::new());
+    let (probing, _verdicts) = Probing::start(overlay, settings).expect("a thread");
+    let order = bench.order(&[]);
+    let plan = ProbePlan {
+        target: order.target,
+        kind: ProbeKind::Exec {
+            command: order.command,
+            arguments: order.arguments,
+        },
+        interval: PATIENCE,
+        timeout: PATIENCE,
+        fall: 1,
+        rise: 1,
+        remembered: Health::Unknown,
+        asked: 0,
+    };
+    probing.apply([(order.check, plan)].into(), BTreeSet::new());
+    let until = Instant::now() + PATIENCE;
+    while bench.alive() < 3 {
+        assert!(Instant::now() < until, "{:?}", probing.results());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(probing);
+    while bench.alive() > 0 {
+        assert!(Instant::now() < until, "{} alive", bench.alive());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[tokio::test]
