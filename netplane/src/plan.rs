@@ -183,7 +183,8 @@ pub struct PortRange {
 pub enum FtpTls {
     /// It is told no, and why.
     Refuse,
-    /// It speaks TLS with its server; data ports are each server's own ([`ServerPlan::data_ports`]).
+    /// It speaks TLS with its server; data ports are each server's own
+    /// ([`ServerPlan::data_ports`]).
     Pass,
 }
 

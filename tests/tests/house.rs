@@ -95,13 +95,19 @@ const DEPENDED: [(&str, &[&str]); 3] = [
 ];
 
 /// Where time, randomness and input come as arguments (conventions, Where code goes).
-const PURE: [&str; 6] = [
+const PURE: [&str; 12] = [
     "raft/src/state/",
     "raft/src/lease/acceptor.rs",
     "raft/src/lease/proposer.rs",
     "node/src/plan.rs",
     "netplane/src/diff.rs",
     "netplane/src/balance/",
+    "netplane/src/probe/exec/plugin.rs",
+    "netplane/src/probe/ftp/dialog.rs",
+    "netplane/src/probe/ftp/reply.rs",
+    "netplane/src/probe/inquiry.rs",
+    "netplane/src/probe/nfs/rpc.rs",
+    "netplane/src/probe/verdict.rs",
 ];
 
 /// What pure code may not name: clocks, sockets, disks, tasks, the environment, an order that

@@ -72,7 +72,7 @@ impl ProbeSettings {
 /// Dropping it ends them all.
 #[derive(Debug)]
 pub struct Probing {
-    wish: watch::Sender<Wish>,
+    wish: watch::Sender<Arc<Wish>>,
     results: Arc<Results>,
     counters: Arc<Counters>,
     thread: Option<JoinHandle<()>>,
@@ -131,7 +131,7 @@ pub struct ProbeCounts {
 }
 
 /// What the runner shall do: the newest wins.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Wish {
     probes: BTreeMap<ProbeKey, ProbePlan>,
     vips: BTreeSet<IpAddr>,
@@ -148,7 +148,7 @@ impl Probing {
         overlay: Arc<HealthOverlay>,
         settings: ProbeSettings,
     ) -> io::Result<(Probing, mpsc::Receiver<Verdict>)> {
-        let (wish, wishes) = watch::channel(Wish::default());
+        let (wish, wishes) = watch::channel(Arc::default());
         let (sender, verdicts) = mpsc::channel(VERDICTS_QUEUED_MAX);
         let results = Arc::new(Results::default());
         let counters = Arc::new(Counters::default());
@@ -185,7 +185,7 @@ impl Probing {
     ///
     /// No probe leaves from an address in `vips`.
     pub fn apply(&self, probes: BTreeMap<ProbeKey, ProbePlan>, vips: BTreeSet<IpAddr>) {
-        self.wish.send_replace(Wish { probes, vips });
+        self.wish.send_replace(Arc::new(Wish { probes, vips }));
     }
 
     /// How the last probe of each check ended; checks that never ended a probe are missing.
@@ -202,7 +202,7 @@ impl Probing {
 impl Drop for Probing {
     fn drop(&mut self) {
         // The runner ends when its wishes do.
-        self.wish = watch::channel(Wish::default()).0;
+        self.wish = watch::channel(Arc::default()).0;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

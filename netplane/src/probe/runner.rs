@@ -107,7 +107,7 @@ impl Runner {
     }
 
     /// Probes until nobody wishes any more.
-    pub(super) async fn run(mut self, mut wishes: watch::Receiver<Wish>) {
+    pub(super) async fn run(mut self, mut wishes: watch::Receiver<Arc<Wish>>) {
         let verdicts = self.verdicts.clone();
         loop {
             let room = self.running.len() < PROBES_AT_ONCE_MAX;
@@ -118,8 +118,8 @@ impl Runner {
                     if changed.is_err() {
                         return;
                     }
-                    let wish = wishes.borrow_and_update().clone();
-                    self.apply(wish, Instant::now());
+                    let wish = Arc::clone(&wishes.borrow_and_update());
+                    self.apply(&wish, Instant::now());
                 }
                 Some(ended) = self.running.join_next() => {
                     // Whoever was given up meanwhile comes back as cancelled: nothing to count.
@@ -141,12 +141,12 @@ impl Runner {
     }
 
     /// Compares the whole wish with all there is.
-    fn apply(&mut self, wish: Wish, now: Instant) {
+    fn apply(&mut self, wish: &Wish, now: Instant) {
         if self.means.origin.never != wish.vips {
             let own = self.means.origin.own.clone();
             self.means.origin = Arc::new(Origin {
                 own,
-                never: wish.vips,
+                never: wish.vips.clone(),
             });
         }
         let mut seen = Vec::new();
@@ -160,9 +160,15 @@ impl Runner {
             self.forget(&key);
             seen.push((key, None));
         }
-        for (key, plan) in wish.probes {
-            let health = self.wish_one(&key, plan, now);
-            seen.push((key, Some(health)));
+        for (key, plan) in &wish.probes {
+            if self
+                .entries
+                .get(key)
+                .is_none_or(|entry| entry.plan != *plan)
+            {
+                let health = self.wish_one(key, plan.clone(), now);
+                seen.push((key.clone(), Some(health)));
+            }
         }
         self.overlay.set(seen);
     }

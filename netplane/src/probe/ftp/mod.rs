@@ -1,8 +1,8 @@
 //! The `ftp` probe: logs in and has something sent, as a client would.
 //!
 //! ```text
-//!   connect ── 220 ── USER ── PASS ── TYPE ── PASV ── connect ── LIST or RETR ── data ── 226 ── QUIT
-//!                   the dialogue: dialog (PURE)         └ to the probed address, whatever a 227 says
+//!   connect ─ 220 ─ USER ─ PASS ─ TYPE ─ PASV ─ connect ─ LIST or RETR ─ data ─ 226 ─ QUIT
+//!              dialog (PURE) says what is next     └ to the probed address, whatever a 227 says
 //! ```
 //!
 //! One budget of time for all of it; how it fails names the step.
