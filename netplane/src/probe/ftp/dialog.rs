@@ -14,7 +14,8 @@
 
 use std::fmt;
 
-use super::reply::{Reply, extended_port, passive_port};
+use crate::ftp::address::passive;
+use crate::ftp::reply::Reply;
 
 /// Where in the dialogue a probe stands: which reply it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,12 +85,16 @@ pub(super) enum Next {
 /// **Errors**: the server is not well.
 pub(super) fn next(step: FtpStep, ipv4: bool, reply: &Reply) -> Result<Next, FtpFailure> {
     let code = reply.code;
-    let passive = match ipv4 {
+    let command = match ipv4 {
         true => FtpStep::Passive,
         false => FtpStep::ExtendedPassive,
     };
     let refused = Err(FtpFailure::Refused { step, code });
-    let open = |port: Option<u16>| port.map(Next::Open).ok_or(FtpFailure::NoDataPort(step));
+    let open = || {
+        let port = passive(code, &reply.text);
+        port.map(Next::Open)
+            .map_err(|_| FtpFailure::NoDataPort(step))
+    };
     match (step, code) {
         (FtpStep::Greeting, 120) => Ok(Next::Wait),
         (FtpStep::Greeting, 220) => Ok(Next::Go(FtpStep::User)),
@@ -98,9 +103,8 @@ pub(super) fn next(step: FtpStep, ipv4: bool, reply: &Reply) -> Result<Next, Ftp
             Ok(Next::Go(FtpStep::Type))
         }
         (FtpStep::User | FtpStep::Password, 332) => Err(FtpFailure::AccountWanted),
-        (FtpStep::Type, 200..=299) => Ok(Next::Go(passive)),
-        (FtpStep::Passive, 227) => open(passive_port(&reply.text)),
-        (FtpStep::ExtendedPassive, 229) => open(extended_port(&reply.text)),
+        (FtpStep::Type, 200..=299) => Ok(Next::Go(command)),
+        (FtpStep::Passive, 227) | (FtpStep::ExtendedPassive, 229) => open(),
         (FtpStep::List | FtpStep::Retrieve, 100..=199) => Ok(Next::Transfer),
         (FtpStep::List | FtpStep::Retrieve | FtpStep::End, 200..=299) => Ok(Next::Done),
         (
@@ -168,11 +172,14 @@ mod tests {
     use super::FtpStep::*;
     use super::*;
 
+    fn reply(code: u16, text: &str) -> Reply {
+        let text = format!("{code} {text}\r\n").into_bytes();
+        let length = text.len();
+        Reply { code, text, length }
+    }
+
     fn judged(step: FtpStep, code: u16, text: &str) -> Result<Next, String> {
-        let reply = Reply {
-            code,
-            text: text.into(),
-        };
+        let reply = reply(code, text);
         next(step, step != ExtendedPassive, &reply).map_err(|failure| failure.to_string())
     }
 
@@ -263,10 +270,7 @@ mod tests {
     /// Over IPv6 there is no `PASV`.
     #[test]
     fn the_family_decides_what_is_asked() {
-        let fine = Reply {
-            code: 200,
-            text: vec![],
-        };
+        let fine = reply(200, "fine");
         assert_eq!(next(Type, true, &fine), Ok(Next::Go(Passive)));
         assert_eq!(next(Type, false, &fine), Ok(Next::Go(ExtendedPassive)));
     }

@@ -8,7 +8,6 @@
 //! One budget of time for all of it; how it fails names the step.
 
 mod dialog;
-mod reply;
 
 use std::net::SocketAddr;
 
@@ -17,9 +16,10 @@ use tokio::net::TcpStream;
 
 use super::connect::{Budget, close_without_trace, connect, part};
 use super::outcome::{Failure, Outcome, Phase, Place, Success};
+use crate::ftp::refusal::FtpRefusal;
+use crate::ftp::reply::{self, Reply};
 use crate::origin::Origin;
 use dialog::Next;
-use reply::{NotAReply, Replies, Reply};
 
 pub use dialog::{FtpFailure, FtpStep};
 
@@ -47,7 +47,7 @@ pub(super) async fn probe(
     };
     let mut session = Session {
         control,
-        replies: Replies::default(),
+        received: Vec::new(),
         buffer: vec![0; READ_BYTES],
         errand,
         origin,
@@ -70,7 +70,8 @@ pub(super) async fn probe(
 /// A control connection in the course of its dialogue.
 struct Session<'a> {
     control: TcpStream,
-    replies: Replies,
+    /// What came and was not taken yet.
+    received: Vec<u8>,
     buffer: Vec<u8>,
     errand: Errand<'a>,
     origin: &'a Origin,
@@ -160,18 +161,22 @@ impl Session<'_> {
     async fn reply(&mut self, step: FtpStep) -> Result<Reply, Outcome> {
         let during = Phase::Ftp(step);
         loop {
-            let next = self.replies.next().map_err(|not| match not {
-                NotAReply::Garbage => fail(FtpFailure::NotFtp),
-                NotAReply::TooLong => fail(FtpFailure::ReplyTooLong),
-            })?;
-            if let Some(reply) = next {
-                return Ok(reply);
+            match reply::take(&self.received) {
+                Ok(Some(reply)) => {
+                    self.received.drain(..reply.length);
+                    return Ok(reply);
+                }
+                Ok(None) if self.received.len() < REPLY_BYTES_MAX => {}
+                Ok(None) | Err(FtpRefusal::ReplyTooLong) => {
+                    return Err(fail(FtpFailure::ReplyTooLong));
+                }
+                Err(_) => return Err(fail(FtpFailure::NotFtp)),
             }
             let read = self.control.read(&mut self.buffer);
             let count = self.budget.step(during, read).await?;
             match self.buffer.get(..count) {
                 None | Some([]) => return Err(Outcome::Fail(Failure::Closed(during))),
-                Some(bytes) => self.replies.feed(bytes),
+                Some(bytes) => self.received.extend_from_slice(bytes),
             }
         }
     }
@@ -191,6 +196,10 @@ const READ_BYTES: usize = 4096;
 /// How much of a listing or a file is read: enough to see that data flow, and as much as an HTTP
 /// body has; a probe shall not load a server.
 const DATA_BYTES_MAX: usize = 64 * 1024;
+
+/// How much of one reply is taken: enough for every greeting, and little enough that one which drips
+/// in and is looked at with each drop costs nothing.
+const REPLY_BYTES_MAX: usize = 16 * 1024;
 
 /// Replies of one session: seven are usual; the others are for servers that say 120 first.
 const REPLIES_MAX: usize = 16;
