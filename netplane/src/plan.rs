@@ -359,7 +359,8 @@ pub enum ProbeKind {
         /// Text that must stand in the first 64 KiB of the body.
         text: Option<Arc<str>>,
     },
-    /// Logs in to an FTP server and has it send something over a passive data connection.
+    /// Logs in to an FTP server and has it send something over a passive data connection. None of
+    /// the words holds a control character: each becomes part of one line.
     Ftp {
         /// Whom it logs in as.
         user: Arc<str>,
