@@ -152,56 +152,124 @@ fn faults_of_the_whole_are_told_with_the_line_of_their_place() {
     );
 }
 
+fn after(line: &str, added: &str) -> String {
+    SMALL.replace(line, &format!("{line}\n{added}"))
+}
+
+/// `web` as another kind of service.
+fn service(kind: &str) -> String {
+    SMALL.replace("kind = \"http\"\nport", &format!("kind = {kind}\nport"))
+}
+
+/// `web` with another check.
+fn checked(check: &str) -> String {
+    SMALL.replace("kind = \"http\" }", &format!("kind = {check} }}"))
+}
+
+fn assert_refused(text: &str, wanted: &str) {
+    let errors = wrong(text);
+    assert!(
+        errors.iter().any(|error| error.contains(wanted)),
+        "{wanted}: {errors:?}"
+    );
+    assert!(
+        errors.iter().all(|error| error.starts_with("line ")),
+        "{errors:?}"
+    );
+}
+
 #[test]
 fn what_comes_later_or_never_is_refused_by_name() {
-    let after = |line: &str, added: &str| SMALL.replace(line, &format!("{line}\n{added}"));
-    let kind = "kind = \"http\"\nport";
     for (text, wanted) in [
         (
-            after("vip = \"front\"", "depends_on = [\"fs1\"]"),
-            "unknown field `depends_on`",
+            service("\"udp\""),
+            "\"udp\" comes with a later version; possible now: \"tcp\" or \"http\" or \"ftp\"",
         ),
         (
-            format!("{SMALL}\n[[watch]]\nname = \"fs1\"\n"),
-            "unknown field `watch`",
+            service("\"gopher\""),
+            "\"gopher\" is not possible here; possible: \"tcp\" or",
         ),
-        (
-            after("port = 80", "data_ports = \"1-2\""),
-            "unknown field `data_ports`",
-        ),
-        (
-            SMALL.replace(kind, "kind = \"ftp\"\nport"),
-            "possible now: \"tcp\" or \"http\"",
-        ),
-        (
-            SMALL.replace(kind, "kind = \"gopher\"\nport"),
-            "possible: \"tcp\" or \"http\"",
-        ),
-        (
-            after("address = \"10.0.0.21\"", "role = \"standby\""),
-            "\"standby\" comes with a later version; possible now: \"favorite\"",
-        ),
+        (checked("\"https\""), "\"https\" comes with a later version"),
         (
             after("network = \"lan\"", "on_quorum_loss = \"hold\""),
             "possible now: \"release\"",
+        ),
+        (
+            after("address = \"10.0.0.21\"", "role = \"spare\""),
+            "possible: \"favorite\" or \"active\" or \"standby\" or \"last-resort\"",
+        ),
+        (
+            after("vip = \"front\"", "depends_on = [\"fs1\"]"),
+            "farm[shop].depends_on: there is no watch called fs1",
         ),
         (
             format!("{SMALL}\n[[vip]]\n{}", &SMALL[9..64]),
             "front is there twice",
         ),
         (after("port = 80", "port = 81"), "duplicate key"),
+        (after("port = 80", "prot = 81"), "unknown field `prot`"),
         (format!("{SMALL}\nport = \n"), "line 21"),
     ] {
-        let errors = wrong(&text);
-        assert!(
-            errors.iter().any(|error| error.contains(wanted)),
-            "{wanted}: {errors:?}"
-        );
-        assert!(
-            errors.iter().all(|error| error.starts_with("line ")),
-            "{errors:?}"
-        );
+        assert_refused(&text, wanted);
     }
+}
+
+#[test]
+fn words_of_one_kind_are_refused_at_another() {
+    let ftp = |more: &str| service(&format!("\"ftp\"\ndata_ports = \"40000-40999\"\n{more}"));
+    for (text, wanted) in [
+        (service("\"ftp\""), "an ftp service needs data_ports"),
+        (
+            service("\"tcp\"\ndata_ports = \"40000-40999\""),
+            "service[web].data_ports: only a service of kind \"ftp\" has this",
+        ),
+        (
+            after("port = 80", "tls = \"pass\""),
+            "service[web].tls: only a service of kind \"ftp\" has this",
+        ),
+        (
+            ftp("tls = \"terminate\""),
+            "\"terminate\" is not possible here; possible: \"refuse\" or \"pass\"",
+        ),
+        (
+            ftp("tls = \"pass\""),
+            "server[s1].data_ports: with tls = \"pass\" every server needs data_ports",
+        ),
+        (
+            ftp("send_proxy = \"v1\""),
+            "service[web].send_proxy: FTP servers are told no client address",
+        ),
+        (
+            after("port = 80", "accept_proxy = [\"0.0.0.0/0\"]"),
+            "service[web].accept_proxy: 0.0.0.0/0 is everybody",
+        ),
+        (
+            checked("\"ftp\", path = \"/\""),
+            "check.path: only a check of kind \"http\" has this",
+        ),
+        (
+            checked("\"exec\""),
+            "needs a command, the name of a file in exec_dir",
+        ),
+        (
+            checked("\"exec\", command = \"../true\""),
+            "\"../true\" is not the name of a file in exec_dir",
+        ),
+    ] {
+        assert_refused(&text, wanted);
+    }
+}
+
+#[test]
+fn a_circle_of_parents_is_refused_and_shown() {
+    let watch = |name: &str, parent: &str| {
+        format!(
+            "\n[[watch]]\nname = \"{name}\"\naddress = \"10.0.0.50\"\nport = 80\n\
+             check = {{ kind = \"tcp\" }}\ndepends_on = [\"{parent}\"]\n"
+        )
+    };
+    let text = format!("{SMALL}{}{}", watch("fs1", "fs2"), watch("fs2", "fs1"));
+    assert_refused(&text, "depends on itself: fs1 -> fs2 -> fs1");
 }
 
 /// 15,000 servers took 17 s to be refused when each place was counted from the first line on.

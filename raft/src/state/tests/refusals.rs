@@ -58,8 +58,17 @@ fn all() -> Vec<Reject> {
             max: 2,
         },
         Reject::UnknownFarm(farm.clone()),
-        Reject::UnknownServer { farm, server },
+        Reject::UnknownServer {
+            farm: farm.clone(),
+            server: server.clone(),
+        },
         Reject::UnknownVip(name("front")),
+        Reject::UnknownAddress([10, 0, 0, 9].into()),
+        Reject::LastServer {
+            farm,
+            server,
+            service: name("web"),
+        },
         Reject::StaleBallot {
             vip: name("front"),
             given: ballot,
@@ -71,6 +80,7 @@ fn all() -> Vec<Reject> {
         },
         Reject::TooManyChanges { have: 2, max: 1 },
         Reject::QuorumBackwards,
+        Reject::WatchOfOwner(name("fs1")),
         Reject::UnknownPage(PageId(1)),
         Reject::NotAddressed {
             page: PageId(1),
