@@ -16,7 +16,9 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
-use super::handle::{admins, cluster, config, contacts, farms, pages, probes, status};
+use super::handle::{
+    admins, cluster, config, contacts, farms, pages, probes, servers, status, watches,
+};
 use crate::daemon::Node;
 use crate::fault::{Code, Fault};
 
@@ -49,12 +51,22 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .route("/v1/farms/{farm}", get(farms::show))
         .route(
             "/v1/farms/{farm}/servers/{server}/admin",
-            post(farms::order),
+            post(servers::order_one),
         )
         .route(
             "/v1/farms/{farm}/servers/{server}/connections",
-            get(farms::connections),
+            get(servers::connections_of_one),
         )
+        .route(
+            "/v1/servers/{address}/admin",
+            post(servers::order_everywhere),
+        )
+        .route(
+            "/v1/servers/{address}/connections",
+            get(servers::connections_everywhere),
+        )
+        .route("/v1/watches", get(watches::list))
+        .route("/v1/watches/{name}", get(watches::show))
         .route("/v1/contacts/{name}/test", post(contacts::test))
         .route("/v1/pages", get(pages::list))
         .route("/v1/pages/{id}", get(pages::show))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use farmux_raft::id::{
-    AdminName, ClusterName, ContactName, FarmName, NetworkName, NodeName, VipName,
+    AdminName, ClusterName, ContactName, FarmName, NetworkName, NodeName, VipName, WatchName,
 };
 
 use super::place::ServerPlace;
@@ -105,6 +105,9 @@ pub enum Action {
     /// Order a server about
     #[command(subcommand)]
     Server(ServerAction),
+    /// Things that are checked, not balanced
+    #[command(subcommand)]
+    Watch(WatchAction),
     /// Who is paged
     #[command(subcommand)]
     Contact(ContactAction),
@@ -251,8 +254,12 @@ pub enum FarmAction {
 pub enum ServerAction {
     /// Give it no new work; what it has, it finishes
     Drain {
-        /// Which: FARM/SERVER
-        server: ServerPlace,
+        /// Which
+        #[command(flatten)]
+        which: Which,
+        /// Also when it is the last one of a service
+        #[arg(long)]
+        allow_empty: bool,
         /// Return when it has nothing left
         #[arg(long)]
         wait: bool,
@@ -260,15 +267,43 @@ pub enum ServerAction {
         #[arg(long, default_value = "300s", value_parser = parse_duration)]
         timeout: Duration,
     },
-    /// Let it work again
+    /// Let it work again; one that stands by after a failure does so no longer
     Ready {
-        /// Which: FARM/SERVER
-        server: ServerPlace,
+        /// Which
+        #[command(flatten)]
+        which: Which,
     },
     /// Take it out at once: no work, no probes, no pages
     Maintenance {
-        /// Which: FARM/SERVER
-        server: ServerPlace,
+        /// Which
+        #[command(flatten)]
+        which: Which,
+        /// Also when it is the last one of a service
+        #[arg(long)]
+        allow_empty: bool,
+    },
+}
+
+/// One server, or all of an address.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// Which: FARM/SERVER
+    pub server: Option<ServerPlace>,
+    /// All servers at this address, in whatever farm
+    #[arg(long, value_name = "ADDRESS")]
+    pub everywhere: Option<IpAddr>,
+}
+
+/// Things that are checked, not balanced.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum WatchAction {
+    /// All of them
+    List,
+    /// One, with what it depends on and who depends on it
+    Show {
+        /// Its name
+        watch: WatchName,
     },
 }
 

@@ -1,6 +1,7 @@
-//! Where a server stands: `FARM/SERVER`.
+//! Where a server stands: `FARM/SERVER`; or all servers of an address.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use farmux_raft::id::{FarmName, NameError, ServerName};
@@ -46,9 +47,46 @@ impl fmt::Display for ServerPlace {
     }
 }
 
+/// Whom an order is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Addressees {
+    /// One server.
+    One(ServerPlace),
+    /// All servers of an address, in whatever farm.
+    Everywhere(IpAddr),
+}
+
+impl Addressees {
+    /// Where the admin API has them; an address is a path segment (RFC 3986, 3.3).
+    pub fn path(&self) -> String {
+        match self {
+            Addressees::One(place) => format!("/v1/farms/{}/servers/{}", place.farm, place.server),
+            Addressees::Everywhere(address) => format!("/v1/servers/{address}"),
+        }
+    }
+}
+
+impl fmt::Display for Addressees {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Addressees::One(place) => write!(f, "{place}"),
+            Addressees::Everywhere(address) => write!(f, "everything at {address}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addressees_have_paths_of_their_own() {
+        let one = Addressees::One("shop/s1".parse().expect("a place"));
+        assert_eq!(one.path(), "/v1/farms/shop/servers/s1");
+        let all = Addressees::Everywhere("fd00::21".parse().expect("an address"));
+        assert_eq!(all.path(), "/v1/servers/fd00::21");
+        assert_eq!(all.to_string(), "everything at fd00::21");
+    }
 
     #[test]
     fn a_place_has_two_names() {

@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser};
 
 use super::args::{
     Action, Arguments, ClusterAction, ConfigAction, InitArguments, Output, PageAction,
-    ServerAction, TokenAction,
+    ServerAction, TokenAction, Which,
 };
 
 fn parse(line: &str) -> Result<Arguments, clap::Error> {
@@ -55,8 +55,14 @@ fn every_documented_line_is_understood() {
         "farmux farm show shop -o json",
         "farmux server drain shop/s1",
         "farmux server drain shop/s1 --wait --timeout 300s",
+        "farmux server drain shop/s1 --allow-empty",
+        "farmux server drain --everywhere 10.0.0.21 --wait",
         "farmux server ready shop/s1",
+        "farmux server ready --everywhere fd00::21",
         "farmux server maintenance shop/s1",
+        "farmux server maintenance --everywhere 10.0.0.21 --allow-empty",
+        "farmux watch list",
+        "farmux watch show fs1 -o json",
         "farmux contact test ops",
         "farmux page list",
         "farmux page list --all -o json",
@@ -106,6 +112,11 @@ fn what_is_wrong_is_a_usage_error() {
         "farmux admin-cert revoke",
         "farmux cluster join",
         "farmux server drain s1",
+        "farmux server drain",
+        "farmux server drain shop/s1 --everywhere 10.0.0.21",
+        "farmux server drain --everywhere s1",
+        "farmux server ready shop/s1 --allow-empty",
+        "farmux watch show",
         "farmux server drain shop/s1 --timeout 5",
         "farmux status --connect 10.0.0.11:9443",
         "farmux status -o yaml",
@@ -135,7 +146,11 @@ fn words_become_types() {
 
     let drain = parse("farmux server drain shop/s1 --wait").expect("a drain");
     let wanted = ServerAction::Drain {
-        server: "shop/s1".parse().expect("a place"),
+        which: Which {
+            server: Some("shop/s1".parse().expect("a place")),
+            everywhere: None,
+        },
+        allow_empty: false,
         wait: true,
         timeout: Duration::from_secs(300),
     };

@@ -241,6 +241,10 @@ catalogue! {
         "the request took too long",
         "The daemon gives up a request after a minute. A change may have been made.",
         "farmux status   and   farmux config history";
+    WatchUnknown = 308, Refused, 404,
+        "there is no such watch",
+        "The configuration has no watch of this name.",
+        "farmux watch list";
 
     PageUnknown = 401, Refused, 404,
         "there is no such page",

@@ -60,7 +60,7 @@ pub use hold::{Hold, HoldKind, Holds, Sway};
 pub use node::{Node, NodeCondition, NodeRole};
 pub use page::{Acknowledgement, Delivery, DeliveryOutcome, Page, PageKind, Subject, page_id};
 pub use pages::{PAGES_MAX, Pages};
-pub use parent::Parent;
+pub use parent::{Children, Parent};
 pub use past::Past;
 pub use reject::Reject;
 pub use revision::Revision;

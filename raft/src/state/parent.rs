@@ -214,20 +214,36 @@ impl Config {
         }
     }
 
-    /// Everything that depends on something, near or far, by order of an operator.
-    pub fn dependants_of(&self, parent: &Parent) -> BTreeSet<Parent> {
-        let mut children: BTreeMap<Parent, Vec<Parent>> = BTreeMap::new();
+    /// Who depends on what, by order of an operator.
+    pub fn children(&self) -> Children {
+        let mut children = Children::default();
         for child in self.members() {
             for parent in self.parents_of(&child) {
-                children.entry(parent).or_default().push(child.clone());
+                children.0.entry(parent).or_default().push(child.clone());
             }
         }
+        children
+    }
+
+    /// Everything that depends on something, near or far, by order of an operator.
+    pub fn dependants_of(&self, parent: &Parent) -> BTreeSet<Parent> {
+        self.children().of(parent)
+    }
+}
+
+/// Who depends on what, nearest only: made once, asked often.
+#[derive(Debug, Clone, Default)]
+pub struct Children(BTreeMap<Parent, Vec<Parent>>);
+
+impl Children {
+    /// Everything that depends on something, near or far.
+    pub fn of(&self, parent: &Parent) -> BTreeSet<Parent> {
         let mut found = BTreeSet::new();
-        let mut open = vec![parent.clone()];
+        let mut open = vec![parent];
         while let Some(next) = open.pop() {
-            for child in children.get(&next).into_iter().flatten() {
+            for child in self.0.get(next).into_iter().flatten() {
                 if found.insert(child.clone()) {
-                    open.push(child.clone());
+                    open.push(child);
                 }
             }
         }

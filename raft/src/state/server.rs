@@ -160,7 +160,10 @@ impl State {
         Ok(self.revise(now, order.author, config, String::new()))
     }
 
-    fn ordered(&self, servers: &Ordered) -> Result<Vec<(FarmName, ServerName)>, Reject> {
+    /// Which servers an order means.
+    ///
+    /// **Errors**: there is no such farm, server or address.
+    pub fn ordered(&self, servers: &Ordered) -> Result<Vec<(FarmName, ServerName)>, Reject> {
         let farms = &self.config.farms;
         match servers {
             Ordered::One(farm, server) => {

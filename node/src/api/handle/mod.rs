@@ -7,6 +7,8 @@ pub(super) mod contacts;
 pub(super) mod farms;
 pub(super) mod pages;
 pub(super) mod probes;
+pub(super) mod servers;
+pub(super) mod watches;
 
 use std::sync::Arc;
 

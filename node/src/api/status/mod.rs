@@ -3,13 +3,16 @@
 //! ```text
 //!   View (state, log, membership, leases, reports) --assemble--> StatusReport
 //!                                                  --farms-----> FarmReports
+//!                                                  --watches---> WatchReports
 //! ```
 //!
 //! No clock, no socket: whoever gathers the view has asked the other nodes already.
 
+mod blame;
 mod farms;
 mod overall;
 mod survives;
+mod watches;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -17,6 +20,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub use farms::{active_at, farm_report};
+pub use watches::{watch_report, watch_reports};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,6 +103,7 @@ pub fn assemble(view: &View<'_>) -> StatusReport {
         nodes: view.nodes(),
         vips: view.vips(),
         farms: farms::farm_lines(view),
+        watches: watches::watch_counts(view.state),
         pages: pages(view.state),
     };
     let reasons = overall::reasons(view, &status);

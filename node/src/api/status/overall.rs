@@ -1,10 +1,12 @@
 //! PURE. Why a cluster is not `ok`, the worst first.
 
-use farmux_raft::state::{Health, Page, State, Subject};
+use farmux_raft::state::{Page, State, Subject};
 
 use super::View;
-use super::farms::is_watched;
-use crate::api::types::{Answering, ClusterStatus, FarmStatus, MemberKind, Overall, Reason};
+use super::blame::blame;
+use crate::api::types::{
+    Answering, ClusterStatus, Condition, FarmStatus, MemberKind, Overall, Reason,
+};
 
 /// Everything that is not as it should be, and what one should know.
 pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
@@ -23,7 +25,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     for farm in &status.farms {
         farm_as_a_whole(view.state, farm, &mut add);
     }
-    servers(view.state, &mut add);
+    blame(view.state, &mut add);
     if status.pages.failing > 0 {
         let failing = status.pages.failing;
         add(
@@ -138,18 +140,34 @@ fn settling(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
 fn farm_as_a_whole(state: &State, farm: &FarmStatus, add: &mut impl FnMut(Overall, String)) {
     let FarmStatus {
         name,
+        condition,
+        reason,
         servers,
         serving,
         unknown,
         ..
     } = farm;
-    if let Some(page) = incident(state, &Subject::Farm(name.clone())) {
-        add(Overall::Critical, format!("farm {name}: {}", page.cause));
-    } else if *servers > 0 && *serving == 0 && *unknown == 0 {
-        add(
-            Overall::Critical,
-            format!("farm {name} serves nothing: none of {servers} servers is up and ready"),
-        );
+    match (incident(state, &Subject::Farm(name.clone())), condition) {
+        (None, Condition::Down) => add(Overall::Critical, format!("farm {name} is down: {reason}")),
+        (Some(page), _) => {
+            add(
+                Overall::Critical,
+                format!("farm {name} is down: {}", page.cause),
+            );
+        }
+        (None, Condition::Degraded) => {
+            add(
+                Overall::Degraded,
+                format!("farm {name} is degraded: {reason}"),
+            );
+        }
+        (None, Condition::Serving | Condition::Undecided) => {
+            if *servers > 0 && *serving == 0 && *unknown == 0 {
+                let text =
+                    format!("farm {name} serves nothing: none of {servers} servers may be used");
+                add(Overall::Critical, text);
+            }
+        }
     }
     if *unknown > 0 {
         add(
@@ -160,26 +178,9 @@ fn farm_as_a_whole(state: &State, farm: &FarmStatus, add: &mut impl FnMut(Overal
 }
 
 /// The page that opened the incident of a subject that is down now.
-fn incident<'a>(state: &'a State, subject: &Subject) -> Option<&'a Page> {
+pub(super) fn incident<'a>(state: &'a State, subject: &Subject) -> Option<&'a Page> {
     state
         .incidents
         .get(subject)
         .and_then(|id| state.pages.get(id))
-}
-
-fn servers(state: &State, add: &mut impl FnMut(Overall, String)) {
-    for (farm_name, farm) in &state.config.farms {
-        for (name, server) in &farm.servers {
-            if !is_watched(server) || state.server_health(farm_name, name) != Health::Down {
-                continue;
-            }
-            let subject = Subject::Server(farm_name.clone(), name.clone());
-            let page = incident(state, &subject);
-            let cause = page.map_or(String::new(), |page| format!(": {}", page.cause));
-            add(
-                Overall::Degraded,
-                format!("server {farm_name}/{name} is down{cause}"),
-            );
-        }
-    }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use farmux_raft::id::{Ballot, ClusterId, NodeId, UnixMillis};
+use farmux_raft::id::{Ballot, ClusterId, NodeId, RequestId, UnixMillis};
 use farmux_raft::state::{
-    Authority, CheckKey, Cluster, Config, Farm, Health, HealthRecord, LeaseKey, Node,
-    NodeCondition, NodeRole, Secret, Secrets, Server, Service, ServiceKind, State, Vip,
-    VipStanding,
+    Authority, Check, CheckKey, CheckKind, Cluster, Command, Config, Farm, Health, HealthChange,
+    HealthRecord, LeaseKey, Node, NodeCondition, NodeRole, Parent, Proposal, Secret, Secrets,
+    Server, Service, ServiceKind, State, Vip, VipStanding, Watch,
 };
 
 use super::{LogView, VERSION, View};
@@ -79,13 +80,78 @@ pub(crate) fn state(roles: &[NodeRole]) -> State {
     state
 }
 
-/// The verdict of the check of `web` on a server.
-pub(crate) fn set_health(state: &mut State, server: &str, health: Health, reason: &str) {
-    let key = CheckKey::Server {
+/// A file server `fs1` on which the farm depends, and a watch behind it.
+pub(crate) fn add_watches(state: &mut State) {
+    let check = Check {
+        kind: CheckKind::Tcp,
+        interval: Duration::from_secs(5),
+        timeout: Duration::from_secs(5),
+        fall: 3.try_into().expect("not zero"),
+        rise: 2.try_into().expect("not zero"),
+    };
+    let watch = |last: u8, depends_on: BTreeSet<Parent>| Watch {
+        address: [10, 0, 0, last].into(),
+        port: 2049.try_into().ok(),
+        labels: BTreeMap::from([("site".to_owned(), "berlin".to_owned())]),
+        check: check.clone(),
+        depends_on,
+    };
+    let fs1 = Parent::Watch(name("fs1"));
+    let config = Arc::make_mut(&mut state.config);
+    config
+        .watches
+        .insert(name("fs1"), watch(50, BTreeSet::new()));
+    let behind = watch(51, BTreeSet::from([fs1.clone()]));
+    config.watches.insert(name("mirror"), behind);
+    let farm = config.farms.values_mut().next().expect("one farm");
+    farm.depends_on.insert(fs1);
+    for watch in ["fs1", "mirror"] {
+        report(state, watch_check(watch), Health::Up, "connected");
+    }
+}
+
+/// Has the log take in what the check of a thing says, with all that follows.
+pub(crate) fn report(state: &mut State, check: CheckKey, health: Health, reason: &str) {
+    let authority = Authority::Leader {
+        term: 3,
+        node: NodeId(1),
+    };
+    let change = HealthChange {
+        check,
+        health,
+        reason: reason.to_owned(),
+        at: THEN,
+    };
+    let changes = vec![change];
+    apply(state, Command::ReportHealth { authority, changes });
+}
+
+/// Has the log take in a command.
+pub(crate) fn apply(state: &mut State, command: Command) {
+    let proposal = Proposal {
+        id: RequestId::random(),
+        at: THEN,
+        command,
+    };
+    state.apply(3, proposal).expect("a good command");
+}
+
+/// The check of `web` on a server.
+pub(crate) fn server_check(server: &str) -> CheckKey {
+    CheckKey::Server {
         farm: name("shop"),
         server: name(server),
         service: name("web"),
-    };
+    }
+}
+
+/// The check of a watch.
+pub(crate) fn watch_check(watch: &str) -> CheckKey {
+    CheckKey::Watch(name(watch))
+}
+
+/// The verdict of the check of `web` on a server.
+pub(crate) fn set_health(state: &mut State, server: &str, health: Health, reason: &str) {
     let authority = Some(Authority::Owner(Ballot {
         counter: 1,
         node: NodeId(1),
@@ -96,7 +162,7 @@ pub(crate) fn set_health(state: &mut State, server: &str, health: Health, reason
         since: THEN,
         authority,
     };
-    Arc::make_mut(&mut state.health).insert(key, record);
+    Arc::make_mut(&mut state.health).insert(server_check(server), record);
 }
 
 fn farm() -> Farm {

@@ -10,6 +10,7 @@ mod farm;
 mod moment;
 mod page;
 mod status;
+mod watch;
 
 pub use cluster::{
     AdminCertAnswer, AdminCertReport, AdminCertRequest, AdminCertState, InitRequest,
@@ -18,7 +19,8 @@ pub use cluster::{
 };
 pub use config::{ApplyAnswer, ApplyRequest, ExportAnswer, RevisionReport, RollbackRequest};
 pub use farm::{
-    AdminRequest, CheckReport, ConnectionsReport, FarmReport, ServerReport, ServiceReport,
+    AdminRequest, CheckReport, Condition, ConnectionsReport, FarmReport, Footing, FtpReport,
+    LastResortReport, PersistenceReport, QueueReport, ServerReport, ServiceReport, Spoken,
 };
 pub use moment::Moment;
 pub use page::{AckRequest, ContactTestAnswer, DeliveryReport, DeliveryState, PageReport};
@@ -26,6 +28,7 @@ pub use status::{
     Answering, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall, PageStatus, Reason,
     StatusReport, Survives, VipStatus,
 };
+pub use watch::{WatchCounts, WatchReport};
 
 use serde::{Deserialize, Serialize};
 

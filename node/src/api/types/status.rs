@@ -6,7 +6,7 @@ use farmux_raft::id::{FarmName, NetworkName, NodeName, VipName};
 use farmux_raft::state::NodeRole;
 use serde::{Deserialize, Serialize};
 
-use super::{Freshness, Moment};
+use super::{Condition, Freshness, Moment, WatchCounts};
 
 /// What stands and what does not, as one node sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,8 @@ pub struct ClusterStatus {
     pub vips: Vec<VipStatus>,
     /// The farms, by name.
     pub farms: Vec<FarmStatus>,
+    /// The watches, counted.
+    pub watches: WatchCounts,
     /// What is paged.
     pub pages: PageStatus,
 }
@@ -153,12 +155,18 @@ pub struct FarmStatus {
     pub vip: VipName,
     /// Its services: `web http 80`.
     pub services: Vec<String>,
+    /// Whether it does its work.
+    pub condition: Condition,
+    /// Why it is down or degraded, in one line; empty where it is neither.
+    pub reason: String,
     /// How many servers it has.
     pub servers: usize,
-    /// How many of them get new work.
+    /// How many of them can be given new work.
     pub serving: usize,
     /// How many are down.
     pub down: usize,
+    /// How many are down because of something else, which is down or was.
+    pub unreachable: usize,
     /// How many wait for their first verdict.
     pub unknown: usize,
     /// How many drain.

@@ -8,6 +8,7 @@ mod farm;
 mod page;
 mod server;
 mod version;
+mod watch;
 
 use farmux_raft::id::UnixMillis;
 
@@ -39,6 +40,7 @@ impl Shell {
             Action::Config(action) => self.config(action).await,
             Action::Farm(action) => self.farm(action).await,
             Action::Server(action) => self.server(action).await,
+            Action::Watch(action) => self.watch(action).await,
             Action::Contact(ContactAction::Test { name }) => {
                 let path = format!("/v1/contacts/{name}/test");
                 let answer: ContactTestAnswer = self.client.post(&path, &()).await?;

@@ -1,11 +1,11 @@
-//! `farmux server …`: orders, and waiting until a drained server has nothing left.
+//! `farmux server …`: orders, and waiting until drained servers have nothing left.
 
 use std::time::{Duration, Instant};
 
 use farmux_raft::state::AdminState;
 
-use super::super::args::ServerAction;
-use super::super::place::ServerPlace;
+use super::super::args::{ServerAction, Which};
+use super::super::place::Addressees;
 use super::Shell;
 use crate::api::types::{AdminRequest, ConnectionsReport, Done};
 use crate::fault::{Code, Fault};
@@ -17,58 +17,60 @@ impl Shell {
     pub(super) async fn server(&mut self, action: ServerAction) -> Result<(), Fault> {
         match action {
             ServerAction::Drain {
-                server,
+                which,
+                allow_empty,
                 wait,
                 timeout,
             } => {
-                self.order(&server, AdminState::Drain).await?;
+                let whom = addressees(which)?;
+                self.order(&whom, AdminState::Drain, allow_empty).await?;
                 match wait {
-                    true => self.wait(&server, timeout).await,
+                    true => self.wait(&whom, timeout).await,
                     false => Ok(()),
                 }
             }
-            ServerAction::Ready { server } => self.order(&server, AdminState::Ready).await,
-            ServerAction::Maintenance { server } => {
-                self.order(&server, AdminState::Maintenance).await
+            ServerAction::Ready { which } => {
+                // Whoever comes back leaves nobody without servers.
+                let whom = addressees(which)?;
+                self.order(&whom, AdminState::Ready, false).await
+            }
+            ServerAction::Maintenance { which, allow_empty } => {
+                let whom = addressees(which)?;
+                self.order(&whom, AdminState::Maintenance, allow_empty)
+                    .await
             }
         }
     }
 
-    async fn order(&mut self, place: &ServerPlace, admin: AdminState) -> Result<(), Fault> {
-        let path = format!("/v1/farms/{}/servers/{}/admin", place.farm, place.server);
-        let done: Done = self
-            .client
-            .post(
-                &path,
-                &AdminRequest {
-                    admin,
-                    allow_empty: false,
-                },
-            )
-            .await?;
+    async fn order(
+        &mut self,
+        whom: &Addressees,
+        admin: AdminState,
+        allow_empty: bool,
+    ) -> Result<(), Fault> {
+        let path = format!("{}/admin", whom.path());
+        let request = AdminRequest { admin, allow_empty };
+        let done: Done = self.client.post(&path, &request).await?;
         self.terminal.show(&done, |done, _| match done.changed {
-            true => format!("{place}: {admin}\n"),
-            false => format!("{place}: {admin} already\n"),
+            true => format!("{whom}: {admin}\n"),
+            false => format!("{whom}: {admin} already\n"),
         })
     }
 
-    async fn wait(&mut self, place: &ServerPlace, timeout: Duration) -> Result<(), Fault> {
-        let path = format!(
-            "/v1/farms/{}/servers/{}/connections",
-            place.farm, place.server
-        );
+    async fn wait(&mut self, whom: &Addressees, timeout: Duration) -> Result<(), Fault> {
+        let path = format!("{}/connections", whom.path());
         let end = Instant::now() + timeout;
         let mut told = None;
         loop {
             let report: ConnectionsReport = self.client.get(&path).await?;
             if report.active == 0 && report.owner_answered {
-                return self.terminal.line(&format!("{place}: nothing is left"));
+                return self.terminal.line(&format!("{whom}: nothing is left"));
             }
             if told.as_ref() != Some(&report) {
-                self.terminal.line(&in_words(place, &report))?;
+                self.terminal.line(&in_words(whom, &report))?;
             }
             if Instant::now() + POLL > end {
-                let why = in_words(place, &report);
+                let why = in_words(whom, &report);
                 return Err(Fault::new(Code::WaitOver).why(why));
             }
             told = Some(report);
@@ -77,13 +79,24 @@ impl Shell {
     }
 }
 
-fn in_words(place: &ServerPlace, report: &ConnectionsReport) -> String {
+/// Exactly one of the two is there: the command line is parsed so.
+fn addressees(which: Which) -> Result<Addressees, Fault> {
+    match (which.server, which.everywhere) {
+        (Some(place), None) => Ok(Addressees::One(place)),
+        (None, Some(address)) => Ok(Addressees::Everywhere(address)),
+        (Some(_), Some(_)) | (None, None) => {
+            Err(Fault::new(Code::Usage).why("either FARM/SERVER or --everywhere ADDRESS"))
+        }
+    }
+}
+
+fn in_words(whom: &Addressees, report: &ConnectionsReport) -> String {
     let ConnectionsReport { active, silent, .. } = report;
     let silent: Vec<&str> = silent.iter().map(|node| node.as_str()).collect();
     match silent.as_slice() {
-        [] => format!("{place}: {active} in flight"),
+        [] => format!("{whom}: {active} in flight"),
         nodes => format!(
-            "{place}: {active} in flight; no word from {}",
+            "{whom}: {active} in flight; no word from {}",
             nodes.join(", ")
         ),
     }

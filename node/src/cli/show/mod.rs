@@ -6,6 +6,7 @@ mod farm;
 mod page;
 mod status;
 mod table;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -15,16 +16,38 @@ pub use config::{applied, history};
 pub use farm::{farm, farms};
 pub use page::{page, pages};
 pub use status::status;
+pub use watch::{watch, watches};
 
 use farmux_raft::state::{AdminState, Health, NodeRole};
 
 use super::terminal::Mood;
+use crate::api::types::Condition;
 
-fn health_words(health: Health) -> (&'static str, Mood) {
-    match health {
-        Health::Up => ("up", Mood::Good),
-        Health::Down => ("DOWN", Mood::Bad),
-        Health::Unknown => ("unknown", Mood::Poor),
+/// The health of something, and whether something else explains it.
+fn health_words(health: Health, because: Option<&String>) -> (&'static str, Mood) {
+    match (health, because) {
+        (Health::Up, _) => ("up", Mood::Good),
+        (Health::Down, None) => ("DOWN", Mood::Bad),
+        (Health::Down, Some(_)) => ("UNREACHABLE", Mood::Poor),
+        (Health::Unknown, _) => ("unknown", Mood::Poor),
+    }
+}
+
+/// `because of fs1: connection refused`.
+fn reason_words(reason: &str, because: Option<&String>) -> String {
+    match (because, reason.is_empty()) {
+        (None, _) => reason.to_owned(),
+        (Some(cause), true) => format!("because of {cause}"),
+        (Some(cause), false) => format!("because of {cause}: {reason}"),
+    }
+}
+
+fn condition_words(condition: Condition) -> (&'static str, Mood) {
+    match condition {
+        Condition::Serving => ("serving", Mood::Good),
+        Condition::Degraded => ("DEGRADED", Mood::Poor),
+        Condition::Down => ("DOWN", Mood::Bad),
+        Condition::Undecided => ("undecided", Mood::Poor),
     }
 }
 

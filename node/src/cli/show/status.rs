@@ -5,11 +5,11 @@ use std::fmt::Write;
 use farmux_raft::id::UnixMillis;
 
 use super::super::terminal::{Mood, Paint};
-use super::role_words;
 use super::table::{Columns, Word};
+use super::{condition_words, role_words};
 use crate::api::types::{
     Answering, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall, PageStatus, Reason,
-    StatusReport, Survives, VipStatus,
+    StatusReport, Survives, VipStatus, WatchCounts,
 };
 
 /// The whole report.
@@ -60,6 +60,18 @@ fn head_lines(cluster: &ClusterStatus, paint: Paint, now: UnixMillis) -> String 
         "survives  {}",
         survives_words(&cluster.survives, paint)
     );
+    let WatchCounts {
+        up,
+        down,
+        unreachable,
+        unknown,
+    } = cluster.watches;
+    if cluster.watches.total() > 0 {
+        let _ = writeln!(
+            text,
+            "watches   {up} up, {down} down, {unreachable} unreachable, {unknown} unknown"
+        );
+    }
     let PageStatus {
         incidents,
         due,
@@ -171,8 +183,10 @@ fn farms(farms: &[FarmStatus], paint: Paint) -> String {
         "FARM",
         "VIP",
         "SERVICES",
+        "CONDITION",
         "SERVING",
         "DOWN",
+        "UNREACHABLE",
         "UNKNOWN",
         "DRAIN",
         "MAINTENANCE",
@@ -189,8 +203,10 @@ fn farms(farms: &[FarmStatus], paint: Paint) -> String {
             Word::from(&farm.name),
             Word::from(&farm.vip),
             Word::from(farm.services.join(", ")),
+            Word::moody(condition_words(farm.condition)),
             Word::moody((&serving, mood)),
             Word::from(farm.down),
+            Word::from(farm.unreachable),
             Word::from(farm.unknown),
             Word::from(farm.draining),
             Word::from(farm.maintenance),

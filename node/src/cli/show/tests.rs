@@ -10,13 +10,18 @@ use farmux_raft::state::Health;
 use farmux_raft::state::NodeRole::{Balancer, Witness};
 
 use super::super::terminal::Paint;
-use super::{farm, farms, history, page, pages, status, token_created, token_use, tokens};
-use crate::api::status::sample::{THEN, set_health, state, view};
-use crate::api::status::{assemble, farm_report, without_cluster};
+use super::{
+    farm, farms, history, page, pages, status, token_created, token_use, tokens, watch, watches,
+};
+use crate::api::status::sample::{
+    THEN, add_watches, report, server_check, set_health, state, view, watch_check,
+};
+use crate::api::status::{assemble, farm_report, watch_reports, without_cluster};
 use crate::api::types::{
     DeliveryReport, DeliveryState, Moment, PageReport, Reading, RevisionReport, TokenAnswer,
     TokenReport, TokenState,
 };
+use crate::config::read;
 
 /// Five minutes after everything happened.
 const NOW: UnixMillis = UnixMillis(THEN.0 + 300_000);
@@ -91,6 +96,85 @@ fn golden_farms() {
         data: vec![],
     };
     golden("farm-none.txt", &farms(&none, Paint::Plain));
+}
+
+/// Everything that a farm may have, one server fallen, one unreachable.
+#[test]
+fn golden_farm_with_everything() {
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    add_watches(&mut state);
+    let text = include_str!("tests/everything.toml");
+    let config = read(text, &state.config, &state.nodes).expect("a good configuration");
+    state.config = config.into();
+    report(
+        &mut state,
+        server_check("s2"),
+        Health::Down,
+        "connection refused",
+    );
+    report(&mut state, server_check("s2"), Health::Up, "200 OK");
+    report(
+        &mut state,
+        watch_check("fs1"),
+        Health::Down,
+        "no route to host",
+    );
+    report(
+        &mut state,
+        server_check("s1"),
+        Health::Down,
+        "503 Service Unavailable",
+    );
+    let view = view(&state, &[1, 2, 3]);
+    let report = farm_report(&view, &"shop".parse().expect("a name")).expect("it is there");
+    let one = Reading {
+        fresh: view.freshness(),
+        data: report,
+    };
+    golden("farm-show-everything.txt", &farm(&one, Paint::Plain, NOW));
+    let status_report = assemble(&view);
+    golden(
+        "status-cause.txt",
+        &status(&status_report, Paint::Plain, NOW),
+    );
+}
+
+#[test]
+fn golden_watches() {
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    add_watches(&mut state);
+    report(
+        &mut state,
+        watch_check("fs1"),
+        Health::Down,
+        "no route to host",
+    );
+    report(
+        &mut state,
+        watch_check("mirror"),
+        Health::Down,
+        "timeout after 5s",
+    );
+    let fresh = view(&state, &[1, 2, 3]).freshness();
+    let all = Reading {
+        fresh: fresh.clone(),
+        data: watch_reports(&state),
+    };
+    golden("watch-list.txt", &watches(&all, Paint::Plain, NOW));
+    let mut shown = String::new();
+    for data in all.data {
+        let one = Reading {
+            fresh: fresh.clone(),
+            data,
+        };
+        shown += &watch(&one, Paint::Plain, NOW);
+    }
+    golden("watch-show.txt", &shown);
+    let none = Reading {
+        fresh,
+        data: vec![],
+    };
+    golden("watch-none.txt", &watches(&none, Paint::Plain, NOW));
 }
 
 #[test]
