@@ -2,7 +2,8 @@
 //!
 //! A verdict stays until the state shows it, until a newer one takes its place, or until this node
 //! may no longer report the farm. One that was paged by our own word is *owed*: the log must hear
-//! of it before any newer one, so that its pages get the ids that we used.
+//! of it before any newer one, so that its pages get the ids that we used. One that answers a
+//! question (a page waits for it) is told although the state says the same, while it is asked.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
@@ -28,6 +29,15 @@ struct Entry {
     newest: HealthChange,
     /// Since when the state has lacked it.
     lacking: Option<Instant>,
+    /// The question that it answers and that is still open.
+    answers: Option<u64>,
+}
+
+impl Entry {
+    /// Whether there is anything to tell.
+    fn is_open(&self) -> bool {
+        self.lacking.is_some() || self.answers.is_some()
+    }
 }
 
 impl Book {
@@ -41,11 +51,13 @@ impl Book {
             Some(entry) => {
                 entry.newest = newest;
                 entry.lacking.get_or_insert(now);
+                entry.answers = verdict.answers.or(entry.answers);
             }
             None => {
                 let entry = Entry {
                     newest,
                     lacking: Some(now),
+                    answers: verdict.answers,
                 };
                 self.entries.insert(entry.newest.check.clone(), entry);
             }
@@ -62,7 +74,12 @@ impl Book {
         {
             self.owed.pop_front();
         }
+        let questions = state.questions();
         for (key, entry) in &mut self.entries {
+            // Once the log has heard it, nobody waits for it any more; a newer question is not
+            // answered by what was seen before it was asked.
+            let open = questions.get(key);
+            entry.answers = entry.answers.filter(|answers| open == Some(answers));
             let owed = self.owed.iter().any(|owed| owed.check == *key);
             if !owed && state.check_health(key) == entry.newest.health {
                 entry.lacking = None;
@@ -78,14 +95,10 @@ impl Book {
         let mut members = BTreeSet::new();
         let each_once = |owed: &&HealthChange| members.insert(owed.check.member());
         let owed: Vec<&HealthChange> = self.owed.iter().take_while(each_once).collect();
-        let lacking = || {
-            self.entries
-                .values()
-                .filter(|entry| entry.lacking.is_some())
-        };
+        let open = self.entries.values().filter(|entry| entry.is_open());
         let candidates = match owed.is_empty() {
             false => owed,
-            true => lacking().map(|entry| &entry.newest).collect(),
+            true => open.map(|entry| &entry.newest).collect(),
         };
         let mut by: Option<Authority> = None;
         let mut changes = Vec::new();
@@ -123,7 +136,7 @@ impl Book {
 
     /// Whether the state lacks anything.
     pub(super) fn is_open(&self) -> bool {
-        self.entries.values().any(|entry| entry.lacking.is_some())
+        self.entries.values().any(Entry::is_open)
     }
 }
 
@@ -245,6 +258,48 @@ mod tests {
             reported(book.report(&state, &leader)),
             [(check("s2"), Health::Down)]
         );
+    }
+
+    /// `s1` fails, and `s2` of the same address is asked: its answer is told although it is no news,
+    /// and told once.
+    #[test]
+    fn an_answer_is_told_once_though_it_is_no_news() {
+        let mut state = testing::state(3, &[]);
+        let config = std::sync::Arc::make_mut(&mut state.config);
+        let farm = config.farms.values_mut().next().expect("one farm");
+        let address = farm.servers.values().next().expect("s1").address;
+        for server in farm.servers.values_mut().take(2) {
+            server.address = address;
+        }
+        let (mut book, now) = (Book::default(), Instant::now());
+        testing::report(&mut state, "s1", Health::Down, "no route", 5_000);
+        let question = *state.questions().get(&check("s2")).expect("it is asked");
+
+        let mut answer = verdict("s2", Seen::Up, 6_000);
+        book.take(&answer, now);
+        book.settle(&state, &leader, now);
+        assert_eq!(book.report(&state, &leader), None, "it answers nobody");
+
+        answer.answers = Some(question);
+        book.take(&answer, now);
+        book.settle(&state, &leader, now);
+        assert!(book.is_open());
+        assert_eq!(
+            book.overdue(now + OVERDUE_AFTER * 2),
+            [],
+            "no page by our own word"
+        );
+        let report = book.report(&state, &leader).expect("a report");
+        assert_eq!(reported(Some(report.clone())), [(check("s2"), Health::Up)]);
+        apply(&mut state, report);
+        assert_eq!(
+            testing::newest(&state).title,
+            "shop/s1",
+            "its page waited for it"
+        );
+        book.settle(&state, &leader, now);
+        assert_eq!(book.report(&state, &leader), None);
+        assert!(!book.is_open());
     }
 
     #[test]
