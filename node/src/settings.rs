@@ -7,6 +7,8 @@
 //! socket = "/run/farmux/admin.sock"   # for root on this machine
 //! metrics = "127.0.0.1:9444"          # plain /metrics, /healthz and /leader; off by default
 //! data = "/var/lib/farmux"
+//! exec_dir = "/usr/lib/nagios/plugins" # what exec checks may run; off by default
+//! exec_user = "nobody"                # and as whom
 //! [networks]
 //! lan = "eth0"
 //! [log]
@@ -46,6 +48,13 @@ pub struct Settings {
     /// What is logged.
     #[serde(default)]
     pub log: LogSettings,
+    /// Where the plugins of `exec` checks are: an absolute path, of root, not writable by others;
+    /// nowhere by default, and then no such check is made here.
+    #[serde(default)]
+    pub exec_dir: Option<PathBuf>,
+    /// As whom they run: a user of `/etc/passwd`, not root; `nobody` by default.
+    #[serde(default = "default_exec_user")]
+    pub exec_user: String,
     /// Serving threads, 1 to 64; as many as there are cores by default.
     #[serde(default)]
     pub serving_threads: Option<usize>,
@@ -144,6 +153,9 @@ impl Settings {
         if !self.data.is_absolute() || !self.socket.is_absolute() {
             return Err("data and socket: absolute paths are needed".to_owned());
         }
+        if self.exec_dir.as_ref().is_some_and(|dir| !dir.is_absolute()) {
+            return Err("exec_dir: an absolute path is needed".to_owned());
+        }
         for (network, interface) in &self.networks {
             if interface.is_empty() || interface.len() > INTERFACE_BYTES_MAX {
                 return Err(format!(
@@ -185,6 +197,10 @@ fn default_data() -> PathBuf {
     PathBuf::from("/var/lib/farmux")
 }
 
+fn default_exec_user() -> String {
+    "nobody".to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +213,10 @@ mod tests {
         let settings = Settings::parse(GOOD).expect("a good file");
         assert_eq!(settings.socket, Path::new("/run/farmux/admin.sock"));
         assert_eq!(settings.log.level, LogLevel::Info);
+        assert_eq!(
+            (settings.exec_dir, settings.exec_user),
+            (None, "nobody".to_owned())
+        );
     }
 
     #[test]
@@ -217,6 +237,10 @@ mod tests {
             (
                 GOOD.replace("[networks]", "data = \"here\"\n[networks]"),
                 "absolute paths",
+            ),
+            (
+                GOOD.replace("[networks]", "exec_dir = \"here\"\n[networks]"),
+                "exec_dir: an absolute path",
             ),
             (
                 GOOD.replace("[networks]", "serving_threads = 0\n[networks]"),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use farmux_netplane::health::HealthOverlay;
-use farmux_netplane::probe::{ProbeSettings, Probing};
+use farmux_netplane::probe::Probing;
 use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::{Leases, Vips};
 use farmux_raft::consensus::{Consensus, ConsensusConfig};
@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use super::admission::be_admitted;
 use super::handler::{PeerHandler, Reporter};
 use super::member::{Member, VipPlans, Wire};
+use super::plugins::{PluginsUnusable, probe_settings};
 use super::wall_clock;
 use super::{follow, report, voice, watchdog};
 use crate::identity::{Home, HomeError, keep_renewed};
@@ -46,6 +47,9 @@ pub enum BuildError {
     /// The data folder is damaged.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// `exec` checks cannot be made as `node.toml` says.
+    #[error(transparent)]
+    Plugins(#[from] PluginsUnusable),
     /// A part does not start.
     #[error("{0}")]
     Part(String),
@@ -88,6 +92,7 @@ async fn assemble(
         epoch: identity.epoch(),
     };
     // What an operator may have to mend comes first: nothing has been opened yet when it fails.
+    let probes = probe_settings(settings)?;
     let listeners = listen(&settings.peer).await?;
     let sockets = bind(&settings.peer)?;
     let store = open_store(&settings.data, me).await?;
@@ -115,10 +120,10 @@ async fn assemble(
         || Arc::new(HealthOverlay::new()),
         |wire| wire.serving.overlay(),
     );
-    let probes = ProbeSettings::plain(own_addresses(settings));
+    let own = probes.own.clone();
     let (probing, verdicts) = Probing::start(overlay, probes).map_err(part)?;
     let lease = start_lease(sockets, leases, wire.as_ref())?;
-    let voice = voice::start(role, &consensus, &lease, verdicts, own_addresses(settings));
+    let voice = voice::start(role, &consensus, &lease, verdicts, own);
     let (stage_out, stage) = watch::channel(None);
     let member = Member {
         identity,
@@ -221,13 +226,6 @@ fn start_wire(
         vip_plans,
         serving,
     })
-}
-
-/// Addresses of our own, from which probes leave where the kernel would take a VIP.
-fn own_addresses(settings: &Settings) -> Vec<IpAddr> {
-    let mut own: Vec<IpAddr> = settings.peer.iter().map(SocketAddr::ip).collect();
-    own.dedup();
-    own
 }
 
 /// One UDP socket a path, for the leases.

@@ -6,8 +6,9 @@
 //!   membership   init, remove, leave; joining: join
 //!   build        opens, binds and starts a member; member: what it then is (the drawing)
 //!   follow       what follows the state: roster, plan, addresses
-//!   report       what the log shall know: nodes, VIPs, majorities, health
+//!   report       what the log shall know: nodes, VIPs, majorities, joins, holds
 //!   voice        what the log and people are told of health
+//!   plugins      what exec checks need of this machine
 //!   handler      what other nodes ask
 //!   watchdog     what the lease thread calls; what ends the process
 //! ```
@@ -22,6 +23,7 @@ mod membership;
 mod network;
 mod node;
 mod order;
+mod plugins;
 mod report;
 mod roster;
 mod route;
@@ -35,4 +37,5 @@ pub use member::{Member, Wire, proposal, wall_clock};
 pub use network::AddressAbsent;
 pub use node::Node;
 pub use order::{InitOrder, InitVip, JoinOrder, Joined, OrderError, TOKEN_TTL, TokenOrder};
+pub use plugins::PluginsUnusable;
 pub use run::{Ended, RunError, run};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{AddressAbsent, BuildError, Node, network};
+use super::{AddressAbsent, BuildError, Node, network, plugins};
 use crate::api;
 use crate::settings::Settings;
 
@@ -45,6 +45,7 @@ pub async fn run(settings: Settings) -> Result<Ended, RunError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     network::check_own(&settings).await?;
+    plugins::probe_settings(&settings).map_err(BuildError::from)?;
     let node = Arc::new(Node::new(settings));
     node.set_reporter(api::reporter(&node));
     // The socket first: status works while a large log is read, and tells why nothing else does.

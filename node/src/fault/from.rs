@@ -152,6 +152,7 @@ impl From<RunError> for Fault {
         let why = error.to_string();
         match error {
             RunError::Build(BuildError::Listen { .. }) => Fault::new(Code::ListenFailed).why(why),
+            RunError::Build(BuildError::Plugins(_)) => Fault::new(Code::SettingsInvalid).why(why),
             RunError::Build(BuildError::Store(error)) => Fault::from(error),
             RunError::Build(BuildError::Home(error)) => Fault::from(error),
             RunError::Address(_) => Fault::new(Code::AddressAbsent).why(why),
