@@ -8,7 +8,8 @@
 //!        │ addresses          │       └──▶ follow_plan ─▶ Vips, Serving, Probing
 //!   follow_addresses          │ propose                        │ verdicts (mpsc)
 //!                             ├── Reporter ◀───────────────────┘
-//!                             ├── report_vips, report_nodes, report_quorum, finish_joins
+//!                             ├── report_vips, report_nodes, report_quorum
+//!                             ├── finish_joins, end_holds
 //!                             └── Pager (when it is our turn) ─SMTP─▶ relay
 //! ```
 

@@ -1,15 +1,17 @@
 //! What this node sees and the log shall know: nodes that come and go, VIPs gained, majorities
-//! lost, joins to be finished.
+//! lost, joins to be finished, holds to be ended.
 //!
 //! Each report is a wish compared with the state: what the state says already is not said again,
 //! and what could not be committed is tried again at the next tick. So nothing queues up.
 
+mod holds;
 mod joins;
 mod nodes;
 mod quorum;
 mod roles;
 mod vips;
 
+pub(super) use holds::end_holds;
 pub(super) use joins::finish_joins;
 pub(super) use nodes::report_nodes;
 pub(super) use quorum::report_quorum;
