@@ -116,7 +116,17 @@ fn body(cluster: &Cluster, page: &Page, contact: &ContactName, mark: Mark<'_>) -
         }
     };
     line("Cause:", &page.cause);
-    line("Left:", &page.left);
+    // Of a watch nothing is left over; it says who else suffers.
+    let left = match &page.subject {
+        Subject::Watch(_) => "Affects:",
+        Subject::Server(..)
+        | Subject::Farm(_)
+        | Subject::Strength(_)
+        | Subject::Node(_)
+        | Subject::Vip(_)
+        | Subject::Quorum => "Left:",
+    };
+    line(left, &page.left);
     let evidence: Vec<String> = page
         .evidence
         .iter()
@@ -126,6 +136,9 @@ fn body(cluster: &Cluster, page: &Page, contact: &ContactName, mark: Mark<'_>) -
     if !evidence.is_empty() {
         lines.push("Evidence:".to_owned());
         lines.extend(evidence.iter().map(|text| format!("  {text}")));
+        if evidence.len() == EVIDENCE_LINES_MAX {
+            lines.push("  (no more than this fits; the commands below have the rest)".to_owned());
+        }
     }
     if let Mark::Uncommitted { by } = mark {
         lines.push(String::new());

@@ -1,15 +1,15 @@
 //! What the pager's tests share: a small cluster's state, and changes to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::time::Duration;
 
-use farmux_raft::id::{ClusterId, NodeId, RequestId, UnixMillis};
+use farmux_raft::id::{ClusterId, NodeId, RequestId, UnixMillis, WatchName};
 use farmux_raft::state::{
     Applied, Authority, Check, CheckKey, CheckKind, Command, Contact, Farm, Health, HealthChange,
-    LeaseKey, MailChannel, Node, NodeCondition, NodeRole, OnQuorumLoss, Page, Proposal, Relay,
-    RelaySecurity, Secret, Secrets, Server, Service, ServiceKind, State, Vip,
+    LeaseKey, MailChannel, Node, NodeCondition, NodeRole, OnQuorumLoss, Page, Parent, Proposal,
+    Relay, RelaySecurity, Secret, Secrets, Server, Service, ServiceKind, State, Vip, Watch,
 };
 
 /// The term in which everything here happens.
@@ -61,11 +61,52 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Applied {
 
 /// One server's check changed.
 pub(crate) fn report(state: &mut State, server: &str, health: Health, reason: &str, at: u64) {
+    report_check(state, check(server), health, reason, at);
+}
+
+/// A watch at this address, up, on which every farm depends.
+pub(crate) fn add_parent(state: &mut State, name: &str, address: [u8; 4]) {
+    let name: WatchName = name.parse().expect("a name");
+    let rule = Check {
+        kind: CheckKind::Tcp,
+        interval: Duration::from_secs(5),
+        timeout: Duration::from_secs(5),
+        fall: NonZeroU32::new(3).expect("not zero"),
+        rise: NonZeroU32::new(2).expect("not zero"),
+    };
+    let watch = Watch {
+        address: address.into(),
+        port: NonZeroU16::new(2_049),
+        labels: BTreeMap::new(),
+        check: rule,
+        depends_on: BTreeSet::new(),
+    };
+    let config = Arc::make_mut(&mut state.config);
+    config.watches.insert(name.clone(), watch);
+    for farm in config.farms.values_mut() {
+        farm.depends_on.insert(Parent::Watch(name.clone()));
+    }
+    report_check(state, CheckKey::Watch(name), Health::Up, "connected", 1_000);
+}
+
+/// Any check changed.
+pub(crate) fn report_check(
+    state: &mut State,
+    check: CheckKey,
+    health: Health,
+    reason: &str,
+    at: u64,
+) {
     let authority = Authority::Leader {
         term: TERM,
         node: NodeId(1),
     };
-    let changes = vec![change(server, health, reason, at)];
+    let changes = vec![HealthChange {
+        check,
+        health,
+        reason: reason.to_owned(),
+        at: UnixMillis(at),
+    }];
     apply(state, Command::ReportHealth { authority, changes });
 }
 

@@ -1,6 +1,8 @@
 //! What people read, word by word.
 
-use farmux_raft::state::{Health, State};
+use std::sync::Arc;
+
+use farmux_raft::state::{CheckKey, Command, Health, State};
 
 use super::*;
 use crate::pager::testing;
@@ -66,6 +68,121 @@ fn a_server_down_and_back() {
         !mail_up.body.contains("page ack"),
         "nothing is left to take on"
     );
+}
+
+/// Subject line and body of the newest page; its id reads `ID`.
+fn newest(state: &State) -> (String, String) {
+    let page = testing::newest(state);
+    let mail = mail(state, page, Mark::Committed);
+    (mail.subject, mail.body.replace(&page.id.to_string(), "ID"))
+}
+
+fn watch(name: &str) -> CheckKey {
+    CheckKey::Watch(name.parse().expect("a name"))
+}
+
+#[test]
+fn a_farm_that_lost_strength_and_has_it_again() {
+    let mut state = testing::state(3, &[]);
+    let config = Arc::make_mut(&mut state.config);
+    config
+        .farms
+        .values_mut()
+        .for_each(|farm| farm.degraded_below = 3);
+    for server in ["s2", "s3"] {
+        testing::report(&mut state, server, Health::Down, "no route", 900_000);
+    }
+    let (subject, body) = newest(&state);
+    assert_eq!(
+        subject,
+        "[DEGRADED] prod farm shop: 2 of 4 up, fewer than 3 (2 of 4 up)"
+    );
+    assert_eq!(
+        body,
+        "farm shop is DEGRADED: it works, with too few servers.\n\n\
+         Since:    1970-01-01 00:16:40 UTC\n\
+         Cause:    2 of 4 up, fewer than 3\n\
+         Left:     2 of 4 up\n\
+         Evidence:\n  s2: web: no route\n  s3: web: no route\n\n\
+         To look further:\n  farmux farm show shop\n  farmux page show ID\n  \
+         farmux page ack ID\n\n\
+         Cluster prod, page ID, contact ops\n"
+    );
+    testing::report(&mut state, "s3", Health::Up, "status 200", 960_000);
+    let (subject, _) = newest(&state);
+    assert_eq!(
+        subject,
+        "[UP] prod farm shop: enough servers again after 0.0s (3 of 4 up)"
+    );
+}
+
+/// The page of a file server names everything behind it, and is the only one.
+#[test]
+fn one_page_a_cause_with_the_list() {
+    let mut state = testing::state(3, &[]);
+    let config = Arc::make_mut(&mut state.config);
+    let (_, shop) = config.farms.first_key_value().expect("one farm");
+    let mut farm = shop.clone();
+    let one = farm.servers.values().next().expect("a server").clone();
+    farm.servers.clear();
+    for number in 1..=70_u8 {
+        let mut server = one.clone();
+        server.address = [10, 1, 0, number].into();
+        let name = format!("server{number:03}").parse().expect("a name");
+        farm.servers.insert(name, server);
+    }
+    for name in ["ftp", "web"] {
+        config
+            .farms
+            .insert(name.parse().expect("a name"), farm.clone());
+    }
+    testing::add_parent(&mut state, "fs1", [10, 0, 0, 50]);
+    let before = state.pages.len();
+    testing::report_check(&mut state, watch("fs1"), Health::Down, "no route", 900_000);
+    testing::report(&mut state, "s1", Health::Down, "status 503", 901_000);
+    assert_eq!(state.pages.len(), before + 1, "one page");
+    let (subject, body) = newest(&state);
+    assert_eq!(
+        subject,
+        "[DOWN] prod fs1: no route (144 servers in 3 farms affected)"
+    );
+    let head = "fs1 is DOWN.\n\n\
+                Since:    1970-01-01 00:15:00 UTC\n\
+                Cause:    no route\n\
+                Affects:  144 servers in 3 farms affected\n\
+                Evidence:\n  check on 10.0.0.50:2049: no route, seen by lb1\n  \
+                affected in ftp: server001 server002 ";
+    assert!(body.starts_with(head), "{body}");
+    assert!(
+        body.contains("\n  affected in shop: s1 s2 s3 s4\n"),
+        "{body}"
+    );
+    for number in 1..=70 {
+        let named = body.matches(&format!(" server{number:03}")).count();
+        assert_eq!(named, 2, "server{number:03} of two farms: {body}");
+    }
+    assert!(body.contains("\n  farmux watch show fs1\n"), "{body}");
+    let wide = |line: &str| line.chars().count() > REASON_CHARS_MAX + 2;
+    assert!(!body.lines().any(wide), "{body}");
+    assert!(!body.contains("no more than this fits"), "{body}");
+}
+
+#[test]
+fn still_down_after_its_cause_came_back_is_a_page_of_its_own() {
+    let mut state = testing::state(3, &[]);
+    testing::add_parent(&mut state, "fs1", [10, 0, 0, 50]);
+    testing::report_check(&mut state, watch("fs1"), Health::Down, "no route", 900_000);
+    testing::report(&mut state, "s1", Health::Down, "status 503", 901_000);
+    testing::report_check(&mut state, watch("fs1"), Health::Up, "connected", 930_000);
+    assert_eq!(newest(&state).0, "[UP] prod fs1: up again after 30s");
+    let numbers = state.holds.iter().map(|(_, hold)| hold.number).collect();
+    testing::apply(&mut state, Command::EndHolds(numbers));
+    let (subject, body) = newest(&state);
+    assert_eq!(
+        subject,
+        "[DOWN] prod shop/s1: still down after fs1 came back: status 503 (3 of 4 up)"
+    );
+    assert!(body.contains("\n  farmux farm show shop\n"), "{body}");
 }
 
 #[test]
