@@ -229,9 +229,10 @@ impl State {
     pub fn role_now(&self, farm: &FarmName, server: &ServerName) -> Option<ServerRole> {
         let ordered = self.config.farms.get(farm)?.servers.get(server)?;
         let fallen = self.fallen.contains(&(farm.clone(), server.clone()));
-        Some(match ordered.role {
-            ServerRole::Active if fallen => ServerRole::Standby,
-            role => role,
+        let stands_by = fallen && ordered.role == ServerRole::Active;
+        Some(match stands_by {
+            true => ServerRole::Standby,
+            false => ordered.role,
         })
     }
 

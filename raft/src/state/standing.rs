@@ -315,11 +315,11 @@ impl Seen<'_> {
     }
 
     fn server(&self) -> Health {
-        match self.weigh(self.verdicts.server()) {
-            Health::Unknown if self.sway == Sway::None && self.verdicts.works_somewhere() => {
-                Health::Up
-            }
-            health => health,
+        let health = self.weigh(self.verdicts.server());
+        let works = self.sway == Sway::None && self.verdicts.works_somewhere();
+        match health == Health::Unknown && works {
+            true => Health::Up,
+            false => health,
         }
     }
 }
