@@ -14,10 +14,13 @@ mod tests;
 
 pub use wire::WireView;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use farmux_raft::id::NodeId;
-use farmux_raft::state::{CheckKey, Counts, FarmStanding, Health, HealthRecord};
+use farmux_raft::state::{
+    CheckKey, Counts, FarmStanding, Health, HealthRecord, HoldKind, ServerRole,
+};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -49,6 +52,8 @@ pub fn expose(view: Option<&View<'_>>, wire: Option<&WireView>) -> String {
         agreement(&mut registry, view);
         leases(&mut registry, view);
         farms(&mut registry, view);
+        standing(&mut registry, view);
+        checks(&mut registry, view);
         pages(&mut registry, view);
     }
     if let Some(wire) = wire {
@@ -163,6 +168,53 @@ fn farms(registry: &mut Registry, view: &View<'_>) {
         "Servers of a farm in a condition",
         servers,
     );
+}
+
+/// Whether farms do their work, in which role servers are, and who is held.
+fn standing(registry: &mut Registry, view: &View<'_>) {
+    let (mut conditions, mut roles) = (Vec::new(), Vec::new());
+    for (name, farm) in &view.state.config.farms {
+        let now = view.state.farm_condition(name).word();
+        for condition in ["serving", "degraded", "down", "undecided"] {
+            let labels = vec![
+                ("farm", name.to_string()),
+                ("condition", condition.to_owned()),
+            ];
+            conditions.push((labels, i64::from(condition == now)));
+        }
+        for server in farm.servers.keys() {
+            let role = view.state.role_now(name, server);
+            let labels = |role: ServerRole| {
+                vec![
+                    ("farm", name.to_string()),
+                    ("server", server.to_string()),
+                    ("role", role.to_string()),
+                ]
+            };
+            roles.extend(role.map(|role| (labels(role), 1)));
+        }
+    }
+    let help = "1 for the condition in which the farm is";
+    gauges(registry, "farm_condition", help, conditions);
+    let help = "1 for the role in which the server is now";
+    gauges(registry, "server_role_now", help, roles);
+    let mut held = BTreeMap::from([("asking", 0), ("shadowed", 0), ("recovering", 0)]);
+    for (_, hold) in view.state.holds.iter() {
+        let kind = match hold.kind {
+            HoldKind::Asking { .. } => "asking",
+            HoldKind::Shadowed(_) => "shadowed",
+            HoldKind::Recovering(_) => "recovering",
+        };
+        *held.entry(kind).or_insert(0) += 1;
+    }
+    let held = held
+        .into_iter()
+        .map(|(kind, count)| (vec![("kind", kind.to_owned())], count));
+    let help = "Servers and watches that are down and have no page of their own, or none yet";
+    gauges(registry, "holds", help, held);
+}
+
+fn checks(registry: &mut Registry, view: &View<'_>) {
     let up = |record: &HealthRecord| i64::from(record.health == Health::Up);
     let (mut servers, mut watches) = (Vec::new(), Vec::new());
     for (key, record) in view.state.health.iter() {

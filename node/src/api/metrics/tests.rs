@@ -7,7 +7,9 @@ use farmux_netplane::serve::{ServerCounts, ServiceCounts};
 use farmux_raft::state::Health;
 use farmux_raft::state::NodeRole::{Balancer, Witness};
 
-use super::super::status::sample::{set_health, state, view};
+use super::super::status::sample::{
+    add_watches, report, server_check, set_health, state, view, watch_check,
+};
 use super::{WireView, expose};
 
 fn has(text: &str, line: &str) {
@@ -43,7 +45,28 @@ fn a_member_tells_of_log_vips_farms_and_pages() {
         "farmux_farm_servers{farm=\"shop\",condition=\"up\"} 2",
         "farmux_farm_servers{farm=\"shop\",condition=\"down\"} 1",
         "farmux_check_up{farm=\"shop\",server=\"s2\",service=\"web\"} 0",
+        "farmux_farm_condition{farm=\"shop\",condition=\"serving\"} 1",
+        "farmux_farm_condition{farm=\"shop\",condition=\"down\"} 0",
+        "farmux_server_role_now{farm=\"shop\",server=\"s2\",role=\"favorite\"} 1",
+        "farmux_holds{kind=\"shadowed\"} 0",
         "farmux_incidents_open 0",
+    ] {
+        has(&text, line);
+    }
+}
+
+#[test]
+fn who_is_held_is_counted_by_why() {
+    let mut state = state(&[Balancer]);
+    add_watches(&mut state);
+    report(&mut state, watch_check("fs1"), Health::Down, "no route");
+    report(&mut state, server_check("s1"), Health::Down, "503");
+    let text = expose(Some(&view(&state, &[1])), None);
+    for line in [
+        "farmux_watch_up{watch=\"fs1\"} 0",
+        "farmux_holds{kind=\"shadowed\"} 1",
+        "farmux_holds{kind=\"asking\"} 0",
+        "farmux_farm_servers{farm=\"shop\",condition=\"unreachable\"} 1",
     ] {
         has(&text, line);
     }
@@ -65,6 +88,9 @@ fn the_wire_is_counted_by_service_and_server() {
         open: 3,
         accepted: 7,
         requests: 9,
+        queued_now: 2,
+        queued: 6,
+        last_resorts: 1,
         refusals: BTreeMap::from([("two-lengths", 5)]),
         servers: BTreeMap::from([("s1".into(), server)]),
         ..ServiceCounts::default()
@@ -79,6 +105,9 @@ fn the_wire_is_counted_by_service_and_server() {
         "farmux_service_open{farm=\"shop\",service=\"web\"} 3",
         "farmux_service_requests_total{farm=\"shop\",service=\"web\"} 9",
         "farmux_service_refused_total{farm=\"shop\",service=\"web\",reason=\"two-lengths\"} 5",
+        "farmux_service_queued_now{farm=\"shop\",service=\"web\"} 2",
+        "farmux_service_queued_total{farm=\"shop\",service=\"web\"} 6",
+        "farmux_service_last_resorts_total{farm=\"shop\",service=\"web\"} 1",
         "farmux_server_active{farm=\"shop\",service=\"web\",server=\"s1\"} 2",
         "farmux_server_taken_total{farm=\"shop\",service=\"web\",server=\"s1\"} 9",
         "farmux_lease_events_total{event=\"gained\"} 1",

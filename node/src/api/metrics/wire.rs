@@ -108,6 +108,31 @@ fn services(registry: &mut Registry, services: &BTreeMap<ServiceKey, ServiceCoun
         help,
         each(|counts| counts.requests),
     );
+    let help = "Clients that wait now until a server has room";
+    gauges(
+        registry,
+        "service_queued_now",
+        help,
+        each(|counts| counts.queued_now).map(signed),
+    );
+    let help = "Clients that had to wait until a server had room";
+    counters(
+        registry,
+        "service_queued",
+        help,
+        each(|counts| counts.queued),
+    );
+    let help = "Pages of last resort shown where no server was left";
+    counters(
+        registry,
+        "service_last_resorts",
+        help,
+        each(|counts| counts.last_resorts),
+    );
+    reasons(registry, services);
+}
+
+fn reasons(registry: &mut Registry, services: &BTreeMap<ServiceKey, ServiceCounts>) {
     type Reasons = fn(&ServiceCounts) -> &BTreeMap<&'static str, u64>;
     let reasons = |pick: Reasons| {
         services.iter().flat_map(move |(key, counts)| {
@@ -118,7 +143,7 @@ fn services(registry: &mut Registry, services: &BTreeMap<ServiceKey, ServiceCoun
             })
         })
     };
-    let help = "Clients refused, by reason";
+    let help = "Clients, and on FTP what they or their servers said, refused, by reason";
     counters(
         registry,
         "service_refused",
