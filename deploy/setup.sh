@@ -1,5 +1,5 @@
-# Shell functions shared by deploy/demo.sh, tests/run.sh, tests/bench.sh and .ci/run; sourced, in
-# the root of the repository, under `set -euo pipefail`. It undoes on exit what it did for a while.
+# Shell functions shared by deploy/demo.sh, tests/*.sh and .ci/run; sourced, in the root of the
+# repository, under `set -euo pipefail`. It undoes on exit what it did for a while.
 # shellcheck shell=bash
 
 # Command or file that shows a package to be there, and the Debian package that brings it.
@@ -10,16 +10,16 @@ packages_of() {
         lab) echo "ip=iproute2 nginx=nginx-light timeout=coreutils ping=iputils-ping curl=curl \
             /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
         # Real FTP servers and clients; two servers exclude vsftpd and are unpacked instead
-        # (unpack_packages), so here are the libraries that they link.
-        tests) echo "strace=strace systemd-analyze=systemd shellcheck=shellcheck git=git \
-            ganesha.nfsd=nfs-ganesha /usr/share/doc/nfs-ganesha-mem=nfs-ganesha-mem \
-            haproxy=haproxy \
-            vsftpd=vsftpd /usr/lib/python3/dist-packages/pyftpdlib=python3-pyftpdlib \
+        # (need_ftp), so here are the libraries that they link.
+        ftp) echo "vsftpd=vsftpd /usr/lib/python3/dist-packages/pyftpdlib=python3-pyftpdlib \
             lftp=lftp ncftpput=ncftp openssl=openssl \
             /usr/share/doc/libsodium23=libsodium23 /usr/share/doc/libhiredis0.14=libhiredis0.14 \
             /usr/share/doc/libmemcached11=libmemcached11 \
             /usr/share/doc/libmemcachedutil2=libmemcachedutil2 \
             /usr/share/doc/libpcre2-posix3=libpcre2-posix3" ;;
+        tests) echo "strace=strace systemd-analyze=systemd shellcheck=shellcheck git=git \
+            ganesha.nfsd=nfs-ganesha /usr/share/doc/nfs-ganesha-mem=nfs-ganesha-mem \
+            haproxy=haproxy" ;;
         bench) echo "haproxy=haproxy keepalived=keepalived wrk=wrk" ;;
         *) die "packages_of: no group '$1'" ;;
     esac
@@ -61,7 +61,8 @@ need_packages() {
     no_services_start
     # A fresh machine has no package lists, and an old list names packages that are gone.
     apt_get update
-    apt_get install --yes --no-install-recommends "${missing[@]}"
+    # Another FTP server on this machine must not make way for ours.
+    apt_get install --yes --no-remove --no-install-recommends "${missing[@]}"
     services_start_again
 }
 
@@ -82,6 +83,12 @@ unpack_packages() {
         cp -a "$folder/unpacked/." "$into/"
         rm -rf "$folder"
     done
+}
+
+# Everything of FTP.
+need_ftp() {
+    need_packages ftp
+    unpack_packages pure-ftpd proftpd-core
 }
 
 apt_get() {

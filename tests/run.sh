@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source deploy/setup.sh
 
 need_packages build lab tests
-unpack_packages pure-ftpd proftpd-core
+need_ftp
 need_cargo
 build
 

@@ -3,9 +3,11 @@
 //! ```text
 //!   gap     how long an address did not answer, as a client sees it
 //!   lab     a LAN on this machine: hosts, nodes, nginx, a mail server, a client
+//!   script  steps, and whether each showed the answers and pages that it should
 //!   source  reading Rust source for the house rules
 //! ```
 
 pub mod gap;
 pub mod lab;
+pub mod script;
 pub mod source;

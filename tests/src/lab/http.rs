@@ -1,10 +1,11 @@
 //! A small HTTP/1.1 client, blocking and with a deadline, written apart from what it tests.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use socket2::{Domain, Socket, Type};
 
 /// How long a client waits for a connection and for each piece of an answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,6 +55,10 @@ impl Connection {
     /// **Errors**: no connection within `limit`.
     pub fn open_within(to: SocketAddr, limit: Duration) -> Result<Connection> {
         let stream = TcpStream::connect_timeout(&to, limit).context("connect")?;
+        Connection::over(stream, limit)
+    }
+
+    fn over(stream: TcpStream, limit: Duration) -> Result<Connection> {
         stream
             .set_read_timeout(Some(limit))
             .context("limit reads")?;
@@ -64,6 +69,19 @@ impl Connection {
         Ok(Connection {
             stream: BufReader::new(stream),
         })
+    }
+
+    /// Connects from one of several addresses that this host has.
+    ///
+    /// **Errors**: no connection within [`PATIENCE`], or no such address.
+    pub fn open_from(from: Ipv4Addr, to: SocketAddr) -> Result<Connection> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).context("a socket")?;
+        let from = SocketAddr::from((from, 0));
+        socket.bind(&from.into()).context("leave from there")?;
+        socket
+            .connect_timeout(&to.into(), PATIENCE)
+            .context("connect")?;
+        Connection::over(socket.into(), PATIENCE)
     }
 
     /// Asks for a path and reads the whole answer.

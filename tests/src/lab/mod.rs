@@ -4,6 +4,7 @@
 //!   gateway 10.0.0.1 = br0 ──┬── lb1 .11   lb2 .12   lb3 .13     farmux nodes
 //!                            ├── s1 .21    s2 .22                nginx
 //!                            ├── s3 .23    s4 .24                nginx and keepalived (VIP: .101)
+//!                            ├── fs1 .50                         what servers fetch from
 //!                            ├── mail .9                         an SMTP server
 //!                            └── client .200                     VIP: .100
 //! ```
@@ -12,14 +13,19 @@
 //! its LAN goes: on drop, or when the next lab starts and finds the maker of this one dead.
 
 pub mod cluster;
+pub mod ftp;
+pub mod ftpd;
+mod ftpd_files;
 pub mod http;
 pub mod keepalived;
+pub mod machine;
 pub mod mail;
 pub mod network;
 pub mod nginx;
 pub mod node;
 pub mod origin;
 pub mod process;
+pub mod sheet;
 pub mod tls;
 pub mod wait;
 
@@ -50,6 +56,9 @@ pub fn node_address(number: u8) -> Ipv4Addr {
 pub fn server_address(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, 20 + number)
 }
+
+/// Address of `fs1`, the file server that other servers fetch from.
+pub const FILE_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 50);
 
 /// Several labs of one process need several names.
 static NEXT: AtomicU32 = AtomicU32::new(1);

@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::process::{Process, kill_all, run};
+use super::process::{Process, kill_all, run, signal_all};
 
 /// Opens the name of every namespace and folder of ours; the maker's process id follows, so that
 /// a later run can tell whether it is still alive. `deploy/setup.sh` knows it as well.
@@ -95,6 +96,33 @@ impl Host {
     /// `kill -9` of every process that runs on it; its kernel goes on, with the addresses it has.
     pub fn crash(&self) {
         crash(&self.namespace);
+    }
+
+    /// Stops every process that runs on it (`SIGSTOP`): its kernel still takes connections, and
+    /// nobody answers.
+    pub fn hang(&self) {
+        signal_all(&pids(&self.namespace), Signal::STOP);
+    }
+
+    /// Lets them go on.
+    pub fn go_on(&self) {
+        signal_all(&pids(&self.namespace), Signal::CONT);
+    }
+
+    /// Gives it one more address in the LAN, for a client that is to look like several.
+    ///
+    /// **Errors**: it has that address already.
+    pub fn also(&self, address: Ipv4Addr) -> Result<()> {
+        let address = format!("{address}/24");
+        ip(&[
+            "-n",
+            &self.namespace,
+            "addr",
+            "add",
+            &address,
+            "dev",
+            "eth0",
+        ])
     }
 
     /// Takes an address off its interface, as whoever repairs a crashed machine does.
@@ -219,12 +247,14 @@ pub(super) fn remove(prefix: &str) {
 }
 
 fn crash(namespace: &str) {
+    kill_all(&pids(namespace));
+}
+
+fn pids(namespace: &str) -> Vec<i32> {
     let pids = run(Command::new("ip").args(["netns", "pids", namespace])).unwrap_or_default();
-    let pids: Vec<i32> = pids
-        .lines()
+    pids.lines()
         .filter_map(|line| line.trim().parse().ok())
-        .collect();
-    kill_all(&pids);
+        .collect()
 }
 
 /// Removes the labs whose maker is dead, with their folders.

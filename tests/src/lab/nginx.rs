@@ -1,6 +1,7 @@
 //! Real nginx servers, each with its own configuration and folder, answering with its own name.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +14,21 @@ use super::{Lab, http, server_address, wait};
 /// How long nginx may take to listen.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
-/// A server of the farm.
+/// What an nginx answers besides `/health`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// `/` with its name, `/slow` with 100 KB at 20 KB/s.
+    Own,
+    /// The same, to connections that begin with a PROXY header only; `/` names the client as well.
+    BehindProxy,
+    /// The files of `files/` in its folder; folders are listed as JSON.
+    Files,
+    /// Whatever that host's port 80 answers within half a second, `/health` as well. What it has
+    /// answered once to `/cached` stays good while it does not.
+    Front(Ipv4Addr),
+}
+
+/// A web server.
 #[derive(Debug)]
 pub struct Nginx {
     host: Host,
@@ -29,15 +44,22 @@ impl Nginx {
     /// **Errors**: nginx is not installed, or does not listen in time.
     pub fn start(lab: &Lab, number: u8) -> Result<Nginx> {
         let host = lab.host(&format!("s{number}"), server_address(number))?;
-        let folder = lab.folder().join(host.name());
-        fs::create_dir_all(&folder).context("make nginx's folder")?;
+        Nginx::on(&host, lab.folder(), Content::Own)
+    }
+
+    /// Starts one on `host`, with a folder below `lab`, and waits until it answers.
+    ///
+    /// **Errors**: nginx is not installed, or does not listen in time.
+    pub fn on(host: &Host, lab: &Path, content: Content) -> Result<Nginx> {
+        let folder = lab.join(host.name());
+        fs::create_dir_all(folder.join("files")).context("make nginx's folder")?;
         fs::write(
             folder.join("nginx.conf"),
-            configuration(host.name(), &folder),
+            configuration(host.name(), &folder, content),
         )?;
         fs::write(folder.join("slow"), vec![b'x'; 100_000])?;
         let mut server = Nginx {
-            host,
+            host: host.clone(),
             folder,
             process: None,
         };
@@ -77,8 +99,8 @@ impl Nginx {
             .arg(self.folder.join("nginx.conf"));
         self.process = Some(self.host.spawn(self.host.name(), command)?);
         let address = (self.host.address(), 80).into();
-        wait::until_true("nginx answers", STARTS_WITHIN, || {
-            self.host.within(|| http::get(address, "/health").is_ok())
+        wait::until_true("nginx listens", STARTS_WITHIN, || {
+            self.host.within(|| http::Connection::open(address).is_ok())
         })
     }
 
@@ -90,8 +112,25 @@ impl Nginx {
 }
 
 /// One worker, no daemon, everything below its own folder; `error_log` on stderr is our log file.
-fn configuration(name: &str, folder: &Path) -> String {
+fn configuration(name: &str, folder: &Path, content: Content) -> String {
     let folder = folder.display();
+    let own = format!("location = /slow {{ root {folder}; limit_rate 20k; }}\n        {HEALTH}");
+    let name = |also| format!("location = / {{ return 200 \"{name}{also}\\n\"; }}\n        {own}");
+    let files = format!("root {folder}/files; autoindex on; autoindex_format json;");
+    let (options, locations, cache) = match content {
+        Content::Own => ("", name(""), String::new()),
+        Content::BehindProxy => (
+            " proxy_protocol",
+            name(" $proxy_protocol_addr"),
+            String::new(),
+        ),
+        Content::Files => ("", format!("{files}\n        {HEALTH}"), String::new()),
+        Content::Front(origin) => (
+            "",
+            front(origin),
+            format!("proxy_cache_path {folder}/cache keys_zone=cache:1m;"),
+        ),
+    };
     format!(
         r#"daemon off;
 user root;
@@ -107,15 +146,32 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    {cache}
     keepalive_timeout 60s;
     keepalive_requests 1000000;
     server {{
-        listen 80 backlog=1024;
-        location = / {{ return 200 "{name}\n"; }}
-        location = /health {{ access_log off; return 200 "ok\n"; }}
-        location = /slow {{ root {folder}; limit_rate 20k; }}
+        listen 80 backlog=1024{options};
+        {locations}
     }}
 }}
 "#
+    )
+}
+
+const HEALTH: &str = r#"location = /health { access_log off; return 200 "ok\n"; }"#;
+
+/// A second attempt would double the half second: there is only one origin.
+fn front(origin: Ipv4Addr) -> String {
+    format!(
+        r#"proxy_connect_timeout 500ms;
+        proxy_read_timeout 500ms;
+        proxy_next_upstream off;
+        location / {{ proxy_pass http://{origin}; }}
+        location = /cached {{
+            proxy_pass http://{origin};
+            proxy_cache cache;
+            proxy_cache_valid 200 1s;
+            proxy_cache_use_stale error timeout http_502 http_504;
+        }}"#
     )
 }

@@ -145,10 +145,15 @@ pub fn run(command: &mut Command) -> Result<String> {
 /// processes would say good-bye to the network (keepalived's child does when its parent dies).
 pub(super) fn kill_all(ids: &[i32]) {
     for signal in [Signal::STOP, Signal::KILL] {
-        for pid in ids.iter().filter_map(|id| Pid::from_raw(*id)) {
-            // Gone already is as good as killed.
-            let _ = kill_process(pid, signal);
-        }
+        signal_all(ids, signal);
+    }
+}
+
+/// Sends a signal to processes by id.
+pub(super) fn signal_all(ids: &[i32], signal: Signal) {
+    for pid in ids.iter().filter_map(|id| Pid::from_raw(*id)) {
+        // Gone already is as good as killed, or stopped.
+        let _ = kill_process(pid, signal);
     }
 }
 

@@ -6,10 +6,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use farmux_tests::lab::ftp::{Client, Mode};
+use farmux_tests::lab::ftpd::{ALL, Kind};
+use farmux_tests::lab::machine::{Death, Machine};
 use farmux_tests::lab::mail::MailServer;
-use farmux_tests::lab::nginx::Nginx;
+use farmux_tests::lab::nginx::{Content, Nginx};
 use farmux_tests::lab::process::run;
-use farmux_tests::lab::{CLIENT, Lab, RELAY, http, server_address, wait};
+use farmux_tests::lab::{CLIENT, FILE_SERVER, Lab, RELAY, http, server_address, wait};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -65,6 +68,71 @@ fn a_lan_with_two_servers_a_mail_server_and_a_cable_to_pull() {
         .into_owned();
     let left = left.filter(|entry| entry.file_name().to_string_lossy().starts_with(&ours));
     assert_eq!(left.count(), 0, "and its namespaces");
+}
+
+/// Without farmux between them, so that whatever fails with it is farmux's fault.
+#[test]
+fn real_ftp_servers_and_clients_understand_each_other() -> anyhow::Result<()> {
+    let lab = Lab::new()?;
+    let host = lab.host("client", CLIENT)?;
+    let client = Client::new(&host, lab.folder())?;
+    let whole = client.write_files(300_001)?;
+    for (number, kind) in (1..).zip(ALL) {
+        let (name, at) = (format!("s{number}"), server_address(number));
+        let mut server = Machine::start(&lab, &name, at, Content::Own, Some(kind))?;
+        server.put("whole", &whole)?;
+        for mode in [Mode::Passive, Mode::Active] {
+            client.everything(at, mode)?;
+        }
+        client.curl(at, "/whole", &["-o", "fetched"])?;
+        client.compare("fetched", &whole)?;
+        for death in Death::ALL {
+            server.die(death)?;
+            let limit = ["--max-time", "0.5"];
+            assert!(client.curl(at, "/whoami", &limit).is_err(), "{death:?}");
+            server.mend(death)?;
+            wait::until_true("it answers again", 5 * SECOND, || {
+                client
+                    .curl(at, "/whoami", &limit)
+                    .is_ok_and(|who| who.trim() == name)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_front_shows_what_its_file_server_has() -> anyhow::Result<()> {
+    let lab = Lab::new()?;
+    let host = lab.host("client", CLIENT)?;
+    let client = Client::new(&host, lab.folder())?;
+    let mut origin = Machine::start(&lab, "fs1", FILE_SERVER, Content::Files, None)?;
+    origin.put("whoami", b"fs1")?;
+    origin.put("cached", b"kept")?;
+    let (at, front) = (server_address(1), Content::Front(FILE_SERVER));
+    let _front = Machine::start(&lab, "f1", at, front, Some(Kind::Front(FILE_SERVER)))?;
+    let status = |path: &str| {
+        let answer = host.within(|| http::get((at, 80).into(), path));
+        answer.map_or(0, |answer| answer.status)
+    };
+    assert_eq!(client.curl(at, "/whoami", &[])?, "fs1");
+    assert!(client.curl(at, "/", &[])?.contains("cached"));
+    assert_eq!(
+        [status("/whoami"), status("/health"), status("/cached")],
+        [200; 3]
+    );
+    for death in Death::ALL {
+        origin.die(death)?;
+        assert!([502, 504].contains(&status("/health")), "{death:?}");
+        assert_eq!(status("/cached"), 200, "{death:?}");
+        assert!(
+            client.curl(at, "/whoami", &["--max-time", "5"]).is_err(),
+            "{death:?}"
+        );
+        origin.mend(death)?;
+        wait::until_true("it answers again", 5 * SECOND, || status("/health") == 200)?;
+    }
+    Ok(())
 }
 
 /// A mail by hand, one line at a time (RFC 5321, appendix D.1).

@@ -1,0 +1,37 @@
+//! The sites of `deploy/example`, broken in every way that they promise to survive: `tests/sites.sh`.
+//!
+//! ```text
+//!   1     three servers behind one VIP, a standby, a last resort; 50 FTP sessions lose the owner
+//!   2     six servers in front of one file server; one page a cause
+//!   idle  a control connection that is silent for as long as its transfer takes
+//! ```
+
+#![expect(clippy::print_stdout, reason = "a run tells its steps")]
+
+mod idle;
+mod one;
+mod scene;
+mod transfers;
+mod two;
+
+use anyhow::{Context, Result, bail};
+
+/// The issue asks for ten minutes; `tests/sites.sh idle SECONDS` tries others.
+const IDLE_SECONDS: u32 = 600;
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["1"] => one::run(),
+        ["2"] => two::run(),
+        ["idle"] => idle::run(IDLE_SECONDS),
+        ["idle", seconds] => idle::run(seconds.parse().context("SECONDS")?),
+        _ => bail!("usage: sites 1|2|idle [SECONDS]"),
+    }
+}
+
+/// Every line of a run goes through here.
+fn tell(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,102 @@
+//! One page a cause: what a file server takes down with it, from the farm's point of view.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use farmux_raft::state::Health;
+use farmux_tests::lab::cluster::{AGREES_WITHIN, Cluster};
+use farmux_tests::lab::ftpd::Kind;
+use farmux_tests::lab::machine::{Death, Machine};
+use farmux_tests::lab::mail::MailServer;
+use farmux_tests::lab::nginx::Content;
+use farmux_tests::lab::sheet::{FILES, WEB, sheet};
+use farmux_tests::lab::{FILE_SERVER, server_address, wait};
+
+/// Longer than a page waits for the verdict of a parent, so that a second one would have come.
+const NO_SECOND_WITHIN: Duration = Duration::from_secs(4);
+
+#[test]
+fn a_dead_file_server_is_one_page_and_its_return_another() -> Result<()> {
+    let cluster = Cluster::form(3)?;
+    let mail = MailServer::start(&cluster.lab)?;
+    let mut origin = Machine::start(&cluster.lab, "fs1", FILE_SERVER, Content::Files, None)?;
+    let mut fronts = Vec::new();
+    for number in 1..=3 {
+        let (name, at) = (format!("s{number}"), server_address(number));
+        let front = Content::Front(FILE_SERVER);
+        fronts.push(Machine::start(&cluster.lab, &name, at, front, None)?);
+    }
+    let watch = format!(
+        "[[watch]]\nname = \"fs1\"\naddress = \"{FILE_SERVER}\"\nport = 80\n\
+         check = {{ kind = \"http\", path = \"/health\", interval = \"300ms\", timeout = \"250ms\" }}\n"
+    );
+    let web = WEB.replace("200ms", "700ms");
+    let farm = sheet(
+        "depends_on = [\"fs1\"]",
+        &[&web],
+        &[(1, ""), (2, ""), (3, "")],
+    );
+    cluster.nodes[0].apply(&(farm + &watch))?;
+    for server in ["s1", "s2", "s3"] {
+        cluster.wait_for_health("shop", server, Health::Up)?;
+    }
+    cluster.wait_for_service()?;
+
+    origin.die(Death::Hung)?;
+    let down = mail.wait_for("[DOWN] prod fs1", AGREES_WITHIN)?;
+    ensure!(
+        down.subject.contains("3 servers in 1 farm affected"),
+        "{}",
+        down.subject
+    );
+    ensure!(
+        down.text.contains("affected in shop: s1 s2 s3"),
+        "{}",
+        down.text
+    );
+    for server in ["s1", "s2", "s3"] {
+        cluster.wait_for_health("shop", server, Health::Down)?;
+    }
+    let shown = cluster.nodes[0].ask(&["farm", "show", "shop"])?;
+    ensure!(shown.matches("UNREACHABLE").count() == 3, "{shown}");
+    wait::throughout("one page", NO_SECOND_WITHIN, || mail.mails().len() == 1)?;
+
+    fronts[1].die(Death::Killed)?;
+    origin.mend(Death::Hung)?;
+    mail.wait_for("[UP] prod fs1", AGREES_WITHIN)?;
+    let own = mail.wait_for("[DOWN] prod shop/s2: still down", AGREES_WITHIN)?;
+    ensure!(
+        own.subject.contains("after fs1 came back"),
+        "{}",
+        own.subject
+    );
+    fronts[1].mend(Death::Killed)?;
+    mail.wait_for("[UP] prod shop/s2", AGREES_WITHIN)?;
+    wait::throughout("four pages", NO_SECOND_WITHIN, || mail.mails().len() == 4)
+}
+
+/// The reason names the step of the check that failed, in the mail as in the farm.
+#[test]
+fn a_check_of_ftp_says_which_step_failed() -> Result<()> {
+    let cluster = Cluster::form(1)?;
+    let mail = MailServer::start(&cluster.lab)?;
+    let at = server_address(1);
+    let mut server = Machine::start(&cluster.lab, "s1", at, Content::Own, Some(Kind::Vsftpd))?;
+    cluster.nodes[0].apply(&sheet("fate = \"each\"", &[WEB, FILES], &[(1, "")]))?;
+    cluster.wait_for_health("shop", "s1", Health::Up)?;
+    cluster.wait_for_service()?;
+    let whoami = server.ftp()?.root().join("whoami");
+    std::fs::remove_file(&whoami)?;
+    let down = mail.wait_for("[DOWN] prod shop/s1: files: ", AGREES_WITHIN)?;
+    ensure!(
+        down.subject.contains("550") && down.subject.contains("whoami"),
+        "{}",
+        down.subject
+    );
+    // Of its own fate: the web goes on.
+    let answer = cluster.get("/")?;
+    ensure!(answer.status == 200 && answer.text() == "s1", "{answer:?}");
+    std::fs::write(&whoami, "s1\n")?;
+    mail.wait_for("[UP] prod shop/s1", AGREES_WITHIN)?;
+    Ok(())
+}
