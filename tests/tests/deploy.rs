@@ -55,6 +55,8 @@ fn the_shell_scripts_are_clean() -> Result<()> {
         "deploy/demo.sh",
         "tests/run.sh",
         "tests/bench.sh",
+        "tests/bench/ftp.sh",
+        "tests/sites.sh",
         ".ci/run",
     ];
     let there = scripts.iter().filter(|script| root().join(script).exists());
@@ -79,12 +81,17 @@ fn the_example_settings_are_valid_and_show_the_defaults() -> Result<()> {
 }
 
 #[test]
-fn the_example_configuration_is_valid() -> Result<()> {
-    let text = std::fs::read_to_string(root().join("deploy/example/cluster.toml"))?;
-    let read = config::read(&text, &Config::default(), &BTreeMap::new());
-    let config = read.map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
-    let exported = config::export(&config);
-    let again = config::read(&exported, &config, &BTreeMap::new());
-    ensure!(again.is_ok_and(|again| again == config), "{exported}");
+fn the_example_configurations_are_valid() -> Result<()> {
+    for name in ["cluster.toml", "site1.toml", "site2.toml"] {
+        let text = std::fs::read_to_string(root().join("deploy/example").join(name))?;
+        let read = config::read(&text, &Config::default(), &BTreeMap::new());
+        let config = read.map_err(|faults| anyhow::anyhow!("{name}: {faults:?}"))?;
+        let exported = config::export(&config);
+        let again = config::read(&exported, &config, &BTreeMap::new());
+        ensure!(
+            again.is_ok_and(|again| again == config),
+            "{name}: {exported}"
+        );
+    }
     Ok(())
 }

@@ -18,6 +18,10 @@ const NAME: &str = "front";
 /// A lease that no test outlives.
 const LONG: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
+/// Below half a second, in which it looks at everything anyway.
+const WOKEN_WITHIN: Duration = Duration::from_millis(450);
+/// After 0, 50, 250 ms and 1.2 s (`vip-protocol.md`, section 7).
+const FIFTH_ANNOUNCEMENT: Duration = Duration::from_millis(2_500);
 
 /// A plan with the VIP on this interface.
 fn plan(interface: Option<&str>) -> Plans {
@@ -69,10 +73,8 @@ impl Machine {
             .unwrap_or_default()
     }
 
-    fn wait_for(&self, what: &str, here: bool, limit: Duration) -> Duration {
-        let start = Instant::now();
+    fn wait_for(&self, what: &str, here: bool, limit: Duration) {
         wait::until_true(what, limit, || self.host.holds(VIP) == here).expect("in time");
-        start.elapsed()
     }
 }
 
@@ -98,15 +100,9 @@ fn an_address_comes_and_goes_with_its_lease() {
     );
     assert!(!machine.host.holds(VIP), "a plan alone shows nothing");
 
-    let start = Instant::now();
     machine.leases.set(NAME, ends_in(LONG));
     let shown = || machine.status().shown_since.is_some();
-    wait::until_true("the VIP is here", SECOND, shown).expect("in time");
-    assert!(
-        start.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        start.elapsed()
-    );
+    wait::until_true("the VIP is here", WOKEN_WITHIN, shown).expect("at once");
     let line = process::run(
         machine
             .host
@@ -124,16 +120,13 @@ fn an_address_comes_and_goes_with_its_lease() {
         "{vip}"
     );
 
-    // It is renewed: it outlives its lifetime.
+    // It is renewed: it outlives its lifetime of two seconds, which nothing but time can show.
     wait::throughout("the VIP stays", 3 * SECOND, || machine.host.holds(VIP)).expect("renewed");
     assert!(machine.lost.lock().expect("a list").is_empty());
 
     machine.leases.set(NAME, None);
-    let took = machine.wait_for("the VIP goes", false, SECOND);
-    assert!(
-        took < Duration::from_millis(200),
-        "{took:?}: removed, not expired"
-    );
+    // Left alone it would have stayed for one and a half seconds at least.
+    machine.wait_for("the VIP is removed", false, SECOND);
     assert_eq!(*machine.lost.lock().expect("a list"), [IpAddr::from(VIP)]);
 }
 
@@ -146,11 +139,8 @@ fn an_address_goes_when_its_lease_runs_out_unsaid() {
         .leases
         .set(NAME, ends_in(Duration::from_millis(600)));
     machine.wait_for("the VIP is here", true, SECOND);
-    let took = machine.wait_for("the VIP goes", false, SECOND);
-    assert!(
-        took < Duration::from_millis(750),
-        "{took:?}: by the deadline, not by the lifetime"
-    );
+    // By its lifetime it would have stayed for one and a half seconds at least.
+    machine.wait_for("the VIP goes with its deadline", false, SECOND);
 }
 
 #[test]
@@ -167,7 +157,9 @@ fn the_lan_hears_both_forms_again_and_again() {
     machine.leases.set(NAME, ends_in(LONG));
     let mut heard: Vec<(Duration, Claim)> = Vec::new();
     let mut frame = [0; 128];
-    while start.elapsed() < Duration::from_millis(1_800) {
+    let due = [0, 50, 250, 1_200];
+    while heard.len() < 2 * due.len() {
+        assert!(start.elapsed() < FIFTH_ANNOUNCEMENT, "{heard:?}");
         match socket.receive(&mut frame) {
             Ok(length) => {
                 let claim = Claim::parse(&frame[..length]).filter(|claim| claim.address == VIP);
@@ -181,13 +173,14 @@ fn the_lan_hears_both_forms_again_and_again() {
     for form in [Form::Request, Form::Reply] {
         let of_form = heard.iter().filter(|(_, claim)| claim.form == form);
         let times: Vec<u128> = of_form.map(|(at, _)| at.as_millis()).collect();
-        let due = [0, 50, 250, 1_200];
         assert_eq!(times.len(), due.len(), "{form:?} at {times:?}");
+        // Never early; how late one is, is the business of whoever shares these cores.
         for (at, due) in times.iter().zip(due) {
-            assert!((due..due + 100).contains(at), "{form:?} at {times:?}");
+            assert!(*at >= due, "{form:?} at {times:?}");
         }
     }
-    assert_eq!(machine.status().announced, 4);
+    let counted = || machine.status().announced == 4;
+    wait::until_true("they are counted", SECOND, counted).expect("in time");
 }
 
 #[test]
@@ -249,7 +242,9 @@ fn child_holds_a_vip() {
     let leases = Leases::default();
     leases.set(NAME, ends_in(LONG));
     let _vips = Vips::start(receiver, leases, Box::new(|_| {})).expect("a VIP thread");
-    std::thread::sleep(LONG);
+    loop {
+        std::thread::park();
+    }
 }
 
 #[test]
