@@ -21,6 +21,7 @@ pub mod keepalived;
 pub mod machine;
 pub mod mail;
 pub mod network;
+pub mod nfs;
 pub mod nginx;
 pub mod node;
 pub mod origin;

@@ -1,12 +1,16 @@
 //! Full servers, and who a client really is: queues, and the PROXY protocol as nginx sees it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpStream};
 
 use anyhow::{Context, Result, ensure};
+use farmux_raft::state::Health;
 use farmux_tests::lab::cluster::{AGREES_WITHIN, Cluster};
+use farmux_tests::lab::ftpd::Kind;
+use farmux_tests::lab::machine::Machine;
 use farmux_tests::lab::nginx::{Content, Nginx};
-use farmux_tests::lab::sheet::{WEB, sheet};
-use farmux_tests::lab::{CLIENT, http, server_address, wait};
+use farmux_tests::lab::sheet::{FILES, WEB, sheet};
+use farmux_tests::lab::{CLIENT, VIP, http, server_address, wait};
 
 #[test]
 fn a_full_server_lets_one_wait_and_tells_the_others() -> Result<()> {
@@ -93,21 +97,38 @@ fn servers_are_told_who_the_client_is() -> Result<()> {
     Ok(())
 }
 
-/// What a client cannot get, it is told at once: an FTP client as well as a web client.
+/// The first line that an FTP client reads.
+fn greeting(stream: &TcpStream) -> Result<String> {
+    stream.set_read_timeout(Some(http::PATIENCE))?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(line)
+}
+
 #[test]
-fn a_full_service_answers_in_its_own_protocol() -> Result<()> {
+fn a_full_ftp_service_says_so_in_its_own_words() -> Result<()> {
     let cluster = Cluster::form(1)?;
-    let _server = Nginx::start(&cluster.lab, 1)?;
-    let service = format!("{WEB}max_connections = 1\nqueue = {{ length = 0 }}\n");
+    let at = server_address(1);
+    let kind = Some(Kind::Vsftpd);
+    let _server = Machine::start(&cluster.lab, "s1", at, Content::Own, kind)?;
+    let service = format!("{FILES}max_connections = 1\nqueue = {{ length = 0 }}\n");
     cluster.nodes[0].apply(&sheet("", &[&service], &[(1, "")]))?;
-    cluster.wait_for_service()?;
-    let front: SocketAddr = cluster.front();
-    let slow = cluster.client.background(move || http::get(front, "/slow"));
-    let refused = wait::until("the service is full", AGREES_WITHIN, || {
-        cluster.get("/").ok().filter(|answer| answer.status == 503)
-    });
-    refused.context("503 while the one request is under way")?;
-    let slow = slow.join().expect("a client does not panic")?;
-    ensure!(slow.body.len() == 100_000, "the download is whole");
-    cluster.wait_for_service()
+    cluster.wait_for_health("shop", "s1", Health::Up)?;
+    cluster.owner()?;
+    let knock = || {
+        let open = || TcpStream::connect_timeout(&(VIP, 21).into(), http::PATIENCE);
+        cluster.client.within(open).context("connect to the VIP")
+    };
+    let greeted = |code: &str| {
+        wait::until(code, AGREES_WITHIN, || {
+            let stream = knock().ok()?;
+            let line = greeting(&stream).ok()?;
+            line.starts_with(code).then_some(stream)
+        })
+    };
+    let first = greeted("220")?;
+    let second = greeting(&knock()?)?;
+    ensure!(second.starts_with("421 "), "the second session: {second}");
+    drop(first);
+    greeted("220").map(|_| ())
 }

@@ -1,16 +1,17 @@
 //! One page a cause: what a file server takes down with it, from the farm's point of view.
 
+use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use farmux_raft::state::Health;
 use farmux_tests::lab::cluster::{AGREES_WITHIN, Cluster};
 use farmux_tests::lab::ftpd::Kind;
 use farmux_tests::lab::machine::{Death, Machine};
 use farmux_tests::lab::mail::MailServer;
-use farmux_tests::lab::nginx::Content;
+use farmux_tests::lab::nginx::{Content, Nginx};
 use farmux_tests::lab::sheet::{FILES, WEB, sheet};
-use farmux_tests::lab::{FILE_SERVER, server_address, wait};
+use farmux_tests::lab::{FILE_SERVER, nfs, server_address, wait};
 
 /// Longer than a page waits for the verdict of a parent, so that a second one would have come.
 const NO_SECOND_WITHIN: Duration = Duration::from_secs(4);
@@ -89,7 +90,7 @@ fn a_check_of_ftp_says_which_step_failed() -> Result<()> {
     std::fs::remove_file(&whoami)?;
     let down = mail.wait_for("[DOWN] prod shop/s1: files: ", AGREES_WITHIN)?;
     ensure!(
-        down.subject.contains("550") && down.subject.contains("whoami"),
+        down.subject.contains("RETR refused (550)"),
         "{}",
         down.subject
     );
@@ -99,4 +100,38 @@ fn a_check_of_ftp_says_which_step_failed() -> Result<()> {
     std::fs::write(&whoami, "s1\n")?;
     mail.wait_for("[UP] prod shop/s1", AGREES_WITHIN)?;
     Ok(())
+}
+
+/// Nothing here depends on it, and nothing goes through a mount that could hang.
+#[test]
+fn an_nfs_server_is_watched_by_its_protocol() -> Result<()> {
+    let cluster = Cluster::form(1)?;
+    let mail = MailServer::start(&cluster.lab)?;
+    let _web = Nginx::start(&cluster.lab, 1)?;
+    let host = cluster.lab.host("fs1", FILE_SERVER)?;
+    let mut server = nfs::start(&host, cluster.lab.folder())?;
+    wait::until_true("ganesha listens", AGREES_WITHIN, || {
+        let open = || TcpStream::connect((FILE_SERVER, 2049)).is_ok();
+        host.within(open)
+    })?;
+    let watch = format!(
+        "[[watch]]\nname = \"fs1\"\naddress = \"{FILE_SERVER}\"\nlabels = {{ site = \"berlin\" }}\n\
+         check = {{ kind = \"nfs\", interval = \"500ms\", timeout = \"500ms\" }}\n"
+    );
+    let listed = || -> Result<String> { cluster.nodes[0].ask(&["watch", "show", "fs1"]) };
+    cluster.nodes[0].apply(&(sheet("", &[WEB], &[(1, "")]) + &watch))?;
+    wait::until_true("NFS answers", AGREES_WITHIN, || {
+        listed().is_ok_and(|shown| shown.contains("NFS version 3 answers"))
+    })
+    .with_context(|| listed().unwrap_or_default())?;
+    server.pause()?;
+    let down = mail.wait_for("[DOWN] prod fs1: ", AGREES_WITHIN)?;
+    ensure!(down.subject.contains("timeout"), "{}", down.subject);
+    server.resume()?;
+    mail.wait_for("[UP] prod fs1: ", AGREES_WITHIN)?;
+    server.kill();
+    wait::until_true("it is refused", AGREES_WITHIN, || {
+        let downs = mail.about("[DOWN] prod fs1: ");
+        downs.len() == 2 && downs[1].subject.contains("connection refused")
+    })
 }

@@ -12,7 +12,7 @@ use farmux_netplane::health::HealthOverlay;
 use farmux_netplane::plan::{Health, Hidden, NfsTransport, ProbeKey, ProbeKind, ProbePlan};
 use farmux_netplane::probe::{ProbeSettings, Probing};
 use farmux_tests::lab::process::Process;
-use farmux_tests::lab::{CLIENT, Host, Lab, server_address, wait};
+use farmux_tests::lab::{CLIENT, Host, Lab, nfs as nfs_server, server_address, wait};
 
 /// How long a server may take to start: ganesha reads its state first.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
@@ -62,30 +62,6 @@ fn nfs(transport: NfsTransport, version: u32, portmapper: bool) -> (u16, ProbeKi
     (port, kind)
 }
 
-/// nfs-ganesha with its memory file system, registered at a portmapper of its own.
-fn ganesha(host: &Host, folder: &Path) -> Process {
-    let at = folder.join("ganesha");
-    fs::create_dir_all(&at).expect("a folder");
-    let configuration = format!(
-        "NFS_CORE_PARAM {{ Protocols = 3, 4; Enable_NLM = false; Enable_RQUOTA = false; }}\n\
-         NFSV4 {{ Graceless = true; RecoveryRoot = {folder}; }}\n\
-         EXPORT {{ Export_Id = 1; Path = /mem; Pseudo = /mem; Access_Type = RO; \
-         Protocols = 3, 4; Transports = TCP, UDP; FSAL {{ Name = MEM; }} }}\n",
-        folder = at.display()
-    );
-    fs::write(at.join("conf"), configuration).expect("writes");
-    // Its portmapper and it meet at a socket in /run, which must not be the machine's.
-    let script = format!(
-        "mount -t tmpfs tmpfs /run && rpcbind && \
-         exec ganesha.nfsd -F -f {folder}/conf -L {folder}/log -p {folder}/pid",
-        folder = at.display()
-    );
-    let mut command = host.command("sh");
-    command.args(["-c", &script]);
-    host.spawn("ganesha", command)
-        .expect("nfs-ganesha is installed")
-}
-
 #[test]
 fn nfs_is_known_by_its_protocol() {
     use NfsTransport::{Tcp, Udp};
@@ -95,7 +71,7 @@ fn nfs_is_known_by_its_protocol() {
     let [refused] = found(&client, &host, [nfs(Tcp, 3, true)]);
     assert_eq!(refused, "connection refused");
 
-    let mut server = ganesha(&host, lab.folder());
+    let mut server = nfs_server::start(&host, lab.folder()).expect("nfs-ganesha is installed");
     let registered = || {
         let all = [nfs(Udp, 3, true), nfs(Tcp, 4, true)];
         let found = found(&client, &host, all);

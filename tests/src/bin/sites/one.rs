@@ -125,11 +125,8 @@ fn reserves(scene: &Scene, script: &mut Script, machines: &mut [Machine]) {
             for machine in &machines[..FAVORITES.len()] {
                 machine.die(Death::Killed)?;
             }
-            scene.until("the standby serves", || {
-                Ok(met(scene, scene.newcomer()?)? == STANDBY)
-            })?;
             for from in Scene::regulars() {
-                ensure!(met(scene, from)? == STANDBY, "{from} met another");
+                scene.until("the standby serves", || Ok(met(scene, from)? == STANDBY))?;
             }
             Ok(())
         },
@@ -141,10 +138,12 @@ fn reserves(scene: &Scene, script: &mut Script, machines: &mut [Machine]) {
     let pages = pages.each_ref().map(String::as_str);
     script.step("the standby killed: the last-resort page", &pages, || {
         machines[3].die(Death::Killed)?;
-        scene.until("the last-resort page", || {
-            let seen = scene.get(scene.newcomer()?, "/")?;
-            Ok(seen.status == 503 && seen.text.contains("We are being repaired"))
-        })?;
+        for from in Scene::regulars() {
+            scene.until("the last-resort page", || {
+                let seen = scene.get(from, "/")?;
+                Ok(seen.status == 503 && seen.text.contains("We are being repaired"))
+            })?;
+        }
         let refused = scene.fetch(scene.newcomer()?, "/whoami");
         ensure!(refused.is_err(), "FTP without a server: {refused:?}");
         Ok(())
@@ -153,9 +152,11 @@ fn reserves(scene: &Scene, script: &mut Script, machines: &mut [Machine]) {
     let farm = format!("[UP] prod farm {FARM}: serving again");
     script.step("the standby back", &[&up(STANDBY), &farm], || {
         machines[3].mend(Death::Killed)?;
-        scene.until("the standby serves", || {
-            Ok(met(scene, scene.newcomer()?)? == STANDBY)
-        })
+        let newcomer = scene.newcomer()?;
+        scene.until(
+            "the standby serves",
+            || Ok(met(scene, newcomer)? == STANDBY),
+        )
     });
     let mut pages: Vec<String> = FAVORITES.map(up).into();
     pages.push(format!("[UP] prod farm {FARM}: enough servers again"));

@@ -182,10 +182,12 @@ fn removed(scene: &Scene, script: &mut Script, origin: &mut Machine, site: &str)
     script.step("fs1 killed: traffic removed", &[DOWN], || {
         origin.die(Death::Killed)?;
         all_unreachable(scene)?;
-        scene.until("the last-resort page", || {
-            let seen = scene.get(scene.newcomer()?, "/cached")?;
-            Ok(seen.status == 503 && seen.text.contains("Our file server is down"))
-        })?;
+        for from in Scene::regulars() {
+            scene.until("the last-resort page", || {
+                let seen = scene.get(from, "/cached")?;
+                Ok(seen.status == 503 && seen.text.contains("Our file server is down"))
+            })?;
+        }
         let refused = scene.fetch(scene.newcomer()?, "/whoami");
         ensure!(refused.is_err(), "FTP without a server: {refused:?}");
         Ok(())
