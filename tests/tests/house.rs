@@ -95,13 +95,19 @@ const DEPENDED: [(&str, &[&str]); 3] = [
 ];
 
 /// Where time, randomness and input come as arguments (conventions, Where code goes).
-const PURE: [&str; 6] = [
+const PURE: [&str; 12] = [
     "raft/src/state/",
     "raft/src/lease/acceptor.rs",
     "raft/src/lease/proposer.rs",
     "node/src/plan.rs",
     "netplane/src/diff.rs",
     "netplane/src/balance/",
+    "netplane/src/ftp/address.rs",
+    "netplane/src/ftp/command.rs",
+    "netplane/src/ftp/line.rs",
+    "netplane/src/ftp/refusal.rs",
+    "netplane/src/ftp/reply.rs",
+    "netplane/src/ftp/session/",
 ];
 
 /// What pure code may not name: clocks, sockets, disks, tasks, the environment, an order that

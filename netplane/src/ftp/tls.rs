@@ -1,8 +1,8 @@
 //! TLS that is passed through unread: the control connection as a tunnel, and data by ports.
 //!
 //! ```text
-//!   client ══ TLS ══ VIP:21 ── tunnel ── server:21         the server answers PASV with its own port
-//!   client ══ TLS ══ VIP:41007 ───────── server:41007      which is one of its own range
+//!   client ══ TLS ══ VIP:21 ── tunnel ── server:21       the server answers PASV with a port
+//!   client ══ TLS ══ VIP:41007 ───────── server:41007    which is one of its own range
 //! ```
 //!
 //! What a session agrees on cannot be read here, so each server has a range of ports of its own

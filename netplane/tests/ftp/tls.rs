@@ -65,8 +65,8 @@ fn curl_and_lftp_over_tls_with_two_servers() {
     let whole = noise(5_000_000);
     std::fs::write(local.path().join("whole"), &whole).expect("the file can be written");
     let url = |name: &str| format!("ftp://{}/up/{name}", wire.address);
-    // With TLS 1.3 a client that has sent all and closes before the server's session tickets reach it
-    // resets its own connection, and the kernel drops what was still to be sent: on any path.
+    // With TLS 1.3 a client that has sent all and closes before the server's session tickets reach
+    // it resets its own connection, and the kernel drops what was still to be sent: on any path.
     let curl = |args: &[&str]| {
         let common = [
             "-sS",

@@ -22,6 +22,8 @@ mod data;
 mod server;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;
 
 use std::net::{IpAddr, SocketAddr};
 
