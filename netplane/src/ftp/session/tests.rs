@@ -345,6 +345,35 @@ fn aborts() {
     assert!(one.is_idle());
 }
 
+/// pure-ftpd has no proper last reply for a transfer whose data connection broke; without this the
+/// next command waited for one until the session was idle for too long.
+#[test]
+fn a_broken_transfer_may_end_with_a_preliminary_reply() {
+    let broken = play(
+        downloading(),
+        &[
+            (Data(DataEvent::Ended), &[]),
+            (
+                Server("150 0.2 seconds"),
+                &["release", "C 150 0.2 seconds;"],
+            ),
+        ],
+    );
+    assert!(broken.is_idle());
+    let aborted = play(
+        downloading(),
+        &[
+            (Client("ABOR"), &["S ABOR;", "drop"]),
+            (
+                Server("150 0.2 seconds"),
+                &["release", "C 150 0.2 seconds;"],
+            ),
+            (Server("226 aborted"), &["C 226 aborted;"]),
+        ],
+    );
+    assert!(aborted.is_idle());
+}
+
 #[test]
 fn status_and_quit_during_a_transfer() {
     play(
