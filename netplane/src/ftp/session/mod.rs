@@ -20,10 +20,6 @@
 mod client;
 mod data;
 mod server;
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod walk;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -228,3 +224,10 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod walk;
