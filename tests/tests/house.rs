@@ -95,7 +95,7 @@ const DEPENDED: [(&str, &[&str]); 3] = [
 ];
 
 /// Where time, randomness and input come as arguments (conventions, Where code goes).
-const PURE: [&str; 11] = [
+const PURE: [&str; 17] = [
     "raft/src/state/",
     "raft/src/lease/acceptor.rs",
     "raft/src/lease/proposer.rs",
@@ -107,6 +107,12 @@ const PURE: [&str; 11] = [
     "netplane/src/probe/inquiry.rs",
     "netplane/src/probe/nfs/rpc.rs",
     "netplane/src/probe/verdict.rs",
+    "netplane/src/ftp/address.rs",
+    "netplane/src/ftp/command.rs",
+    "netplane/src/ftp/line.rs",
+    "netplane/src/ftp/refusal.rs",
+    "netplane/src/ftp/reply.rs",
+    "netplane/src/ftp/session/",
 ];
 
 /// What pure code may not name: clocks, sockets, disks, tasks, the environment, an order that

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn features_without_tls() {
-        let text = b"211-Features:\r\n AUTH TLS\r\n EPRT\r\n auth SSL\r\n PBSZ\r\n PROT\r\n UTF8\r\n211 End\r\n";
+        let text =
+            b"211-Features:\r\n AUTH TLS\r\n EPRT\r\n auth SSL\r\n PBSZ\r\n UTF8\r\n211 End\r\n";
         let wanted = b"211-Features:\r\n EPRT\r\n UTF8\r\n211 End\r\n";
         assert_eq!(without_tls(text), wanted);
         assert_eq!(without_tls(b"500 AUTH?\r\n"), b"500 AUTH?\r\n");

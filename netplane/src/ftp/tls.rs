@@ -1,8 +1,8 @@
 //! TLS that is passed through unread: the control connection as a tunnel, and data by ports.
 //!
 //! ```text
-//!   client ══ TLS ══ VIP:21 ── tunnel ── server:21         the server answers PASV with its own port
-//!   client ══ TLS ══ VIP:41007 ───────── server:41007      which is one of its own range
+//!   client ══ TLS ══ VIP:21 ── tunnel ── server:21       the server answers PASV with a port
+//!   client ══ TLS ══ VIP:41007 ───────── server:41007    which is one of its own range
 //! ```
 //!
 //! What a session agrees on cannot be read here, so each server has a range of ports of its own
@@ -245,9 +245,12 @@ async fn relay_data(
     server.buffer.expect_long(true);
     let mut deadline = Deadline::new(&limits);
     deadline.begin(limits.idle, NO_AGE);
-    relay::both_ways(&mut client, &mut server, &mut deadline).await;
-    // Whether the file is whole is for TLS to say; what was sent must get there, even where the
-    // client has reset the connection after it.
+    let end = relay::both_ways(&mut client, &mut server, &mut deadline).await;
+    if end == End::Broken {
+        // Whether the file is whole is for TLS to say. Clients that close without reading the last
+        // words of their server reset the connection; all that they sent must get there.
+        server.linger(&mut deadline).await;
+    }
     broken.set(false);
 }
 

@@ -98,8 +98,8 @@ impl Peer {
         .await
     }
 
-    /// Reads on after a read that has ended at the mark of urgent data: tokio takes a short read for
-    /// a sign that nothing is left, and would not ask again.
+    /// Reads on after a read that has ended at the mark of urgent data: tokio takes a short read
+    /// for a sign that nothing is left, and would not ask again.
     pub(crate) fn read_past_mark(&mut self) {
         let mut piece = [0; PIECE];
         for _ in 0..PIECES_MAX {

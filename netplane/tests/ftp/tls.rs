@@ -65,11 +65,15 @@ fn curl_and_lftp_over_tls_with_two_servers() {
     let whole = noise(5_000_000);
     std::fs::write(local.path().join("whole"), &whole).expect("the file can be written");
     let url = |name: &str| format!("ftp://{}/up/{name}", wire.address);
+    // With TLS 1.3 a client that has sent all and closes before the server's session tickets reach
+    // it resets its own connection, and the kernel drops what was still to be sent: on any path.
     let curl = |args: &[&str]| {
         let common = [
             "-sS",
             "-k",
             "--ssl-reqd",
+            "--tls-max",
+            "1.2",
             "-m",
             "60",
             "--user",
@@ -83,6 +87,7 @@ fn curl_and_lftp_over_tls_with_two_servers() {
     curl(&["-o", "back", &url("one")]);
     let lftp = format!(
         "set cmd:fail-exit yes; set ssl:verify-certificate no; set ftp:ssl-force yes; \
+         set ssl:priority NORMAL:-VERS-TLS1.3; \
          set ftp:ssl-protect-data yes; set net:max-retries 1; set net:timeout 20; \
          open -u anonymous,me@example.com ftp://{}; cd up; ls; put whole -o three; \
          get three -o again; bye",

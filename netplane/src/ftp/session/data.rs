@@ -52,7 +52,7 @@ impl Session {
         out.push(Action::Release);
     }
 
-    fn has_data(&self) -> bool {
+    pub(super) fn has_data(&self) -> bool {
         match self.data {
             Data::None | Data::Agreed { .. } => false,
             Data::Awaited | Data::Joined | Data::Delivered => true,

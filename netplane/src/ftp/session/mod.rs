@@ -20,8 +20,6 @@
 mod client;
 mod data;
 mod server;
-#[cfg(test)]
-mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -226,3 +224,10 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod walk;

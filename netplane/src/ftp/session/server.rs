@@ -29,7 +29,7 @@ impl Session {
             self.end(FtpRefusal::ReplyUnasked, out);
             return;
         }
-        if reply.code < 200 {
+        if reply.code < 200 && !self.ends_broken_transfer() {
             self.preliminary(reply, out);
             return;
         }
@@ -100,6 +100,12 @@ impl Session {
                 Some(Aside::Quit) => code == GOODBYE,
                 Some(Aside::Abort) | None => false,
             }
+    }
+
+    /// Whether a 1xx is the last word on a transfer: where its data connection broke, pure-ftpd says
+    /// "150" once more, with the time it took, and nothing else.
+    fn ends_broken_transfer(&self) -> bool {
+        self.asked == (Asked::Transfer { begun: true }) && !self.has_data()
     }
 
     /// 1xx: more is to come.
