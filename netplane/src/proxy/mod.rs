@@ -1,8 +1,8 @@
 //! The PROXY protocol: a proxy in front of us, or we, tell in a header who the client is.
 //!
 //! ```text
-//!   proxy ──header, bytes──▶ accept (listed sources only) ──▶ HTTP, TCP, FTP ──header, bytes──▶ server
-//!                              read: PURE                        write: PURE
+//!   proxy ──header──▶ accept (listed sources only) ──▶ HTTP, TCP, FTP ──header──▶ server
+//!                       read: PURE                        write: PURE
 //! ```
 //!
 //! **Source**: The PROXY protocol, versions 1 and 2 (HAProxy, `doc/proxy-protocol.txt`).

@@ -202,7 +202,8 @@ fn proftpd(home: &Path, address: SocketAddr) -> Command {
     let text = format!(
         "ServerName test\nServerType standalone\nDefaultServer on\nUseIPv6 {}\nPort {}\n\
          DefaultAddress {}\nSocketBindTight on\nUser nobody\nGroup nogroup\n\
-         AuthUserFile {at}/users\nAuthOrder mod_auth_file.c\nRequireValidShell off\nWtmpLog off\nTransferLog none\n\
+         AuthUserFile {at}/users\nAuthOrder mod_auth_file.c\nRequireValidShell off\nWtmpLog off\n\
+         TransferLog none\n\
          ScoreboardFile {at}/scoreboard\nPidFile {at}/pid\nDelayTable none\nDefaultRoot ~\n\
          AllowOverwrite on\nAllowStoreRestart on\nAllowRetrieveRestart on\nMaxInstances 200\n\
          UseReverseDNS off\nSystemLog {at}/system.log\n",

@@ -73,7 +73,8 @@ fn nginx(listen: SocketAddr) -> Daemon {
          http {{ access_log off; client_body_temp_path FOLDER/b; proxy_temp_path FOLDER/p;\n\
          fastcgi_temp_path FOLDER/f; uwsgi_temp_path FOLDER/u; scgi_temp_path FOLDER/s;\n\
          server {{ listen {listen} proxy_protocol;\n\
-         return 200 \"$proxy_protocol_addr:$proxy_protocol_port $proxy_protocol_server_port\"; }} }}\n"
+         return 200 \"$proxy_protocol_addr:$proxy_protocol_port \
+         $proxy_protocol_server_port\"; }} }}\n"
     );
     start("nginx", &config, listen)
 }

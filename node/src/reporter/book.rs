@@ -260,8 +260,8 @@ mod tests {
         );
     }
 
-    /// `s1` fails, and `s2` of the same address is asked: its answer is told although it is no news,
-    /// and told once.
+    /// `s1` fails, and `s2` of the same address is asked: its answer is told although it is no
+    /// news, and told once.
     #[test]
     fn an_answer_is_told_once_though_it_is_no_news() {
         let mut state = testing::state(3, &[]);

@@ -149,8 +149,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
     explain(
         "FMX-S037",
         "Without this server a service would have none left, and its clients would be turned away.",
-        "Make another one ready first: `farmux farm show FARM` tells what is wrong with it. If it is \
-         meant, add `--allow-empty`.",
+        "Make another one ready first: `farmux farm show FARM` tells what is wrong with it. If \
+         it is meant, add `--allow-empty`.",
     ),
     explain(
         "FMX-S038",

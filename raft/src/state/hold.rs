@@ -1,11 +1,11 @@
 //! Holds: why something that is down has no page of its own, or none yet.
 //!
 //! ```text
-//!            fails, and has parents ──▶ Asking ──all of them well, or time is over──▶ page of its own
-//!                                         │ one of them is down
-//!   fails, and a parent is down ──▶ Shadowed ──parent is back──▶ Recovering ──time is over──▶ page
-//!                                                                    │ up
-//!   (up at any time: no hold, no page)                               ▼ nothing
+//!   fails, and has parents ──▶ Asking ──all are well, or time is over──▶ page of its own
+//!                                │ one of them is down
+//!   fails, parent is down ──▶ Shadowed ──parent is back──▶ Recovering ──time is over──▶ page
+//!                                                              │ up
+//!   (up at any time: no hold, no page)                         ▼ nothing
 //! ```
 //! Parents are what an operator said ([`super::Parent`]), near or far; and things of one address
 //! are each other's parents by themselves: of those that fail together, the first gets the page.
@@ -158,8 +158,8 @@ impl State {
         asked
     }
 
-    /// Something that fails: finds out whether it gets a page, and holds it otherwise. Whoever waits
-    /// for its verdict comes back in `answered`, to be judged again.
+    /// Something that fails: finds out whether it gets a page, and holds it otherwise. Whoever
+    /// waits for its verdict comes back in `answered`, to be judged again.
     pub(super) fn blame(&mut self, member: &Parent, answered: &mut Vec<Parent>) -> Blame {
         let kind = match self.known_cause(member) {
             Some(cause) => HoldKind::Shadowed(cause),
@@ -200,8 +200,8 @@ impl State {
         }
     }
 
-    /// A check answered well: who waited for it alone waits no longer, and comes into `released`, to
-    /// get a page. Says whether anybody waited.
+    /// A check answered well: who waited for it alone waits no longer, and comes into `released`,
+    /// to get a page. Says whether anybody waited.
     pub(super) fn confirm(&mut self, key: &CheckKey, released: &mut Vec<Parent>) -> bool {
         let waits = |hold: &Hold| match &hold.kind {
             HoldKind::Asking { unconfirmed } => unconfirmed.contains(key),
@@ -259,8 +259,8 @@ impl State {
         Ok(Applied::Done)
     }
 
-    /// After a change of the configuration: drops the holds of what is not there any more, and lifts
-    /// shadows that nothing casts.
+    /// After a change of the configuration: drops the holds of what is not there any more, and
+    /// lifts shadows that nothing casts.
     pub(super) fn prune_holds(&mut self) {
         let config = Arc::clone(&self.config);
         let gone = self.holds.iter().filter(|(member, _)| !config.has(member));

@@ -27,7 +27,7 @@ impl State {
         mut farms: BTreeSet<FarmName>,
         at: UnixMillis,
     ) {
-        // Holds come and go with others' verdicts, in whatever farm: who is held counts as undecided.
+        // Holds come and go with others' verdicts, in whatever farm; who is held is undecided.
         farms.extend(self.held_farms());
         for member in &members {
             self.judge_member(member, at);

@@ -102,8 +102,8 @@ impl Session {
             }
     }
 
-    /// Whether a 1xx is the last word on a transfer: where its data connection broke, pure-ftpd says
-    /// "150" once more, with the time it took, and nothing else.
+    /// Whether a 1xx is the last word on a transfer: where its data connection broke, pure-ftpd
+    /// says "150" once more, with the time it took, and nothing else.
     fn ends_broken_transfer(&self) -> bool {
         self.asked == (Asked::Transfer { begun: true }) && !self.has_data()
     }

@@ -197,8 +197,8 @@ const READ_BYTES: usize = 4096;
 /// body has; a probe shall not load a server.
 const DATA_BYTES_MAX: usize = 64 * 1024;
 
-/// How much of one reply is taken: enough for every greeting, and little enough that one which drips
-/// in and is looked at with each drop costs nothing.
+/// How much of one reply is taken: enough for every greeting, and little enough that one which
+/// drips in and is looked at with each drop costs nothing.
 const REPLY_BYTES_MAX: usize = 16 * 1024;
 
 /// Replies of one session: seven are usual; the others are for servers that say 120 first.
