@@ -1,6 +1,6 @@
 //! TLS that is passed through: real sessions, and who may come to whose data ports.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -230,4 +230,35 @@ fn data_ports_are_for_those_who_have_a_session_there() {
     });
     assert_eq!(knock(me, ports[0]), refused, "the session is over");
     assert!(wire.counts().refusals["stranger"] >= 5);
+}
+
+/// A client that closed without reading its server's last words (TLS 1.3 session tickets) reset
+/// the connection, and the server's side was reset too, with data that was still on its way.
+#[test]
+fn what_was_sent_before_a_reset_gets_to_the_server_with_a_proper_end() {
+    const SENT: &[u8] = &[7; 10_000];
+    let ip = Ipv4Addr::new(127, 0, 0, 2);
+    let range = PortRange {
+        first: 61_103,
+        last: 61_103,
+    };
+    let listener = TcpListener::bind((ip, range.first)).expect("that address has the port free");
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("somebody comes");
+        stream.write_all(b"last words").expect("they can be sent");
+        let got = read_all(&stream).map_err(|error| error.kind());
+        tell.send(got).expect("the test waits for it");
+    });
+    let server = echoes(ip);
+    let wire = pass(&[(server.address, range)]);
+    let mut client = log_in(&wire);
+    assert_eq!(ask(&mut client, "AUTH TLS"), "234 go on\r\n");
+    assert_eq!(ask(&mut client, "hello"), "hello\r\n");
+    let mut data = TcpStream::connect((wire.address.ip(), range.first)).expect("it is open");
+    data.peek(&mut [0]).expect("the last words are here");
+    data.write_all(SENT).expect("it can be sent");
+    // Something is unread: closing is a reset.
+    drop(data);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Ok(SENT.to_vec())));
 }
