@@ -129,6 +129,9 @@ impl Control {
                 Some(_) => return self.deadline.poll(cx).map(|()| After::Gone),
             }
             let mut again = self.hear_server(cx);
+            // A data connection that the client has made goes on to the server before the command
+            // that uses it.
+            again |= self.data.is_awaited() && self.watch_data(cx);
             again |= self.hear_client(cx);
             again |= self.watch_data(cx);
             again |= self.watch_time(cx);

@@ -82,6 +82,13 @@ impl DataPath {
         }))
     }
 
+    pub(crate) fn is_awaited(&self) -> bool {
+        match self {
+            DataPath::Making(_) => true,
+            DataPath::None | DataPath::Joined(_) => false,
+        }
+    }
+
     /// The next thing that befalls it; sets `moved` when bytes were relayed.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Poll<DataEvent> {
         match self {

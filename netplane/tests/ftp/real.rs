@@ -81,7 +81,12 @@ fn all_clients(kind: Kind) {
     });
     let counts = wire.counts();
     assert!(counts.failures.is_empty(), "{counts:?}");
-    assert!(counts.refusals.is_empty(), "{counts:?}");
+    // A server may close a data port, after an abort or a refused transfer, while we connect to it.
+    let refused = counts
+        .refusals
+        .keys()
+        .find(|name| **name != "server-unreachable");
+    assert_eq!(refused, None, "{counts:?}");
 }
 
 #[test]

@@ -20,6 +20,9 @@ impl Script {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let heard = lines.clone();
         let origin = Origin::start(move |call| {
+            // A long transfer leaves it in peace.
+            let patient = call.peer.stream.set_read_timeout(None);
+            patient.expect("a timeout can be taken away");
             call.send("220 hi\r\n");
             loop {
                 let line = call.peer.until("\r\n");
