@@ -78,6 +78,7 @@ fn an_active_server_stands_by_after_a_failure_until_an_operator_says_ready() -> 
     };
     wait::until_true("both actives work", AGREES_WITHIN, both)?;
     one.stop()?;
+    cluster.wait_for_health("shop", "s1", Health::Down)?;
     alone(&cluster, "s2")?;
     one.back()?;
     cluster.wait_for_health("shop", "s1", Health::Up)?;
@@ -86,6 +87,7 @@ fn an_active_server_stands_by_after_a_failure_until_an_operator_says_ready() -> 
     })?;
     // A standby is used when nobody better is there; s1 is one now.
     two.stop()?;
+    cluster.wait_for_health("shop", "s2", Health::Down)?;
     wait::until_true("both standbys work", AGREES_WITHIN, || {
         let counts = cluster.spread(10, &["s1", "s3"]);
         counts.is_ok_and(|counts| counts[0] > 0 && counts[1] > 0)

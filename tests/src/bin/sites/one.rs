@@ -89,9 +89,7 @@ fn one_server(scene: &Scene, script: &mut Script, machine: &mut Machine, death: 
     script.step(&format!("{name} {word}"), &[&down], || {
         machine.die(death)?;
         scene.until(&format!("{name} is not used"), || {
-            let shown = scene.cluster.any()?.farm(FARM)?;
-            let server = shown.servers.iter().find(|s| s.name.as_str() == name);
-            Ok(server.is_some_and(|server| server.serves.is_empty()))
+            Ok(scene.serves(FARM, &name)? == 0)
         })?;
         for from in Scene::regulars() {
             let who = met(scene, from)?;
@@ -106,9 +104,7 @@ fn one_server(scene: &Scene, script: &mut Script, machine: &mut Machine, death: 
     script.step(&format!("{name} back ({word})"), &[&up], || {
         machine.mend(death)?;
         scene.until(&format!("{name} serves"), || {
-            let shown = scene.cluster.any()?.farm(FARM)?;
-            let server = shown.servers.iter().find(|s| s.name.as_str() == name);
-            Ok(server.is_some_and(|server| server.serves.len() == 2))
+            Ok(scene.serves(FARM, &name)? == 2)
         })?;
         Scene::regulars().try_for_each(|from| met(scene, from).map(|_| ()))
     });

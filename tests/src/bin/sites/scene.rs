@@ -115,6 +115,14 @@ impl Scene {
         self.cluster.any()?.ask(&["farm", "show", farm])
     }
 
+    /// For how many services a server gets new work.
+    pub(crate) fn serves(&self, farm: &str, server: &str) -> Result<usize> {
+        let shown = self.cluster.any()?.farm(farm)?;
+        let mut servers = shown.servers.iter();
+        let server = servers.find(|one| one.name.as_str() == server);
+        Ok(server.context("it is listed")?.serves.len())
+    }
+
     /// Kills the owner of the VIP; returns its name.
     pub(crate) fn kill_the_owner(&mut self) -> Result<String> {
         let owner = self.cluster.owner()?;

@@ -27,8 +27,7 @@ pub(crate) fn run() -> Result<()> {
     let lab = &scene.cluster.lab;
     let mut origin = Machine::start(lab, "fs1", FILE_SERVER, Content::Files, None)?;
     let file = noise(FILE_BYTES);
-    let contents: [(&str, &[u8]); 5] = [
-        ("index.html", b"fs1\n"),
+    let contents: [(&str, &[u8]); 4] = [
         ("whoami", b"fs1\n"),
         ("cached", b"kept\n"),
         ("fresh", b"fresh\n"),
@@ -80,16 +79,16 @@ fn one_front(scene: &Scene, script: &mut Script, front: &mut Machine, death: Dea
     let down = format!("[DOWN] prod {FARM}/{name}: …5 of 6 up");
     script.step(&format!("{name} {word}"), &[&down], || {
         front.die(death)?;
-        scene.until(&format!("{name} is down"), || {
-            Ok(line_of(scene, &name)?.contains("down"))
+        scene.until(&format!("{name} is not used"), || {
+            Ok(scene.serves(FARM, &name)? == 0)
         })?;
         served(scene)
     });
     let up = format!("[UP] prod {FARM}/{name}: …6 of 6 up");
     script.step(&format!("{name} back ({word})"), &[&up], || {
         front.mend(death)?;
-        scene.until(&format!("{name} is up"), || {
-            Ok(line_of(scene, &name)?.contains("up"))
+        scene.until(&format!("{name} serves"), || {
+            Ok(scene.serves(FARM, &name)? == 2)
         })?;
         served(scene)
     });
