@@ -1,6 +1,6 @@
 //! What takes long: by command, not with every test.
 //!
-//! `cargo nextest run --release -p farmux-netplane --test ftp --run-ignored only --no-capture`
+//! `cargo test --release -p farmux-netplane --test ftp -- --ignored --nocapture`
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
