@@ -7,6 +7,7 @@ use farmux_raft::state::{
     Server, Service, ServiceKind, Vip, Watch, duration_text,
 };
 
+use super::read::check::PASSWORD_DEFAULT;
 use super::relay::relay_text;
 
 /// The whole configuration as a document that [`super::read`] understands.
@@ -181,7 +182,9 @@ fn kind_words(kind: &CheckKind) -> Vec<String> {
         }
         CheckKind::Ftp(ftp) => {
             let mut words = vec![word("user", &ftp.user)];
-            words.push("password = { stored = true }".to_owned());
+            if ftp.password.reveal() != PASSWORD_DEFAULT {
+                words.push("password = { stored = true }".to_owned());
+            }
             words.extend(ftp.fetch.iter().map(|fetch| word("fetch", fetch)));
             words
         }

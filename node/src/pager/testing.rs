@@ -106,6 +106,8 @@ pub(crate) fn report_check(
         health,
         reason: reason.to_owned(),
         at: UnixMillis(at),
+        answers: 0,
+        paged: false,
     }];
     apply(state, Command::ReportHealth { authority, changes });
 }
@@ -117,6 +119,8 @@ pub(crate) fn change(server: &str, health: Health, reason: &str, at: u64) -> Hea
         health,
         reason: reason.to_owned(),
         at: UnixMillis(at),
+        answers: 0,
+        paged: false,
     }
 }
 

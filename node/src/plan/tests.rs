@@ -128,6 +128,8 @@ fn report(state: &mut State, server: &str, health: state::Health) {
         health,
         reason: "seen".to_owned(),
         at: UnixMillis(1),
+        answers: 0,
+        paged: false,
     };
     let authority = Authority::Leader { term: 1, node: ME };
     obey(

@@ -38,6 +38,14 @@ impl Entry {
     fn is_open(&self) -> bool {
         self.lacking.is_some() || self.answers.is_some()
     }
+
+    /// What the log is told.
+    fn change(&self) -> HealthChange {
+        HealthChange {
+            answers: self.answers.unwrap_or(0),
+            ..self.newest.clone()
+        }
+    }
 }
 
 impl Book {
@@ -74,12 +82,12 @@ impl Book {
         {
             self.owed.pop_front();
         }
-        let questions = state.questions();
         for (key, entry) in &mut self.entries {
             // Once the log has heard it, nobody waits for it any more; a newer question is not
             // answered by what was seen before it was asked.
-            let open = questions.get(key);
-            entry.answers = entry.answers.filter(|answers| open == Some(answers));
+            entry.answers = entry
+                .answers
+                .filter(|answers| state.is_waited_for(key, *answers));
             let owed = self.owed.iter().any(|owed| owed.check == *key);
             if !owed && state.check_health(key) == entry.newest.health {
                 entry.lacking = None;
@@ -94,11 +102,12 @@ impl Book {
     pub(super) fn report(&self, state: &State, right: Right<'_>) -> Option<Command> {
         let mut members = BTreeSet::new();
         let each_once = |owed: &&HealthChange| members.insert(owed.check.member());
-        let owed: Vec<&HealthChange> = self.owed.iter().take_while(each_once).collect();
+        let owed = self.owed.iter().take_while(each_once).cloned();
+        let owed: Vec<HealthChange> = owed.collect();
         let open = self.entries.values().filter(|entry| entry.is_open());
         let candidates = match owed.is_empty() {
             false => owed,
-            true => open.map(|entry| &entry.newest).collect(),
+            true => open.map(Entry::change).collect(),
         };
         let mut by: Option<Authority> = None;
         let mut changes = Vec::new();
@@ -107,7 +116,7 @@ impl Book {
                 continue;
             };
             if *by.get_or_insert(authority) == authority && changes.len() < CHANGES_MAX {
-                changes.push(change.clone());
+                changes.push(change);
             }
         }
         by.map(|authority| Command::ReportHealth { authority, changes })
@@ -130,7 +139,10 @@ impl Book {
     /// This one was paged by our own word.
     pub(super) fn owe(&mut self, change: HealthChange) {
         if self.owed.len() < OWED_MAX {
-            self.owed.push_back(change);
+            self.owed.push_back(HealthChange {
+                paged: true,
+                ..change
+            });
         }
     }
 
@@ -175,6 +187,8 @@ fn change_of(verdict: &Verdict) -> Option<HealthChange> {
         health,
         reason: verdict.reason.clone(),
         at,
+        answers: 0,
+        paged: false,
     })
 }
 

@@ -168,7 +168,15 @@ fn of_farm(farm: &Farm) -> Vec<Property> {
         properties.push(property("persistence", words));
     }
     if let Some(page) = &farm.last_resort {
-        let words = format!("{} {:?}", page.status, page.body);
+        // Which body it is, not all of it: it may be long.
+        let digest = ring::digest::digest(&ring::digest::SHA256, page.body.as_bytes());
+        let digest = digest
+            .as_ref()
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"));
+        let (digest, bytes) = (digest.collect::<String>(), page.body.len());
+        let words = format!("{} with {bytes} bytes, {digest}", page.status);
         properties.push(property("last resort", words));
     }
     properties

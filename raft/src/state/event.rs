@@ -57,9 +57,9 @@ impl State {
 
     /// Whoever depends on something, and whoever of the same address fails with it.
     fn affected(&self, member: &Parent) -> Affected {
-        let mut all = self.config.dependants_of(member);
-        let siblings = self.config.siblings_of(member);
-        all.extend(siblings.into_iter().filter(|sibling| self.is_down(sibling)));
+        let mut all = self.dependants_of(member);
+        let siblings = self.siblings_of(member);
+        all.extend(siblings.filter(|sibling| self.is_down(sibling)).cloned());
         let mut affected = Affected::default();
         for one in all.into_iter().filter(|one| !self.config.is_suspended(one)) {
             match one {

@@ -171,8 +171,28 @@ impl Farm {
             SLOW_START_MAX,
             faults,
         );
+        self.check_thresholds(at, faults);
         self.check_twins(at, faults);
         self.check_data_ports(at, faults);
+    }
+
+    /// A threshold that no number of servers meets would page with the first failure, or never.
+    fn check_thresholds(&self, at: &str, faults: &mut Faults) {
+        let servers = u64::try_from(self.servers.len()).unwrap_or(u64::MAX);
+        let bounds = [
+            ("degraded_below", self.degraded_below, 0),
+            ("down_below", self.down_below.get(), 1),
+        ];
+        for (name, have, min) in bounds {
+            let (have, max) = (have.into(), servers.max(1));
+            if have > max {
+                faults.add(format!("{at}.{name}"), FaultKind::Range { have, min, max });
+            }
+        }
+        let hidden = (1..=self.down_below.get()).contains(&self.degraded_below);
+        if hidden && self.down_below > NonZeroU32::MIN {
+            faults.add(format!("{at}.degraded_below"), FaultKind::NeverDegraded);
+        }
     }
 
     /// Where TLS is passed on, a port of the VIP must lead to one server only.
@@ -186,14 +206,20 @@ impl Farm {
                 })
             )
         };
-        let Some(ServiceKind::Ftp(ftp)) = self.services.values().find(passes).map(|s| s.kind)
-        else {
-            for name in self
+        if self.services.values().filter(passes).count() > 1 {
+            faults.add(format!("{at}.service"), FaultKind::PassesTwice);
+        }
+        let passing = self
+            .services
+            .values()
+            .find(passes)
+            .map(|service| service.kind);
+        let Some(ServiceKind::Ftp(ftp)) = passing else {
+            let unused = self
                 .servers
                 .iter()
-                .filter(|(_, s)| s.data_ports.is_some())
-                .map(|s| s.0)
-            {
+                .filter(|(_, server)| server.data_ports.is_some());
+            for (name, _) in unused {
                 let here = format!("{at}.server[{name}].data_ports");
                 faults.add(here, FaultKind::DataPortsUnused);
             }

@@ -145,6 +145,12 @@ pub enum FaultKind {
     /// A server's own ports lie outside its service's.
     #[error("{0} is not within the service's data_ports {1}")]
     DataPortsOutside(String, String),
+    /// A farm that is down before it is degraded.
+    #[error("has to be above down_below: the farm would be down before it is degraded")]
+    NeverDegraded,
+    /// Two services would lay claim to the same data ports.
+    #[error("only one service of a farm can pass TLS on: its servers have one set of data_ports")]
+    PassesTwice,
     /// Anybody could say that they are somebody else.
     #[error("{0} is everybody: name the networks of the balancers in front")]
     AnybodysProxy(ipnet::IpNet),

@@ -92,6 +92,10 @@ pub struct HealthChange {
     pub reason: String,
     /// When it was reached.
     pub at: UnixMillis,
+    /// The newest question ([`super::Hold::number`]) that it answers; 0: none.
+    pub answers: u64,
+    /// Whether the reporter called a human for it already, so that its page must exist.
+    pub paged: bool,
 }
 
 /// By what right a node reports health.
@@ -139,20 +143,26 @@ impl State {
         let config = Arc::clone(&self.config);
         let mut members = BTreeSet::new();
         let (mut answered, mut released) = (false, Vec::new());
+        let mut paged = BTreeSet::new();
         for change in changes {
             if change.health == Health::Unknown || !is_probed(&config, &change.check) {
                 continue;
             }
-            let (key, health) = (change.check.clone(), change.health);
+            let HealthChange {
+                answers, health, ..
+            } = change;
+            let key = change.check.clone();
+            if change.paged && health == Health::Down {
+                paged.insert(key.member());
+            }
+            // A verdict that turned answers everybody; one that did not, whoever asked before it.
+            let turned = self.check_health(&key) != health;
             if self.record_health(now, authority, change) {
-                if health == Health::Down {
-                    self.note_fall(&key.member());
-                }
                 members.insert(key.member());
             }
-            // Whoever is asked answers, also when that is no news.
             if health == Health::Up {
-                answered |= self.confirm(&key, &mut released);
+                let answers = if turned { u64::MAX } else { answers };
+                answered |= self.confirm(&key, answers, &mut released);
             }
         }
         if members.is_empty() && !answered {
@@ -167,8 +177,8 @@ impl State {
                 self.raise_ballot(now, vip, ballot);
             }
         }
-        self.judge(members, BTreeSet::new(), now.at);
-        self.page_confirmed(released, now.at);
+        let farms = self.page_themselves(paged.into_iter().chain(released), now.at);
+        self.judge(members, farms, now.at);
         Ok(Applied::Done)
     }
 

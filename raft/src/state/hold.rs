@@ -45,6 +45,16 @@ pub enum HoldKind {
     Recovering(Parent),
 }
 
+impl Hold {
+    /// Whether an answer to this question, or an older one, is what it waits for.
+    fn waits_for(&self, key: &CheckKey, answers: u64) -> bool {
+        match &self.kind {
+            HoldKind::Asking { unconfirmed } => self.number <= answers && unconfirmed.contains(key),
+            HoldKind::Shadowed(_) | HoldKind::Recovering(_) => false,
+        }
+    }
+}
+
 /// All holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Holds {
@@ -114,15 +124,18 @@ impl State {
         let member = Parent::Server(farm.clone(), server.clone());
         let ancestors = self.config.ancestors_of(&member);
         let down = ancestors.iter().any(|parent| self.is_down(parent));
-        let recovering = match self.holds.get(&member) {
-            Some(HoldKind::Recovering(cause)) => ancestors.contains(cause),
-            Some(HoldKind::Asking { .. } | HoldKind::Shadowed(_)) | None => false,
+        let (inherited, own) = match self.holds.get(&member) {
+            Some(HoldKind::Shadowed(cause) | HoldKind::Recovering(cause)) => {
+                let inherited = ancestors.contains(cause);
+                (inherited, !inherited)
+            }
+            Some(HoldKind::Asking { .. }) => (false, false),
+            None => (false, self.incidents.contains_key(&member.subject())),
         };
-        let own = self.incidents.contains_key(&member.subject());
         let unknown = self.member_health(&member) == Health::Unknown;
         match rules.on_parent_down {
             OnParentDown::Remove if down => Sway::Removed,
-            OnParentDown::Keep if (down || recovering) && !own && !unknown => Sway::Kept,
+            OnParentDown::Keep if (down || inherited) && !own && !unknown => Sway::Kept,
             OnParentDown::Remove | OnParentDown::Keep => Sway::None,
         }
     }
@@ -156,6 +169,13 @@ impl State {
             }
         }
         asked
+    }
+
+    /// Whether a question of somebody who still waits is answered by an answer to this one.
+    pub fn is_waited_for(&self, key: &CheckKey, answers: u64) -> bool {
+        self.holds
+            .iter()
+            .any(|(_, hold)| hold.waits_for(key, answers))
     }
 
     /// Something that fails: finds out whether it gets a page, and holds it otherwise. Whoever
@@ -193,26 +213,33 @@ impl State {
         }
     }
 
-    /// Something that was coming back, and what it depends on failed again.
-    pub(super) fn relapse(&mut self, member: &Parent) {
-        if let Some(cause) = self.known_cause(member) {
-            self.holds.set(member.clone(), HoldKind::Shadowed(cause));
+    /// What explains a failure whose hold is over, if anything does now: it is held again.
+    pub(super) fn hold_again(&mut self, member: &Parent) -> Blame {
+        match self.known_cause(member) {
+            None => Blame::Itself,
+            Some(cause) => {
+                self.holds.set(member.clone(), HoldKind::Shadowed(cause));
+                Blame::Held
+            }
         }
     }
 
     /// A check answered well: who waited for it alone waits no longer, and comes into `released`,
-    /// to get a page. Says whether anybody waited.
-    pub(super) fn confirm(&mut self, key: &CheckKey, released: &mut Vec<Parent>) -> bool {
-        let waits = |hold: &Hold| match &hold.kind {
-            HoldKind::Asking { unconfirmed } => unconfirmed.contains(key),
-            HoldKind::Shadowed(_) | HoldKind::Recovering(_) => false,
-        };
-        if !self.holds.by_member.values().any(waits) {
+    /// to get a page. It answers questions up to this number. Says whether anybody waited.
+    pub(super) fn confirm(
+        &mut self,
+        key: &CheckKey,
+        answers: u64,
+        released: &mut Vec<Parent>,
+    ) -> bool {
+        if !self.is_waited_for(key, answers) {
             return false;
         }
         let mut free = Vec::new();
         for (member, hold) in Arc::make_mut(&mut self.holds.by_member) {
+            let waited = hold.waits_for(key, answers);
             if let HoldKind::Asking { unconfirmed } = &mut hold.kind
+                && waited
                 && unconfirmed.remove(key)
                 && unconfirmed.is_empty()
             {
@@ -226,14 +253,20 @@ impl State {
         true
     }
 
-    /// Something is back, or gone: whoever was in its shadow may come back too.
+    /// Something is back, or in maintenance: whoever was in its shadow may come back too, unless
+    /// something else explains it. What depends on it stays in its shadow through maintenance.
     pub(super) fn lift_shadow(&mut self, cause: &Parent) {
+        let suspended = self.config.is_suspended(cause);
         let shadowed = self.holds.iter().filter(|(member, hold)| {
-            matches!(hold.kind, HoldKind::Shadowed(_)) && self.root_of(member) == *cause
+            hold.kind == HoldKind::Shadowed(cause.clone())
+                && !(suspended && self.config.ancestors_of(member).contains(cause))
         });
         let shadowed: Vec<Parent> = shadowed.map(|(member, _)| member.clone()).collect();
         for member in shadowed {
-            self.holds.set(member, HoldKind::Recovering(cause.clone()));
+            let other = self.known_cause(&member);
+            let kind =
+                other.map_or_else(|| HoldKind::Recovering(cause.clone()), HoldKind::Shadowed);
+            self.holds.set(member, kind);
         }
     }
 
@@ -269,9 +302,10 @@ impl State {
             self.holds.remove(member);
         }
         let explains = |cause: &Parent, member: &Parent| {
-            self.is_down(cause)
-                && (config.ancestors_of(member).contains(cause)
-                    || config.siblings_of(member).contains(cause))
+            let unwell = self.is_down(cause);
+            let inherited = config.ancestors_of(member).contains(cause);
+            (inherited && (unwell || config.is_suspended(cause)))
+                || (unwell && self.siblings_of(member).any(|sibling| sibling == cause))
         };
         let lit = self
             .holds
@@ -300,10 +334,10 @@ impl State {
             self.is_down(other) && (told || self.holds.get(other).is_some())
         };
         let ancestors = self.config.ancestors_of(member);
-        let siblings = self.config.siblings_of(member);
+        let siblings = self.siblings_of(member);
         let mut causes = ancestors
             .iter()
-            .chain(&siblings)
+            .chain(siblings)
             .filter(|other| known(other));
         causes.find(|cause| self.root_of(cause) != *member).cloned()
     }
@@ -311,7 +345,7 @@ impl State {
     /// The checks whose verdict would explain a failure.
     fn askable(&self, member: &Parent) -> BTreeSet<CheckKey> {
         let mut others = self.config.ancestors_of(member);
-        others.extend(self.config.siblings_of(member));
+        others.extend(self.siblings_of(member).cloned());
         let well = others.iter().filter(|other| !self.is_down(other));
         well.flat_map(|other| self.config.checks_of(other).collect::<Vec<_>>())
             .collect()

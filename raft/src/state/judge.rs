@@ -56,7 +56,9 @@ impl State {
         match (self.member_health(member), open) {
             (Health::Down, None) => match self.holds.get(member) {
                 None => self.page_or_hold(member, at),
-                Some(HoldKind::Recovering(_)) => self.relapse(member),
+                Some(HoldKind::Recovering(_)) => {
+                    self.hold_again(member);
+                }
                 Some(HoldKind::Asking { .. } | HoldKind::Shadowed(_)) => {}
             },
             (Health::Up, open) => {
@@ -75,47 +77,90 @@ impl State {
         let mut waiting = Vec::new();
         match self.blame(member, &mut waiting) {
             Blame::Itself => self.page_down(member, at),
-            Blame::Held => {}
+            Blame::Held => self.note_fall_beside(member),
         }
         for asker in waiting {
             match self.reconsider(&asker) {
                 Blame::Itself => self.page_down(&asker, at),
-                Blame::Held => {}
+                Blame::Held => self.note_fall_beside(&asker),
             }
         }
     }
 
+    /// Something is down by itself, and gets its page unless it has one.
     fn page_down(&mut self, member: &Parent, at: UnixMillis) {
         let event = self.down_event(member, at);
-        self.open_incident(member.subject(), event);
+        self.page_as(member, event);
     }
 
-    /// Things whose parents all answered well: they are down by themselves.
-    pub(super) fn page_confirmed(&mut self, members: Vec<Parent>, at: UnixMillis) {
-        for member in members {
-            if self.is_down(&member) && !self.incidents.contains_key(&member.subject()) {
-                self.page_down(&member, at);
-            }
-            if let Some(farm) = farm_of(member) {
-                self.judge_farm(&farm, at);
-            }
+    fn page_as(&mut self, member: &Parent, event: Event) {
+        self.holds.remove(member);
+        if !self.incidents.contains_key(&member.subject()) {
+            self.note_fall(member);
+            self.open_incident(member.subject(), event);
         }
     }
 
-    /// Things that were held for long enough.
-    pub(super) fn page_released(&mut self, held: Vec<(Parent, HoldKind)>, at: UnixMillis) {
-        for (member, hold) in held {
-            self.holds.remove(&member);
+    /// Whoever is held for something of its own address failed itself; for something that it
+    /// depends on it did not.
+    fn note_fall_beside(&mut self, member: &Parent) {
+        if let Some(HoldKind::Shadowed(cause)) = self.holds.get(member)
+            && !self.config.ancestors_of(member).contains(cause)
+        {
+            self.note_fall(member);
+        }
+    }
+
+    /// Things that are down by themselves: all that could explain it answered well, or whoever
+    /// reports it called a human already.
+    pub(super) fn page_themselves(
+        &mut self,
+        members: impl IntoIterator<Item = Parent>,
+        at: UnixMillis,
+    ) -> BTreeSet<FarmName> {
+        let mut farms = BTreeSet::new();
+        for member in members {
             if self.is_down(&member) {
-                let mut event = self.down_event(&member, at);
-                if let HoldKind::Recovering(cause) = hold {
-                    event.cause = format!("still down after {cause} came back: {}", event.cause);
+                self.page_down(&member, at);
+            }
+            farms.extend(farm_of(member));
+        }
+        farms
+    }
+
+    /// Things that were held for long enough: whoever is still down, and not explained by something
+    /// else meanwhile, gets a page.
+    pub(super) fn page_released(&mut self, held: Vec<(Parent, HoldKind)>, at: UnixMillis) {
+        let mut farms = BTreeSet::new();
+        for (member, hold) in held {
+            farms.extend(farm_of(member.clone()));
+            if !self.is_down(&member) {
+                self.holds.remove(&member);
+                continue;
+            }
+            match self.hold_again(&member) {
+                Blame::Held => self.note_fall_beside(&member),
+                Blame::Itself => {
+                    self.holds.remove(&member);
+                    let mut event = self.down_event(&member, at);
+                    if let HoldKind::Recovering(cause) = hold {
+                        let fate = self.fate_of(&cause);
+                        event.cause = format!("still down{fate}: {}", event.cause);
+                    }
+                    self.page_as(&member, event);
                 }
-                self.open_incident(member.subject(), event);
             }
-            if let Some(farm) = farm_of(member) {
-                self.judge_farm(&farm, at);
-            }
+        }
+        for farm in &farms {
+            self.judge_farm(farm, at);
+        }
+    }
+
+    /// What became of a cause, in words.
+    fn fate_of(&self, cause: &Parent) -> String {
+        match self.member_health(cause) {
+            Health::Up => format!(" after {cause} came back"),
+            Health::Unknown | Health::Down => format!(", and {cause} is not watched any more"),
         }
     }
 

@@ -26,6 +26,7 @@ mod health;
 mod hold;
 mod incident;
 mod judge;
+mod kin;
 mod node;
 mod page;
 mod pages;
@@ -57,10 +58,11 @@ pub use farm::{Farm, Fate, LastResortPage, Method, OnParentDown, Persistence};
 pub use fault::{AddressClass, FAULTS_MAX, Fault, FaultKind};
 pub use health::{Authority, CheckKey, Health, HealthChange, HealthRecord, is_probed};
 pub use hold::{Hold, HoldKind, Holds, Sway};
+pub use kin::Kin;
 pub use node::{Node, NodeCondition, NodeRole};
 pub use page::{Acknowledgement, Delivery, DeliveryOutcome, Page, PageKind, Subject, page_id};
 pub use pages::{PAGES_MAX, Pages};
-pub use parent::{Children, Parent};
+pub use parent::Parent;
 pub use past::Past;
 pub use reject::Reject;
 pub use revision::Revision;
@@ -118,6 +120,9 @@ pub struct State {
     pub incidents: Arc<BTreeMap<Subject, PageId>>,
     /// What is down and has no page of its own, or none yet.
     pub holds: Holds,
+    /// Who is related to whom; no state of its own.
+    #[serde(skip)]
+    pub kin: Kin,
     /// Servers of role active that failed, and stand by until an operator says ready.
     pub fallen: Arc<BTreeSet<(FarmName, ServerName)>>,
     /// How often each subject changed; numbers its pages.

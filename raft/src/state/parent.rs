@@ -6,7 +6,7 @@
 //!   servers and watches of one address are each other's parents by themselves (see `cause`)
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -118,6 +118,10 @@ impl Config {
     /// Parents that are not there, and parents that depend on their own children.
     pub(super) fn check_parents(&self, faults: &mut Faults) {
         let mut dangling = |at: String, parents: &BTreeSet<Parent>| {
+            let (have, max) = (parents.len(), PARENTS_MAX);
+            if have > max {
+                faults.add(format!("{at}.depends_on"), FaultKind::TooMany { have, max });
+            }
             for parent in parents.iter().filter(|parent| !self.has(parent)) {
                 let what = match parent {
                     Parent::Watch(_) => "watch",
@@ -194,15 +198,6 @@ impl Config {
         found
     }
 
-    /// Everything else of the same address.
-    pub fn siblings_of(&self, member: &Parent) -> BTreeSet<Parent> {
-        let Some(address) = self.address_of(member) else {
-            return BTreeSet::new();
-        };
-        let same = |other: &Parent| other != member && self.address_of(other) == Some(address);
-        self.members().filter(same).collect()
-    }
-
     /// Where something answers.
     pub fn address_of(&self, member: &Parent) -> Option<IpAddr> {
         match member {
@@ -213,40 +208,7 @@ impl Config {
             }
         }
     }
-
-    /// Who depends on what, by order of an operator.
-    pub fn children(&self) -> Children {
-        let mut children = Children::default();
-        for child in self.members() {
-            for parent in self.parents_of(&child) {
-                children.0.entry(parent).or_default().push(child.clone());
-            }
-        }
-        children
-    }
-
-    /// Everything that depends on something, near or far, by order of an operator.
-    pub fn dependants_of(&self, parent: &Parent) -> BTreeSet<Parent> {
-        self.children().of(parent)
-    }
 }
 
-/// Who depends on what, nearest only: made once, asked often.
-#[derive(Debug, Clone, Default)]
-pub struct Children(BTreeMap<Parent, Vec<Parent>>);
-
-impl Children {
-    /// Everything that depends on something, near or far.
-    pub fn of(&self, parent: &Parent) -> BTreeSet<Parent> {
-        let mut found = BTreeSet::new();
-        let mut open = vec![parent];
-        while let Some(next) = open.pop() {
-            for child in self.0.get(next).into_iter().flatten() {
-                if found.insert(child.clone()) {
-                    open.push(child);
-                }
-            }
-        }
-        found
-    }
-}
+/// A thing that hangs on more is down most of the time; bounds the work of each verdict.
+const PARENTS_MAX: usize = 20;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::text::plain;
-use super::{Applied, Author, Config, Delivery, Now, Reject, State, Subject, diff};
+use super::{Applied, Author, Config, Delivery, Kin, Now, Reject, State, Subject, diff};
 use crate::id::{RevisionId, UnixMillis};
 
 /// One change of the configuration.
@@ -118,6 +118,8 @@ impl State {
         if self.revisions.len() > REVISIONS_MAX {
             self.revisions.pop_front();
         }
+        self.kin = Kin::default();
+        self.forget_fallen(&new);
         self.vips.retain(|name, _| new.vips.contains_key(name));
         self.ballots.retain(|name, _| new.vips.contains_key(name));
         self.carry_health(now, &old, &new);

@@ -236,6 +236,18 @@ impl State {
         })
     }
 
+    /// Who is no active any more stands by no longer.
+    pub(super) fn forget_fallen(&mut self, config: &Config) {
+        let is_active = |(farm, server): &(FarmName, ServerName)| {
+            let rules = config.farms.get(farm);
+            let server = rules.and_then(|farm| farm.servers.get(server));
+            server.is_some_and(|server| server.role == ServerRole::Active)
+        };
+        if !self.fallen.iter().all(is_active) {
+            Arc::make_mut(&mut self.fallen).retain(is_active);
+        }
+    }
+
     /// A server of role active failed: it stands by from now on.
     pub(super) fn note_fall(&mut self, member: &Parent) {
         let Parent::Server(farm, server) = member else {

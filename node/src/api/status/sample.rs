@@ -121,6 +121,8 @@ pub(crate) fn report(state: &mut State, check: CheckKey, health: Health, reason:
         health,
         reason: reason.to_owned(),
         at: THEN,
+        answers: 0,
+        paged: false,
     };
     let changes = vec![change];
     apply(state, Command::ReportHealth { authority, changes });

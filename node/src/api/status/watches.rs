@@ -1,27 +1,26 @@
 //! PURE. Watches as they are shown.
 
 use farmux_raft::id::WatchName;
-use farmux_raft::state::{CheckKey, Children, Health, Parent, State, Watch};
+use farmux_raft::state::{CheckKey, Health, Parent, State, Watch};
 
 use super::farms::{check_words, words};
 use crate::api::types::{Moment, WatchCounts, WatchReport};
 
 /// Every watch.
 pub fn watch_reports(state: &State) -> Vec<WatchReport> {
-    let children = state.config.children();
     let watches = state.config.watches.iter();
     watches
-        .map(|(name, watch)| report(state, &children, name, watch))
+        .map(|(name, watch)| report(state, name, watch))
         .collect()
 }
 
 /// One of them.
 pub fn watch_report(state: &State, name: &WatchName) -> Option<WatchReport> {
     let watch = state.config.watches.get(name)?;
-    Some(report(state, &state.config.children(), name, watch))
+    Some(report(state, name, watch))
 }
 
-fn report(state: &State, children: &Children, name: &WatchName, watch: &Watch) -> WatchReport {
+fn report(state: &State, name: &WatchName, watch: &Watch) -> WatchReport {
     let key = CheckKey::Watch(name.clone());
     let record = state.health.get(&key);
     let member = Parent::Watch(name.clone());
@@ -35,7 +34,7 @@ fn report(state: &State, children: &Children, name: &WatchName, watch: &Watch) -
         since: record.map(|record| Moment(record.since)),
         unreachable_because: state.cause_of(&member).map(|cause| cause.to_string()),
         depends_on: words(&watch.depends_on),
-        dependants: words(&children.of(&member)),
+        dependants: words(&state.dependants_of(&member)),
     }
 }
 

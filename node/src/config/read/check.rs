@@ -222,7 +222,7 @@ const STATUS_DEFAULT: u16 = 200;
 const USER_DEFAULT: &str = "anonymous";
 
 /// Anonymous servers ask for a mail address by custom. **Source**: RFC 1635.
-const PASSWORD_DEFAULT: &str = "farmux@";
+pub(in crate::config) const PASSWORD_DEFAULT: &str = "farmux@";
 
 /// What most clients mount; it needs the portmapper, which version 4 does not (RFC 7530, 3.2).
 const NFS_VERSION_DEFAULT: u32 = 3;

@@ -1,7 +1,7 @@
 //! From the document to the configuration: every word understood, or every fault told.
 //! One file a noun.
 
-mod check;
+pub(super) mod check;
 mod contact;
 mod farm;
 mod service;

@@ -45,6 +45,16 @@ impl House {
     }
 
     fn report_watch(&mut self, watch: &str, health: Health) -> Result<Applied, Reject> {
+        self.answer_watch(watch, health, u64::MAX)
+    }
+
+    /// The same, in answer to questions up to this number.
+    fn answer_watch(
+        &mut self,
+        watch: &str,
+        health: Health,
+        answers: u64,
+    ) -> Result<Applied, Reject> {
         let reason = match health {
             Health::Up => "200 OK",
             Health::Down | Health::Unknown => "timeout",
@@ -54,6 +64,8 @@ impl House {
             health,
             reason: reason.to_owned(),
             at: UnixMillis(self.at),
+            answers,
+            paged: false,
         };
         let authority = Authority::Leader {
             term: self.term,
@@ -237,12 +249,9 @@ fn a_relapse_of_the_cause_is_its_page_again_and_nobody_elses() {
     house.watch("fs1", Health::Up);
     house.watch("fs1", Health::Down);
     house.watch("switch1", Health::Up);
-    house.report("shop", "s1", "web", Health::Down, "timeout");
-    assert_eq!(
-        house.end_holds(),
-        Ok(Applied::Unchanged),
-        "it is in the shadow again"
-    );
+    house.end_holds().expect("s1 was coming back");
+    assert_eq!(house.cause("shop/s1"), Some("fs1".to_owned()));
+    assert_eq!(house.sway("s1"), Sway::Kept);
     assert_eq!(house.pages().len(), 3, "{:?}", house.pages());
 }
 
@@ -321,7 +330,10 @@ fn what_fails_alone_on_a_machine_is_paged_once_the_other_answers() {
         Health::Down,
         "status 500, expected 200",
     );
-    house.report("files", "s1", "web", Health::Up, "200 OK");
+    let mut answer = change("files", "s1", "web", Health::Up, "200 OK", house.at);
+    answer.answers = 1;
+    let taken = house.order(reported(owner(1, 1), vec![answer]));
+    assert_eq!(taken, Ok(Applied::Done));
     assert_eq!(
         house.pages(),
         ["DOWN shop/s1: status 500, expected 200 (1 of 2 up)"]
@@ -346,7 +358,7 @@ fn a_parent_that_is_gone_or_in_maintenance_casts_no_shadow() {
     house.end_holds().expect("s1 is held");
     assert_eq!(
         house.pages().last().expect("a page of its own"),
-        "DOWN shop/s1: still down after fs1 came back: connection refused (3 of 4 up)"
+        "DOWN shop/s1: still down, and fs1 is not watched any more: connection refused (3 of 4 up)"
     );
 }
 
@@ -358,9 +370,149 @@ fn watches_are_the_leaders_to_report() {
         health: Health::Down,
         reason: String::new(),
         at: UnixMillis(house.at),
+        answers: 0,
+        paged: false,
     };
     let answer = house.order(reported(owner(1, 1), vec![change]));
     assert_eq!(answer, Err(Reject::WatchOfOwner(name("fs1"))));
+}
+
+/// Three farms: two on one machine, and `files` depends on watch `fs1`.
+fn machine_behind_a_file_server() -> House {
+    let mut house = one_machine();
+    let mut config = house.state.config.as_ref().clone();
+    let mut watch = site(OnParentDown::Keep).state.config.watches["fs1"].clone();
+    watch.depends_on.clear();
+    config.watches.insert(name("fs1"), watch);
+    let files = config.farms.get_mut("files").expect("it is there");
+    files.depends_on.insert(parent("fs1"));
+    house.configure(config).expect("it is valid");
+    house.watch("fs1", Health::Up);
+    house
+}
+
+#[test]
+fn who_failed_with_its_machine_is_not_kept_when_its_parent_fails_too() {
+    let mut house = machine_behind_a_file_server();
+    for farm in ["shop", "files"] {
+        house.report(farm, "s1", "web", Health::Down, "host unreachable");
+    }
+    assert_eq!(house.cause("files/s1"), Some("shop/s1".to_owned()));
+    house.watch("fs1", Health::Down);
+    let sway = |server: &str| house.state.sway(&name("files"), &name(server));
+    assert_eq!(sway("s1"), Sway::None, "its machine is gone");
+    assert_eq!(sway("s2"), Sway::Kept);
+}
+
+#[test]
+fn of_two_parents_the_one_that_is_still_down_goes_on_explaining() {
+    let mut house = site(OnParentDown::Keep);
+    let mut config = house.state.config.as_ref().clone();
+    let mut db1 = config.watches["fs1"].clone();
+    db1.depends_on.clear();
+    config.watches.insert(name("db1"), db1);
+    let shop = config.farms.get_mut("shop").expect("it is there");
+    shop.depends_on = BTreeSet::from([parent("db1"), parent("fs1")]);
+    config
+        .watches
+        .get_mut("fs1")
+        .expect("it is there")
+        .depends_on
+        .clear();
+    config.watches.get_mut("fs1").expect("it is there").address = [10, 0, 0, 60].into();
+    house.configure(config).expect("it is valid");
+    house.watch("db1", Health::Up);
+    house.watch("fs1", Health::Down);
+    house.watch("db1", Health::Down);
+    house.down("s1");
+    assert_eq!(house.cause("shop/s1"), Some("db1".to_owned()));
+    house.watch("db1", Health::Up);
+    assert_eq!(house.cause("shop/s1"), Some("fs1".to_owned()));
+    assert_eq!(house.end_holds(), Ok(Applied::Unchanged));
+    assert_eq!(house.pages().len(), 3, "{:?}", house.pages());
+}
+
+#[test]
+fn a_broken_parent_in_maintenance_goes_on_explaining() {
+    let mut house = House::bare();
+    let mut config = shop(2);
+    let mut files = config.farms["shop"].clone();
+    files.services = BTreeMap::from([(name("web"), service(81, Some(http_check())))]);
+    files.servers = BTreeMap::from([(name("filer"), server(9)), (name("spare"), server(8))]);
+    config.farms.insert(name("files"), files);
+    let shop = config.farms.get_mut("shop").expect("it is there");
+    shop.depends_on.insert(parent("files/filer"));
+    house.configure(config).expect("it is valid");
+    for (farm, server) in [
+        ("shop", "s1"),
+        ("shop", "s2"),
+        ("files", "filer"),
+        ("files", "spare"),
+    ] {
+        house.report(farm, server, "web", Health::Up, "200 OK");
+    }
+    house.report("files", "filer", "web", Health::Down, "timeout");
+    house.down("s1");
+    house
+        .order(set_admin("files", "filer", AdminState::Maintenance))
+        .expect("it was ready");
+    assert_eq!(house.cause("shop/s1"), Some("files/filer".to_owned()));
+    assert_eq!(house.end_holds(), Ok(Applied::Unchanged));
+    assert_eq!(house.sway("s1"), Sway::Kept);
+    assert_eq!(house.pages().len(), 1, "{:?}", house.pages());
+}
+
+#[test]
+fn an_answer_to_an_older_question_is_none_to_a_newer_one() {
+    let mut house = site(OnParentDown::Keep);
+    house.down("s1");
+    house.down("s2");
+    let answers = [("fs1", 1), ("switch1", 1)];
+    for (watch, answers) in answers {
+        let answer = house.answer_watch(watch, Health::Up, answers);
+        assert_eq!(answer, Ok(Applied::Done));
+    }
+    assert_eq!(
+        house.pages(),
+        ["DOWN shop/s1: connection refused (2 of 4 up)"]
+    );
+    assert_eq!(
+        house.answer_watch("fs1", Health::Up, 1),
+        Ok(Applied::Unchanged)
+    );
+}
+
+#[test]
+fn what_the_reporter_paged_itself_is_paged_whatever_explains_it() {
+    let mut house = site(OnParentDown::Keep);
+    let mut said = change("shop", "s1", "web", Health::Down, "timeout", house.at);
+    said.paged = true;
+    let answer = house.order(reported(owner(1, 1), vec![said]));
+    assert_eq!(answer, Ok(Applied::Done));
+    assert_eq!(house.pages(), ["DOWN shop/s1: timeout (3 of 4 up)"]);
+    assert!(house.state.holds.get(&parent("shop/s1")).is_none());
+}
+
+#[test]
+fn an_active_falls_by_its_own_failure_and_not_by_its_parents() {
+    let mut house = site(OnParentDown::Keep);
+    let mut config = house.state.config.as_ref().clone();
+    let shop = config.farms.get_mut("shop").expect("it is there");
+    for server in shop.servers.values_mut() {
+        server.role = ServerRole::Active;
+    }
+    house.configure(config).expect("it is valid");
+    house.watch("fs1", Health::Down);
+    house.watch("switch1", Health::Up);
+    house.down("s1");
+    house.watch("fs1", Health::Up);
+    house.recover("s1");
+    house.down("s2");
+    house.end_holds().expect("s2 waits for its parents");
+    house.recover("s2");
+    let role = |server: &str| house.state.role_now(&name("shop"), &name(server));
+    assert_eq!(role("s1"), Some(ServerRole::Active));
+    assert_eq!(role("s2"), Some(ServerRole::Standby));
 }
 
 proptest! {

@@ -244,6 +244,8 @@ fn change(
         health,
         reason: reason.to_owned(),
         at: UnixMillis(at),
+        answers: 0,
+        paged: false,
     }
 }
 
