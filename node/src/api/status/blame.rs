@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use farmux_raft::state::{Health, HoldKind, Parent, State};
+use farmux_raft::state::{Health, HealthRecord, HoldKind, Parent, State};
 
 use super::farms::is_watched;
 use super::overall::incident;
@@ -53,19 +53,17 @@ fn line(state: &State, cause: &Parent, behind: &[Parent]) -> String {
     if !is_down(state, cause) {
         return format!("{what} {cause} is not down any more; for now {behind}");
     }
-    let why = match (
-        incident(state, &cause.subject()),
-        state.holds.get(cause),
-        state
-            .member_records(cause)
-            .find(|(_, record)| record.health == Health::Down),
-    ) {
-        (Some(page), _, _) => format!(": {}", page.cause),
-        (None, Some(HoldKind::Asking { .. }), _) => {
-            ": what it depends on is asked first".to_owned()
-        }
-        (None, _, Some((_, record))) if !record.reason.is_empty() => format!(": {}", record.reason),
-        (None, _, _) => String::new(),
+    let page = incident(state, &cause.subject()).map(|page| page.cause.as_str());
+    let waits = match state.holds.get(cause) {
+        Some(HoldKind::Asking { .. }) => Some("what it depends on is asked first"),
+        Some(HoldKind::Shadowed(_) | HoldKind::Recovering(_)) | None => None,
+    };
+    let failed = |record: &&HealthRecord| record.health == Health::Down;
+    let mut records = state.member_records(cause).map(|(_, record)| record);
+    let seen = records.find(failed).map(|record| record.reason.as_str());
+    let why = match page.or(waits).or(seen) {
+        Some(why) if !why.is_empty() => format!(": {why}"),
+        Some(_) | None => String::new(),
     };
     match behind.is_empty() {
         true => format!("{what} {cause} is down{why}"),
