@@ -50,6 +50,9 @@ pub(super) fn probe_settings(settings: &Settings) -> Result<ProbeSettings, Plugi
     let found = symlink_metadata(folder);
     let found = found.map_err(|error| unusable(format!("cannot be looked at: {error}")))?;
     only_roots(&found).map_err(|why| unusable(why.to_owned()))?;
+    for above in folder.ancestors().skip(1) {
+        nobody_renames_in(above).map_err(|why| unusable(format!("lies in {above:?}, {why}")))?;
+    }
     let name = &settings.exec_user;
     let (uid, gid) = user_in(&std::fs::read_to_string(Path::new(USERS))?, name)
         .ok_or_else(|| PluginsUnusable::NoUser(name.clone()))?;
@@ -74,6 +77,17 @@ fn only_roots(folder: &Metadata) -> Result<(), &'static str> {
     }
 }
 
+/// Whoever can rename what is in a folder above decides what runs, too.
+fn nobody_renames_in(folder: &Path) -> Result<(), String> {
+    let found = symlink_metadata(folder)
+        .map_err(|_| "which cannot be looked at: write the whole path, from / on".to_owned())?;
+    let open = found.mode() & WRITE_BY_OTHERS != 0 && found.mode() & STICKY == 0;
+    match found.uid() != 0 || open || !found.is_dir() {
+        true => Err("which is not a folder that only root can change".to_owned()),
+        false => Ok(()),
+    }
+}
+
 /// The user id and the group id of a user. **Source**: passwd(5).
 fn user_in(passwd: &str, name: &str) -> Option<(u32, u32)> {
     let line = |line: &str| {
@@ -90,6 +104,9 @@ const USERS: &str = "/etc/passwd";
 
 /// Write permission for the group and for all.
 const WRITE_BY_OTHERS: u32 = 0o022;
+
+/// In such a folder everybody can make files, and rename only their own.
+const STICKY: u32 = 0o1000;
 
 #[cfg(test)]
 mod tests {
@@ -126,6 +143,16 @@ mod tests {
         let mode = |mode| set_permissions(path, Permissions::from_mode(mode)).expect("ours");
         let exec_dir = format!("exec_dir = \"{}\"", path.display());
         mode(0o755);
+        let inner = path.join("plugins");
+        std::fs::create_dir(&inner).expect("it is ours");
+        let below = format!("exec_dir = \"{}\"", inner.display());
+        probe_settings(&settings(&below)).expect("root's own, in root's own");
+        mode(0o777);
+        assert!(why(&below).contains("not a folder that only root can change"));
+        mode(0o755);
+        chown(path, Some(65_534), None).expect("we are root");
+        assert!(why(&below).contains("not a folder that only root can change"));
+        chown(path, Some(0), None).expect("we are root");
         let good = probe_settings(&settings(&exec_dir)).expect("root's own");
         assert_eq!(good.exec_dir.as_deref(), Some(path));
         assert_eq!(good.exec_user, ExecUser::NOBODY, "on every Debian");

@@ -104,6 +104,9 @@ fn body(cluster: &Cluster, page: &Page, contact: &ContactName, mark: Mark<'_>) -
     let what = match page.kind {
         PageKind::Down => format!("{title} is DOWN."),
         PageKind::Degraded => format!("{title} is DEGRADED: it works, with too few servers."),
+        PageKind::Up if matches!(page.subject, Subject::Strength(_)) => {
+            format!("{title} has enough servers again.")
+        }
         PageKind::Up => format!("{title} is UP again."),
         PageKind::Notice => format!("{title}: something to know."),
     };

@@ -3,6 +3,9 @@
 //! After a wanted change: `FARMUX_GOLDEN=write cargo test -p farmux-node golden`, and read the
 //! diff.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use std::path::Path;
 
 use farmux_raft::id::UnixMillis;
@@ -106,13 +109,9 @@ fn golden_farm_with_everything() {
     let text = include_str!("tests/everything.toml");
     let config = read(text, &state.config, &state.nodes).expect("a good configuration");
     state.config = config.into();
-    report(
-        &mut state,
-        server_check("s2"),
-        Health::Down,
-        "connection refused",
-    );
-    report(&mut state, server_check("s2"), Health::Up, "200 OK");
+    let s2 = ("shop".parse(), "s2".parse());
+    let s2 = (s2.0.expect("a name"), s2.1.expect("a name"));
+    state.fallen = Arc::new(BTreeSet::from([s2]));
     report(
         &mut state,
         watch_check("fs1"),
