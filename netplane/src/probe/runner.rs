@@ -429,5 +429,5 @@ async fn inquire(
 
 /// Probes in flight: all 5,000 that a large site has, should all of them hang, and as many again.
 /// Each costs a file descriptor and a few KiB; beyond it probes start late, and the lag shows it.
-/// An inquiry counts as one, though it may have five probes in flight for two seconds.
+/// An inquiry counts as one, though it may have five probes in flight for a second.
 const PROBES_AT_ONCE_MAX: usize = 10_000;

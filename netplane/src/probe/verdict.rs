@@ -63,10 +63,8 @@ impl Tally {
         Some(turned)
     }
 
-    /// Takes in that a whole inquiry ended without a success; the new verdict, if it turned.
-    ///
-    /// It is down at once: an inquiry is as many failures as are needed, or as many as two seconds
-    /// have room for.
+    /// Takes in that an inquiry ended with all the failures that are needed; the new verdict, if it
+    /// turned.
     pub(super) fn condemn(&mut self) -> Option<Health> {
         let turned = self.health != Health::Down;
         *self = Tally::from_remembered(Health::Down);

@@ -14,8 +14,8 @@ use crate::health::{HealthOverlay, OwnVerdicts};
 use crate::plan::{Health, ProbeKey, ProbeKind, ProbePlan};
 use crate::probe::{ProbeSettings, Probing, Verdict};
 
-/// How long an answer may take by design, and what a busy machine may add.
-const ANSWERED_WITHIN: Duration = Duration::from_millis(2300);
+/// How long an answer may take: 1.25 s by design, and what a busy machine may add.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(1500);
 
 /// A check that is due once in a long while: what comes soon comes because it was asked.
 struct Bench {
@@ -145,15 +145,15 @@ fn who_was_down_comes_back_as_usual() {
 
 /// The ordinary probe would hang for half a minute; it makes way.
 #[test]
-fn who_is_silent_is_down_within_two_seconds() {
+fn who_is_silent_is_down_in_time() {
     let silent = Silent::start();
     let mut bench = Bench::new(silent.address, Health::Up);
     bench.begin();
     let (verdict, took) = bench.answer();
     assert_eq!((verdict.health, verdict.answers), (Health::Down, Some(8)));
-    assert_eq!(verdict.reason, "timeout after 1.5 s while connecting");
+    assert_eq!(verdict.reason, "timeout after 1 s while connecting");
     assert!(took < ANSWERED_WITHIN, "{took:?}");
-    assert!(took > Duration::from_millis(1500), "{took:?}");
+    assert!(took > Duration::from_secs(1), "{took:?}");
 }
 
 /// A server that fails once in a while is not down because somebody asked.
