@@ -103,6 +103,7 @@ pub(super) async fn inquire(
     loop {
         let outcome = probes.next().await;
         let outcome = outcome.expect("an inquiry has its answer when the last probe has ended");
+        let outcome = inquiry.weigh(outcome);
         counters.ended(&outcome);
         if let Some(answer) = inquiry.take(&outcome) {
             return (answer, outcome);

@@ -13,10 +13,13 @@
 //! a moment are one failure, seen ten times. A check that is down already is probed once: whether
 //! it comes back is for the ordinary schedule to find, with all the successes in a row that this
 //! takes.
+//!
+//! A probe that had less time than its check gives it, and ran out of it, may have met a server
+//! that is slow by nature: [`Inquiry::weigh`] tells.
 
 use std::time::Duration;
 
-use super::outcome::Outcome;
+use super::outcome::{Failure, LocalTrouble, Outcome, Phase};
 use super::verdict::{Tally, Thresholds};
 use crate::plan::Health;
 
@@ -27,8 +30,20 @@ pub(super) struct Inquiry {
     /// Failures until down.
     needed: u32,
     timeout: Duration,
+    pace: Pace,
     failed: u32,
     ended: u32,
+}
+
+/// What is known of how long a check takes where the server is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// The time of an inquiry is enough for it.
+    Fast,
+    /// It may well take longer than that.
+    Slow,
+    /// It never passed here as yet.
+    Unknown,
 }
 
 /// What an inquiry found.
@@ -43,8 +58,14 @@ pub(super) enum Answer {
 }
 
 impl Inquiry {
-    /// How to go about it, for a check that stands so and gives one probe so much time.
-    pub(super) fn new(tally: Tally, thresholds: Thresholds, timeout: Duration) -> Inquiry {
+    /// How to go about it, for a check that stands so, gives one probe so much time, and took
+    /// `usual` when it last passed in its turn.
+    pub(super) fn new(
+        tally: Tally,
+        thresholds: Thresholds,
+        timeout: Duration,
+        usual: Option<Duration>,
+    ) -> Inquiry {
         let needed = match tally.health() {
             Health::Down => 1,
             Health::Up | Health::Unknown => thresholds.fall.saturating_sub(tally.against()),
@@ -53,6 +74,12 @@ impl Inquiry {
             probes: needed.clamp(1, PROBES_MAX),
             needed: needed.max(1),
             timeout: timeout.min(TIMEOUT_MAX),
+            pace: match usual {
+                _ if timeout <= TIMEOUT_MAX => Pace::Fast,
+                Some(usual) if usual <= TIMEOUT_MAX / 2 => Pace::Fast,
+                Some(_) => Pace::Slow,
+                None => Pace::Unknown,
+            },
             failed: 0,
             ended: 0,
         }
@@ -66,6 +93,25 @@ impl Inquiry {
     /// How long each of them may take.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// What one of them tells: a timeout that was cut too short tells nothing.
+    ///
+    /// Where the pace is unknown, silence while connecting counts all the same: no plugin and no
+    /// login is at work there, and that is how a machine without power looks.
+    pub(super) fn weigh(&self, outcome: Outcome) -> Outcome {
+        let Outcome::Fail(failure) = outcome else {
+            return outcome;
+        };
+        let counts = match (self.pace, &failure) {
+            (Pace::Unknown, Failure::Timeout { during, .. }) => *during == Phase::Connecting,
+            (Pace::Slow | Pace::Unknown, failure) => !failure.is_timeout(),
+            (Pace::Fast, _) => true,
+        };
+        match counts {
+            true => Outcome::Fail(failure),
+            false => Outcome::Inconclusive(LocalTrouble::Hurried(Box::new(failure))),
+        }
     }
 
     /// Takes in how one of them ended; the answer, once there is one.
@@ -97,7 +143,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::outcome::{Failure, LocalTrouble, Success};
+    use crate::probe::outcome::{Place, Success};
 
     /// A check with this verdict and so much against it.
     fn tally(health: Health, against: u32) -> Tally {
@@ -128,7 +174,12 @@ mod tests {
             (Down, 1, 3, 1),
         ] {
             let thresholds = Thresholds { fall, rise: 2 };
-            let inquiry = Inquiry::new(tally(health, against), thresholds, Duration::from_secs(5));
+            let inquiry = Inquiry::new(
+                tally(health, against),
+                thresholds,
+                Duration::from_secs(5),
+                None,
+            );
             assert_eq!(inquiry.probes, probes, "{health:?} {against} of {fall}");
         }
     }
@@ -138,10 +189,51 @@ mod tests {
         for fall in 0..20 {
             for timeout in [1, 100, 1000, 5000, 60_000].map(Duration::from_millis) {
                 let thresholds = Thresholds { fall, rise: 2 };
-                let inquiry = Inquiry::new(tally(Health::Up, 0), thresholds, timeout);
+                let inquiry = Inquiry::new(tally(Health::Up, 0), thresholds, timeout, None);
                 let last = inquiry.starts().last().expect("at least one");
                 assert!(inquiry.timeout() <= timeout);
                 assert!(last + inquiry.timeout() <= Duration::from_millis(1200));
+            }
+        }
+    }
+
+    /// Every pace, with every kind of outcome: whether that counts as a failure.
+    #[test]
+    fn a_cut_timeout_counts_where_the_check_is_fast() {
+        let timeout = |during| Failure::Timeout {
+            after: TIMEOUT_MAX,
+            during,
+        };
+        let beside = Failure::Beside {
+            place: Place::DataConnection,
+            failure: Box::new(timeout(Phase::Connecting)),
+        };
+        let (fast, slow) = (Some(TIMEOUT_MAX / 2), Some(TIMEOUT_MAX * 6 / 10));
+        let (cut, whole) = (Duration::from_secs(10), TIMEOUT_MAX);
+        for (failure, counted) in [
+            (timeout(Phase::Plugin), [true, true, true, false, false]),
+            (beside, [true, true, true, false, false]),
+            (timeout(Phase::Connecting), [true, true, true, false, true]),
+            (Failure::Refused, [true; 5]),
+        ] {
+            let paces = [
+                (whole, None),
+                (whole, slow),
+                (cut, fast),
+                (cut, slow),
+                (cut, None),
+            ];
+            for ((timeout, usual), counts) in paces.into_iter().zip(counted) {
+                let thresholds = Thresholds { fall: 1, rise: 1 };
+                let inquiry = Inquiry::new(tally(Health::Up, 0), thresholds, timeout, usual);
+                let weighed = inquiry.weigh(Outcome::Fail(failure.clone()));
+                let wanted = match counts {
+                    true => Outcome::Fail(failure.clone()),
+                    false => Outcome::Inconclusive(LocalTrouble::Hurried(failure.clone().into())),
+                };
+                assert_eq!(weighed, wanted, "{timeout:?} {usual:?}");
+                let pass = Outcome::Pass(Success::Connected);
+                assert_eq!(inquiry.weigh(pass.clone()), pass);
             }
         }
     }
@@ -158,7 +250,7 @@ mod tests {
         ] {
             let thresholds = Thresholds { fall, rise: 2 };
             let timeout = Duration::from_secs(1);
-            let mut inquiry = Inquiry::new(tally(Health::Up, against), thresholds, timeout);
+            let mut inquiry = Inquiry::new(tally(Health::Up, against), thresholds, timeout, None);
             let take = |_| inquiry.take(&Outcome::Fail(Failure::Refused));
             let answers: Vec<_> = (0..5).filter_map(take).collect();
             assert_eq!(answers, [wanted], "{against} of {fall}");
@@ -182,7 +274,7 @@ mod tests {
         ] {
             let thresholds = Thresholds { fall: 2, rise: 2 };
             let timeout = Duration::from_secs(1);
-            let mut inquiry = Inquiry::new(tally(Health::Up, 0), thresholds, timeout);
+            let mut inquiry = Inquiry::new(tally(Health::Up, 0), thresholds, timeout, None);
             let answers: Vec<_> = outcomes.iter().map(|one| inquiry.take(one)).collect();
             let (last, before) = answers.split_last().expect("a row is not empty");
             assert_eq!(*last, Some(wanted), "{outcomes:?}");

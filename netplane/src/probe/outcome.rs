@@ -193,7 +193,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Why this machine could not even ask.
+/// Why a probe tells nothing of the server: this machine could not ask, or did not wait.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LocalTrouble {
     /// Files, ports or memory ran out here.
@@ -205,6 +205,9 @@ pub enum LocalTrouble {
     /// A plugin could not be run, or did not do what plugins do.
     #[error("this node could not probe: {0}")]
     Plugin(PluginTrouble),
+    /// Asked out of turn, it was given less time than its check may take, and ran out of it.
+    #[error("asked out of turn and not waited for: {0}")]
+    Hurried(Box<Failure>),
 }
 
 impl fmt::Display for Outcome {
@@ -228,6 +231,31 @@ impl fmt::Display for Success {
             Success::Answered(version) => write!(f, "NFS version {version} answers"),
             Success::Plugin(line) => write!(f, "plugin says ok{line}"),
             Success::Warning(line) => write!(f, "plugin warns{line}"),
+        }
+    }
+}
+
+impl Failure {
+    /// Whether nothing happened for too long, wherever that was.
+    pub(super) fn is_timeout(&self) -> bool {
+        match self {
+            Failure::Timeout { .. } => true,
+            Failure::Beside { failure, .. } => failure.is_timeout(),
+            Failure::Refused
+            | Failure::Reset(_)
+            | Failure::Unreachable(_)
+            | Failure::ClosedSilently
+            | Failure::ClosedEarly
+            | Failure::HeadTooLong
+            | Failure::NotHttp
+            | Failure::Status { .. }
+            | Failure::TextMissing
+            | Failure::Closed(_)
+            | Failure::Ftp(_)
+            | Failure::Rpc(_)
+            | Failure::Critical(_)
+            | Failure::PluginStuck
+            | Failure::Other { .. } => false,
         }
     }
 }

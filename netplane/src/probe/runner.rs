@@ -48,6 +48,8 @@ struct Entry {
     /// Whether the verdict is our own; until then the log's may replace it.
     decided: bool,
     run: Option<Run>,
+    /// How long the last probe in its turn took that passed.
+    usual: Option<Duration>,
     /// Asked again while an inquiry was in flight.
     again: bool,
 }
@@ -221,6 +223,7 @@ impl Runner {
                 tally,
                 decided: false,
                 run: None,
+                usual: None,
                 again: false,
             },
         );
@@ -276,7 +279,8 @@ impl Runner {
             };
             self.schedule.hold(&key);
             self.runs += 1;
-            let inquiry = Inquiry::new(entry.tally, thresholds(&entry.plan), entry.plan.timeout);
+            let plan = &entry.plan;
+            let inquiry = Inquiry::new(entry.tally, thresholds(plan), plan.timeout, entry.usual);
             let inquiry = inquire(
                 key,
                 self.runs,
@@ -310,6 +314,9 @@ impl Runner {
         self.schedule.again(&key, Instant::now());
         if run.answers.is_none() {
             self.counters.ended(&outcome);
+            if matches!(outcome, Outcome::Pass(_)) {
+                entry.usual = Some(took);
+            }
         }
         let turned = count(entry, answer, &outcome);
         let spoke = !matches!(answer, Some(Answer::Nothing));

@@ -12,7 +12,8 @@ use tokio::sync::mpsc::Receiver;
 use super::{PATIENCE, Server, Silent, next, read_request, refusing};
 use crate::health::{HealthOverlay, OwnVerdicts};
 use crate::plan::{Health, ProbeKey, ProbeKind, ProbePlan};
-use crate::probe::{ProbeSettings, Probing, Verdict};
+use crate::probe::outcome::{LocalTrouble, Outcome};
+use crate::probe::{ProbeResult, ProbeSettings, Probing, Verdict};
 
 /// How long an answer may take: 1.25 s by design, and what a busy machine may add.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(1500);
@@ -27,6 +28,15 @@ struct Bench {
 
 fn check() -> ProbeKey {
     ProbeKey::Watch("fs1".into())
+}
+
+fn get() -> ProbeKind {
+    ProbeKind::Http {
+        path: "/".into(),
+        host: "h".into(),
+        status: 200,
+        text: None,
+    }
 }
 
 impl Bench {
@@ -64,8 +74,26 @@ impl Bench {
     }
 
     fn until_started(&self, probes: u64) {
+        self.until(|| (self.probing.counts().started >= probes).then_some(()));
+    }
+
+    /// Until an inquiry ended that did not wait for long enough.
+    fn until_hurried(&self) -> ProbeResult {
+        let hurried = |result: &ProbeResult| {
+            let Outcome::Inconclusive(trouble) = &result.outcome else {
+                return false;
+            };
+            matches!(trouble, LocalTrouble::Hurried(_))
+        };
+        self.until(|| self.probing.results().remove(&check()).filter(hurried))
+    }
+
+    fn until<T>(&self, seen: impl Fn() -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
-        while self.probing.counts().started < probes {
+        loop {
+            if let Some(seen) = seen() {
+                return seen;
+            }
             assert!(Instant::now() < until, "{:?}", self.probing.counts());
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -156,6 +184,68 @@ fn who_is_silent_is_down_in_time() {
     assert!(took > Duration::from_secs(1), "{took:?}");
 }
 
+/// Answers every request well after `delay`, in milliseconds.
+fn slow_server(delay: &Arc<AtomicU32>) -> Server {
+    let delay = Arc::clone(delay);
+    Server::start(move |mut stream| {
+        read_request(&mut stream);
+        let delay = Duration::from_millis(delay.load(Ordering::SeqCst).into());
+        std::thread::sleep(delay);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    })
+}
+
+/// A server that usually answers at once, and hangs like a process that was stopped.
+#[test]
+fn who_hangs_after_a_quick_past_is_down_in_time() {
+    let delay = Arc::new(AtomicU32::new(0));
+    let server = slow_server(&delay);
+    let mut bench = Bench::new(server.address, Health::Unknown);
+    bench.plan.kind = get();
+    bench.begin();
+    assert_eq!(next(&mut bench.verdicts).health, Health::Up);
+    delay.store(20_000, Ordering::SeqCst);
+    let (verdict, took) = bench.answer();
+    assert_eq!((verdict.health, verdict.answers), (Health::Down, Some(8)));
+    assert_eq!(
+        verdict.reason,
+        "timeout after 1 s while waiting for the answer"
+    );
+    assert!(took < ANSWERED_WITHIN, "{took:?}");
+}
+
+/// A server that is slow by nature was given a second out of thirty and condemned for it: what is
+/// cut short tells nothing, and what is no timeout tells as much as ever.
+#[test]
+fn who_is_slow_is_not_condemned_in_a_hurry() {
+    let delay = Arc::new(AtomicU32::new(1_300));
+    let server = slow_server(&delay);
+    let mut bench = Bench::new(server.address, Health::Unknown);
+    bench.plan.kind = get();
+    // Nothing passed yet: how long it takes is not known.
+    bench.begin();
+    bench.ask();
+    bench.until_hurried();
+
+    bench.plan.interval = Duration::from_secs(50);
+    bench.apply();
+    let up = next(&mut bench.verdicts);
+    assert_eq!((up.health, up.answers), (Health::Up, None));
+    bench.ask();
+    let result = bench.until_hurried();
+    assert_eq!((result.health, result.against), (Health::Up, 0));
+    assert_eq!(
+        result.outcome.to_string(),
+        "asked out of turn and not waited for: timeout after 1 s while waiting for the answer"
+    );
+    assert_eq!(bench.probing.counts().failed, 0);
+
+    drop(server);
+    let (verdict, _) = bench.answer();
+    assert_eq!((verdict.health, verdict.answers), (Health::Down, Some(10)));
+    assert_eq!(verdict.reason, "connection refused");
+}
+
 /// A server that fails once in a while is not down because somebody asked.
 #[test]
 fn one_success_is_enough() {
@@ -169,12 +259,7 @@ fn one_success_is_enough() {
         let _ = write!(stream, "HTTP/1.1 {status} So\r\nContent-Length: 0\r\n\r\n");
     });
     let mut bench = Bench::new(server.address, Health::Unknown);
-    bench.plan.kind = ProbeKind::Http {
-        path: "/".into(),
-        host: "h".into(),
-        status: 200,
-        text: None,
-    };
+    bench.plan.kind = get();
     bench.begin();
     assert_eq!(next(&mut bench.verdicts).health, Health::Up);
     let (verdict, _) = bench.answer();
