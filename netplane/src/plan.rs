@@ -339,7 +339,8 @@ pub struct ProbePlan {
     pub rise: u32,
     /// The verdict that the log remembers: probing goes on from it.
     pub remembered: Health,
-    /// How often somebody wanted to know at once: when it rises, the check is made out of turn.
+    /// The number of the newest question of those who want to know at once; 0: nobody waits. When
+    /// it rises, the check is made out of turn.
     pub asked: u64,
 }
 

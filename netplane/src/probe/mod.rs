@@ -180,8 +180,8 @@ impl Probing {
     }
 
     /// Probes this from now on. What did not change goes on as it was; a check whose times
-    /// alone changed keeps its counters too. One whose `asked` rose is probed at once, and where
-    /// that tells anything a verdict follows within 1.25 s.
+    /// alone changed keeps its counters too. One whose `asked` rose, or is not 0 where the
+    /// check is new, is probed at once; where that tells anything, a verdict follows within 1.25 s.
     ///
     /// No probe leaves from an address in `vips`.
     pub fn apply(&self, probes: BTreeMap<ProbeKey, ProbePlan>, vips: BTreeSet<IpAddr>) {

@@ -214,6 +214,8 @@ impl Runner {
         }
         self.forget(key);
         self.schedule.add(key.clone(), plan.interval, now);
+        // Somebody waits, whoever probed this before.
+        let asked = plan.asked > 0;
         let tally = Tally::from_remembered(plan.remembered);
         let health = tally.health();
         self.entries.insert(
@@ -227,6 +229,9 @@ impl Runner {
                 again: false,
             },
         );
+        if asked {
+            self.ask(key);
+        }
         health
     }
 
