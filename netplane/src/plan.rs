@@ -329,6 +329,9 @@ pub struct ProbePlan {
     pub target: SocketAddr,
     /// What one probe does.
     pub kind: ProbeKind,
+    /// What connections of TCP, HTTP and FTP probes begin with, as those of the service do; it says
+    /// that there is no client.
+    pub proxy: Option<ProxyVersion>,
     /// From the start of one probe to the start of the next.
     pub interval: Duration,
     /// How long one probe may take.

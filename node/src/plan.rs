@@ -167,10 +167,7 @@ fn service_plan(farm: &Farm, service: &Service, vip: IpAddr) -> ServicePlan {
             timeout: service.queue.timeout,
         },
         proxy: ProxyPlan {
-            send: service.send_proxy.map(|version| match version {
-                state::ProxyVersion::V1 => ProxyVersion::V1,
-                state::ProxyVersion::V2 => ProxyVersion::V2,
-            }),
+            send: service.send_proxy.map(proxy_version),
             accept_from: service.accept_proxy.iter().copied().collect(),
         },
         last_resort: farm.last_resort.as_ref().map(|page| LastResortPage {
@@ -178,6 +175,13 @@ fn service_plan(farm: &Farm, service: &Service, vip: IpAddr) -> ServicePlan {
             body: Arc::from(page.body.as_str()),
         }),
         ..ServicePlan::plain((vip, service.port.get()).into(), kind, limits)
+    }
+}
+
+fn proxy_version(version: state::ProxyVersion) -> ProxyVersion {
+    match version {
+        state::ProxyVersion::V1 => ProxyVersion::V1,
+        state::ProxyVersion::V2 => ProxyVersion::V2,
     }
 }
 
@@ -242,6 +246,7 @@ fn probe_plan(state: &State, key: &CheckKey, asked: u64) -> Option<ProbePlan> {
     Some(ProbePlan {
         target,
         kind: probe_kind(&check.kind, target),
+        proxy: sent_proxy(state, key).map(proxy_version),
         interval: check.interval,
         timeout: check.timeout,
         fall: check.fall.get(),
@@ -253,6 +258,17 @@ fn probe_plan(state: &State, key: &CheckKey, asked: u64) -> Option<ProbePlan> {
         },
         asked,
     })
+}
+
+/// What the service of this check sends to its servers first; nothing comes before a watch.
+fn sent_proxy(state: &State, key: &CheckKey) -> Option<state::ProxyVersion> {
+    match key {
+        CheckKey::Watch(_) => None,
+        CheckKey::Server { farm, service, .. } => {
+            let farm = state.config.farms.get(farm)?;
+            farm.services.get(service)?.send_proxy
+        }
+    }
 }
 
 fn probe_kind(kind: &CheckKind, target: SocketAddr) -> ProbeKind {

@@ -34,9 +34,10 @@ pub(super) async fn once(
     means: &Means,
 ) -> Outcome {
     let budget = Budget::begin(timeout);
-    let (target, origin, budget) = (plan.target, &*means.origin, &budget);
+    let (target, proxy) = (plan.target, plan.proxy);
+    let (origin, budget) = (&*means.origin, &budget);
     match &plan.kind {
-        ProbeKind::Tcp => tcp::probe(target, origin, budget).await,
+        ProbeKind::Tcp => tcp::probe(target, proxy, origin, budget).await,
         ProbeKind::Http {
             path,
             host,
@@ -47,7 +48,7 @@ pub(super) async fn once(
                 status: *status,
                 text: text.clone(),
             };
-            http::probe(target, path, host, expected, origin, budget).await
+            http::probe(target, proxy, path, host, expected, origin, budget).await
         }
         ProbeKind::Ftp {
             user,
@@ -59,7 +60,7 @@ pub(super) async fn once(
                 password: &password.0,
                 fetch: fetch.as_deref(),
             };
-            ftp::probe(target, errand, origin, budget).await
+            ftp::probe(target, proxy, errand, origin, budget).await
         }
         ProbeKind::Nfs {
             transport,

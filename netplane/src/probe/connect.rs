@@ -6,13 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::Instant;
 
 use super::answer::BODY_BYTES_MAX;
 use super::outcome::{Failure, LocalTrouble, Outcome, Phase};
 use crate::origin::{NoOwnAddress, Origin};
+use crate::plan::ProxyVersion;
+use crate::proxy::write;
 
 /// The time that one probe has.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +79,25 @@ pub(super) async fn connect(
         .await?;
     if is_own_echo(&stream) {
         return Err(Outcome::Fail(Failure::Refused));
+    }
+    Ok(stream)
+}
+
+/// Connects to a server, and says first what a proxy says of a connection of its own, where the
+/// server demands a header.
+///
+/// **Errors**: how the probe ends without such a connection.
+pub(super) async fn connect_as_proxy(
+    target: SocketAddr,
+    proxy: Option<ProxyVersion>,
+    origin: &Origin,
+    budget: &Budget,
+) -> Result<TcpStream, Outcome> {
+    let mut stream = connect(target, origin, budget).await?;
+    if let Some(version) = proxy {
+        let header = write::own(version);
+        let written = stream.write_all(&header);
+        budget.step(Phase::Asking, written).await?;
     }
     Ok(stream)
 }

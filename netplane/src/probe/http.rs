@@ -6,20 +6,22 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::answer::{Answer, Expected};
-use super::connect::{Budget, close_without_trace, connect, part};
+use super::connect::{Budget, close_without_trace, connect_as_proxy, part};
 use super::outcome::{Outcome, Phase};
 use crate::origin::Origin;
+use crate::plan::ProxyVersion;
 
 /// Probes once.
 pub(super) async fn probe(
     target: SocketAddr,
+    proxy: Option<ProxyVersion>,
     path: &str,
     host: &str,
     expected: Expected,
     origin: &Origin,
     budget: &Budget,
 ) -> Outcome {
-    let mut stream = match connect(target, origin, budget).await {
+    let mut stream = match connect_as_proxy(target, proxy, origin, budget).await {
         Ok(stream) => stream,
         Err(outcome) => return outcome,
     };

@@ -188,7 +188,7 @@ impl Runner {
     /// Takes one plan in; the health to go on with.
     fn wish_one(&mut self, key: &ProbeKey, plan: ProbePlan, now: Instant) -> Health {
         if let Some(entry) = self.entries.get_mut(key)
-            && (&entry.plan.target, &entry.plan.kind) == (&plan.target, &plan.kind)
+            && is_same_probe(&entry.plan, &plan)
         {
             if !entry.decided && entry.plan.remembered != plan.remembered {
                 entry.tally = Tally::from_remembered(plan.remembered);
@@ -391,6 +391,11 @@ fn count(entry: &mut Entry, answer: Option<Answer>, outcome: &Outcome) -> Option
             None
         }
     }
+}
+
+/// Whether what was found by the one speaks for the other.
+fn is_same_probe(one: &ProbePlan, other: &ProbePlan) -> bool {
+    (one.target, one.proxy, &one.kind) == (other.target, other.proxy, &other.kind)
 }
 
 /// Why a check has this health after this outcome.

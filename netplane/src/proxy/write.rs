@@ -22,6 +22,16 @@ pub fn header(version: ProxyVersion, ends: &Ends) -> Vec<u8> {
     }
 }
 
+/// The header of a connection that is our own and no client's, as checks make it.
+///
+/// **Source**: section 2.1 (`UNKNOWN`), section 2.2 (`LOCAL`; family and length are 0).
+pub fn own(version: ProxyVersion) -> Vec<u8> {
+    match version {
+        ProxyVersion::V1 => b"PROXY UNKNOWN\r\n".to_vec(),
+        ProxyVersion::V2 => [&SIGNATURE[..], &[0x20, 0, 0, 0]].concat(),
+    }
+}
+
 fn wide(ip: IpAddr) -> Ipv6Addr {
     match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),
@@ -99,6 +109,24 @@ mod tests {
             assert_eq!(
                 got.escape_ascii().to_string(),
                 wanted.escape_ascii().to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_our_own() {
+        let line = own(ProxyVersion::V1);
+        assert_eq!(line, b"PROXY UNKNOWN\r\n");
+        let bytes = own(ProxyVersion::V2);
+        assert_eq!(
+            bytes,
+            b"\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a\x20\x00\x00\x00"
+        );
+        for header in [line, bytes] {
+            let (ends, length) = (None, header.len());
+            assert_eq!(
+                read::header(&header),
+                Ok(Some(read::Header { ends, length }))
             );
         }
     }

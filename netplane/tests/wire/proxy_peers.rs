@@ -1,10 +1,14 @@
 //! PROXY headers to and from HAProxy and nginx.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use farmux_netplane::plan::{ProxyVersion, ServiceKind};
+use farmux_netplane::health::HealthOverlay;
+use farmux_netplane::plan::{Health, ProbeKey, ProbeKind, ProbePlan, ProxyVersion, ServiceKind};
+use farmux_netplane::probe::{ProbeSettings, Probing, Verdict};
 
 use crate::harness::{CALM, GET, OK, Origin, PATIENCE, Wire, connect_from, field, free_address};
 
@@ -143,4 +147,81 @@ fn haproxy_and_nginx_believe_what_we_tell() {
             }
         }
     }
+}
+
+/// What the check says next; within `patience`.
+fn verdict(verdicts: &mut tokio::sync::mpsc::Receiver<Verdict>, patience: Duration) -> Verdict {
+    let end = Instant::now() + patience;
+    loop {
+        if let Ok(verdict) = verdicts.try_recv() {
+            return verdict;
+        }
+        assert!(Instant::now() < end, "no verdict within {patience:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// nginx that demands a header is well for a check that begins with one, and for no other. When
+/// it is stopped, as a process that hangs is, a check that is asked says so at once.
+#[test]
+fn nginx_believes_our_checks() {
+    let web = free_address();
+    let nginx = nginx(web);
+    for (proxy, health) in [
+        (None, Health::Down),
+        (Some(ProxyVersion::V1), Health::Up),
+        (Some(ProxyVersion::V2), Health::Up),
+    ] {
+        let settings = ProbeSettings::plain(vec![]);
+        let overlay = Arc::new(HealthOverlay::new());
+        let (probing, mut verdicts) = Probing::start(overlay, settings).expect("a thread");
+        let mut plan = ProbePlan {
+            target: web,
+            kind: ProbeKind::Http {
+                path: "/".into(),
+                host: "h".into(),
+                status: 200,
+                text: None,
+            },
+            proxy,
+            interval: Duration::from_secs(60),
+            timeout: Duration::from_secs(30),
+            fall: 3,
+            rise: 2,
+            remembered: Health::Unknown,
+            asked: 1,
+        };
+        let key = ProbeKey::Watch("web".into());
+        let apply = |plan: &ProbePlan| {
+            let probes = BTreeMap::from([(key.clone(), plan.clone())]);
+            probing.apply(probes, BTreeSet::new());
+        };
+        apply(&plan);
+        let first = verdict(&mut verdicts, PATIENCE);
+        assert_eq!(first.health, health, "{proxy:?}: {}", first.reason);
+        if health == Health::Down {
+            continue;
+        }
+        // The last pass in turn is what tells that this check is quick.
+        plan.interval = Duration::from_secs(50);
+        apply(&plan);
+        let end = Instant::now() + PATIENCE;
+        while probing.counts().passed < 2 {
+            assert!(Instant::now() < end, "{:?}", probing.counts());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        signal(&nginx, "STOP");
+        plan.asked = 2;
+        apply(&plan);
+        let stopped = verdict(&mut verdicts, Duration::from_millis(1500));
+        let wanted = (Health::Down, Some(2));
+        assert_eq!((stopped.health, stopped.answers), wanted, "{proxy:?}");
+        signal(&nginx, "CONT");
+    }
+}
+
+fn signal(daemon: &Daemon, name: &str) {
+    let id = daemon.child.id().to_string();
+    let sent = Command::new("kill").args(["-s", name, &id]).status();
+    assert!(sent.expect("kill is there").success(), "{name}");
 }

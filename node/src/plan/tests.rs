@@ -73,6 +73,10 @@ fn obey(state: &mut State, command: Command) {
 }
 
 fn state() -> State {
+    state_of(DOCUMENT)
+}
+
+fn state_of(document: &str) -> State {
     let mut state = State::default();
     let node = Node {
         name: "lb1".parse().expect("a name"),
@@ -99,7 +103,7 @@ fn state() -> State {
         command: init,
     };
     state.apply(1, first).expect("it is the first");
-    let config = config::read(DOCUMENT, &state.config, &state.nodes).expect("it is valid");
+    let config = config::read(document, &state.config, &state.nodes).expect("it is valid");
     let (author, note) = (Author("ada".to_owned()), String::new());
     obey(
         &mut state,
@@ -408,6 +412,35 @@ fn probes_go_where_the_server_answers_and_on_from_what_is_known() {
         text: Some(Arc::from("ok")),
     };
     assert_eq!(probe.kind, kind);
+}
+
+/// A server that demands a header gets one from its checks, too; a watch is nobody's server.
+#[test]
+fn checks_begin_as_their_service_does() {
+    let watch = r#"
+[[watch]]
+name = "fs1"
+address = "10.0.0.40"
+port = 2049
+check = { kind = "tcp" }
+"#;
+    for (word, version) in [("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)] {
+        let sending = format!("port = 80\nsend_proxy = \"{word}\"\ncheck = {{ kind = \"http\"");
+        let document = DOCUMENT.replace("port = 80\ncheck = { kind = \"http\"", &sending) + watch;
+        let plan = Place::standby().leads(7).plan(&state_of(&document));
+        let begins: Vec<_> = plan
+            .probes
+            .iter()
+            .map(|(key, probe)| (key.to_string(), probe.proxy))
+            .collect();
+        let wanted = [
+            ("shop/s1/web", Some(version)),
+            ("shop/s2/web", Some(version)),
+            ("wiki/w1/web", None),
+            ("fs1", None),
+        ];
+        assert_eq!(begins, wanted.map(|(key, begin)| (key.to_owned(), begin)));
+    }
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn found<const N: usize>(client: &Host, to: &Host, checks: [(u16, ProbeKind); N]
         let plan = |(port, kind): (u16, ProbeKind)| ProbePlan {
             target: SocketAddr::from((to.address(), port)),
             kind,
+            proxy: None,
             interval: Duration::from_secs(60),
             timeout: TIMEOUT,
             fall: 1,

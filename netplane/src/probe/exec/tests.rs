@@ -235,6 +235,7 @@ fn the_end_of_probing_ends_its_plugins() {
             command: order.command,
             arguments: order.arguments,
         },
+        proxy: None,
         interval: PATIENCE,
         timeout: PATIENCE,
         fall: 1,

@@ -14,11 +14,12 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::connect::{Budget, close_without_trace, connect, part};
+use super::connect::{Budget, close_without_trace, connect, connect_as_proxy, part};
 use super::outcome::{Failure, Outcome, Phase, Place, Success};
 use crate::ftp::refusal::FtpRefusal;
 use crate::ftp::reply::{self, Reply};
 use crate::origin::Origin;
+use crate::plan::ProxyVersion;
 use dialog::Next;
 
 pub use dialog::{FtpFailure, FtpStep};
@@ -34,14 +35,15 @@ pub(super) struct Errand<'a> {
     pub(super) fetch: Option<&'a str>,
 }
 
-/// Probes once.
+/// Probes once. A PROXY header begins the control connection alone.
 pub(super) async fn probe(
     target: SocketAddr,
+    proxy: Option<ProxyVersion>,
     errand: Errand<'_>,
     origin: &Origin,
     budget: &Budget,
 ) -> Outcome {
-    let control = match connect(target, origin, budget).await {
+    let control = match connect_as_proxy(target, proxy, origin, budget).await {
         Ok(control) => control,
         Err(outcome) => return outcome,
     };

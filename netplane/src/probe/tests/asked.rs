@@ -47,6 +47,7 @@ impl Bench {
         let plan = ProbePlan {
             target,
             kind: ProbeKind::Tcp,
+            proxy: None,
             interval: Duration::from_secs(60),
             timeout: Duration::from_secs(30),
             fall: 3,

@@ -12,7 +12,7 @@ use crate::probe::outcome::{Failure, Outcome, Success};
 
 /// How a server behaves: like a good one, but where it says otherwise.
 #[derive(Clone, Default)]
-struct Script {
+pub(super) struct Script {
     greeting: Option<&'static str>,
     /// A command that is answered with this text instead. Nothing: never. `RESET`, `CLOSE`: that.
     command: Option<(&'static str, &'static str)>,
@@ -53,7 +53,11 @@ fn server(on: &str, script: Script) -> (Server, std::sync::mpsc::Receiver<String
     (Server::on(listener, treat), heard)
 }
 
-fn play(script: &Script, stream: &TcpStream, hear: impl Fn(String)) -> std::io::Result<()> {
+pub(super) fn play(
+    script: &Script,
+    stream: &TcpStream,
+    hear: impl Fn(String),
+) -> std::io::Result<()> {
     let say = |text: &str| (&mut &*stream).write_all(text.as_bytes());
     say(script.greeting.unwrap_or("220-Hello\r\n220 go ahead\r\n"))?;
     let host = stream.local_addr()?.ip();
@@ -110,7 +114,14 @@ async fn ask(address: SocketAddr, fetch: Option<&str>) -> Outcome {
         password: "s3cret",
         fetch,
     };
-    probe(address, errand, &Origin::default(), &Budget::begin(TIMEOUT)).await
+    probe(
+        address,
+        None,
+        errand,
+        &Origin::default(),
+        &Budget::begin(TIMEOUT),
+    )
+    .await
 }
 
 async fn told(script: Script, fetch: Option<&str>) -> String {
@@ -357,7 +368,14 @@ async fn no_data_connection_leaves_from_a_vip() {
         password: "b",
         fetch: None,
     };
-    let outcome = probe(server.address, errand, &origin, &Budget::begin(TIMEOUT)).await;
+    let outcome = probe(
+        server.address,
+        None,
+        errand,
+        &origin,
+        &Budget::begin(TIMEOUT),
+    )
+    .await;
     assert_eq!(outcome, Outcome::Pass(Success::Listed { bytes: 0 }));
 }
 

@@ -19,16 +19,17 @@ async fn ask(address: SocketAddr, text: Option<&str>) -> Outcome {
         text: text.map(Arc::from),
     };
     let (origin, budget) = (Origin::default(), Budget::begin(TIMEOUT));
-    http::probe(address, "/health", "shop.test", expected, &origin, &budget).await
+    let (path, host) = ("/health", "shop.test");
+    http::probe(address, None, path, host, expected, &origin, &budget).await
 }
 
 #[tokio::test]
 async fn tcp_connects_or_says_why_not() {
     let origin = Origin::default();
     let server = Server::start(drop);
-    let up = tcp::probe(server.address, &origin, &Budget::begin(TIMEOUT)).await;
+    let up = tcp::probe(server.address, None, &origin, &Budget::begin(TIMEOUT)).await;
     assert_eq!(up, Outcome::Pass(Success::Connected));
-    let refused = tcp::probe(refusing(), &origin, &Budget::begin(TIMEOUT)).await;
+    let refused = tcp::probe(refusing(), None, &origin, &Budget::begin(TIMEOUT)).await;
     assert_eq!(refused, Outcome::Fail(Failure::Refused));
     assert_eq!(refused.to_string(), "connection refused");
 }
@@ -36,7 +37,13 @@ async fn tcp_connects_or_says_why_not() {
 #[tokio::test]
 async fn tcp_gives_up_on_one_that_hangs() {
     let silent = Silent::start();
-    let hung = tcp::probe(silent.address, &Origin::default(), &Budget::begin(TIMEOUT)).await;
+    let hung = tcp::probe(
+        silent.address,
+        None,
+        &Origin::default(),
+        &Budget::begin(TIMEOUT),
+    )
+    .await;
     assert_eq!(hung, timeout(Phase::Connecting));
     assert_eq!(hung.to_string(), "timeout after 400 ms while connecting");
 }
@@ -171,7 +178,7 @@ async fn no_probe_leaves_from_a_vip() {
         own: vec![own],
         never: BTreeSet::from([target.ip()]),
     };
-    let outcome = tcp::probe(target, &origin, &Budget::begin(TIMEOUT)).await;
+    let outcome = tcp::probe(target, None, &origin, &Budget::begin(TIMEOUT)).await;
     assert_eq!(outcome, Outcome::Pass(Success::Connected));
     let (_, peer) = listener.accept().expect("one connection waits");
     assert_eq!(peer.ip(), own);

@@ -4,6 +4,7 @@ mod asked;
 mod ftp;
 mod http;
 mod nfs;
+mod proxy;
 mod runner;
 
 use std::io::{Read as _, Write as _};
@@ -117,6 +118,7 @@ fn plan(target: SocketAddr, remembered: Health) -> ProbePlan {
     ProbePlan {
         target,
         kind: ProbeKind::Tcp,
+        proxy: None,
         interval: Duration::from_millis(100),
         timeout: Duration::from_millis(100),
         fall: 2,
