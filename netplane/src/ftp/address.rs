@@ -73,9 +73,8 @@ pub(crate) fn passive(code: u16, text: &[u8]) -> Result<u16, FtpRefusal> {
 fn port_of_227(text: &[u8]) -> Option<u16> {
     let after_code = text.get(4..)?;
     let mut runs = after_code.split(|byte| !byte.is_ascii_digit() && *byte != b',');
-    let numbers = runs.find(|run| run.contains(&b','))?;
-    let numbers: Vec<&[u8]> = numbers.split(|byte| *byte == b',').collect();
-    six(&numbers).map(|address| address.port())
+    let address = runs.find_map(|run| six(&run.split(|byte| *byte == b',').collect::<Vec<_>>()));
+    address.map(|address| address.port())
 }
 
 /// `(|||6446|)`, with any delimiter.
@@ -244,6 +243,12 @@ mod tests {
                 Some(1025),
             ),
             (227, "227 =10,0,0,7,4,1\r\n", Some(1025)),
+            // Commas of the sentence are none of the address.
+            (
+                227,
+                "227 Entering, in 1,2 ways, Passive Mode (10,0,0,7,4,1)\r\n",
+                Some(1025),
+            ),
             (227, "227 (10,0,0,7,3,255)\r\n", None),
             (227, "227 (10,0,0,7,0,21)\r\n", None),
             (227, "227 (10,0,0,7,4)\r\n", None),
