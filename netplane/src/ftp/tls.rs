@@ -245,13 +245,14 @@ async fn relay_data(
     server.buffer.expect_long(true);
     let mut deadline = Deadline::new(&limits);
     deadline.begin(limits.idle, NO_AGE);
-    let end = relay::both_ways(&mut client, &mut server, &mut deadline).await;
-    if end == End::Broken {
-        // Whether the file is whole is for TLS to say. Clients that close without reading the last
-        // words of their server reset the connection; all that they sent must get there.
-        server.linger(&mut deadline).await;
-    }
-    broken.set(false);
+    let whole = match relay::both_ways(&mut client, &mut server, &mut deadline).await {
+        End::Closed => true,
+        // Clients that close without reading the last words of their server reset the connection:
+        // a server that has seen the end of TLS closes by itself. To another no end may be shown,
+        // for servers that do not insist on TLS's own take it for a whole file.
+        End::Broken => server.closes(&mut deadline).await,
+    };
+    broken.set(!whole);
 }
 
 /// Where this runtime listens, and for which server.

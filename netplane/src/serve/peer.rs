@@ -131,21 +131,28 @@ impl Peer {
     /// Says that nothing more comes, and reads until the other side has understood.
     pub(crate) async fn linger(&mut self, deadline: &mut Deadline) {
         deadline.begin(LINGER_FOR, LINGER_FOR);
+        // One that cannot be told is gone.
+        let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
+        self.closes(deadline).await;
+    }
+
+    /// Throws away what comes until the other side closes its half: `true` if it does so properly,
+    /// before `deadline` and without saying much.
+    pub(crate) async fn closes(&mut self, deadline: &mut Deadline) -> bool {
         let mut thrown_away = 0;
         poll_fn(|cx| {
-            let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
             while thrown_away < LINGER_BYTES_MAX {
                 let there = self.buffer.data().len();
                 self.buffer.consume(there);
                 match self.poll_fill(cx) {
                     Poll::Ready(Ok(count)) if count > 0 => thrown_away += count,
-                    Poll::Ready(_) => return Poll::Ready(()),
-                    Poll::Pending => return deadline.poll(cx),
+                    Poll::Ready(end) => return Poll::Ready(end.is_ok()),
+                    Poll::Pending => return deadline.poll(cx).map(|()| false),
                 }
             }
-            Poll::Ready(())
+            Poll::Ready(false)
         })
-        .await;
+        .await
     }
 
     /// Closing it will be a reset, so that the other side cannot take it for a proper end.

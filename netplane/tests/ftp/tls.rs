@@ -1,11 +1,13 @@
 //! TLS that is passed through: real sessions, and who may come to whose data ports.
 
-use std::io::{ErrorKind, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use farmux_netplane::plan::{FtpPlan, FtpTls, PortRange, ServerPlan, ServiceKind, ServicePlan};
+use farmux_netplane::plan::{
+    FtpPlan, FtpTls, Limits, PortRange, ServerPlan, ServiceKind, ServicePlan,
+};
 
 use crate::clients::run;
 use crate::daemons::Daemon;
@@ -23,7 +25,7 @@ const PASS: ServiceKind = ServiceKind::Ftp(FtpPlan {
 
 /// A service before servers with data ports of their own, which must lie outside of what Linux
 /// gives to connections that go out: a VIP has none of those, but 127.0.0.1 does.
-fn pass(servers: &[(SocketAddr, PortRange)]) -> Wire {
+fn pass(limits: Limits, servers: &[(SocketAddr, PortRange)]) -> Wire {
     let servers = servers.iter().enumerate().map(|(place, (address, ports))| {
         let server = ServerPlan {
             data_ports: Some(*ports),
@@ -33,7 +35,7 @@ fn pass(servers: &[(SocketAddr, PortRange)]) -> Wire {
     });
     let wire = Wire::of(ServicePlan {
         servers: servers.collect(),
-        ..ServicePlan::plain(free_address(), PASS, CALM)
+        ..ServicePlan::plain(free_address(), PASS, limits)
     });
     let ports: Vec<u16> = wire
         .plan
@@ -60,7 +62,10 @@ fn curl_and_lftp_over_tls_with_two_servers() {
         Daemon::start_with_tls([127, 0, 0, 2], first),
         Daemon::start_with_tls([127, 0, 0, 3], second),
     ];
-    let wire = pass(&[(daemons[0].address, first), (daemons[1].address, second)]);
+    let wire = pass(
+        CALM,
+        &[(daemons[0].address, first), (daemons[1].address, second)],
+    );
     let local = tempfile::tempdir().expect("a folder is to be had");
     let whole = noise(5_000_000);
     std::fs::write(local.path().join("whole"), &whole).expect("the file can be written");
@@ -207,7 +212,10 @@ fn data_ports_are_for_those_who_have_a_session_there() {
         first: ports[place],
         last: ports[place],
     };
-    let wire = pass(&[(servers[0].address, own(0)), (servers[1].address, own(1))]);
+    let wire = pass(
+        CALM,
+        &[(servers[0].address, own(0)), (servers[1].address, own(1))],
+    );
     let knock = |from: [u8; 4], port: u16| {
         let came = connect_from(from, (Ipv4Addr::LOCALHOST, port).into());
         let got = came.and_then(|stream| read_all(&stream));
@@ -232,33 +240,58 @@ fn data_ports_are_for_those_who_have_a_session_there() {
     assert!(wire.counts().refusals["stranger"] >= 5);
 }
 
-/// A client that closed without reading its server's last words (TLS 1.3 session tickets) reset
-/// the connection, and the server's side was reset too, with data that was still on its way.
-#[test]
-fn what_was_sent_before_a_reset_gets_to_the_server_with_a_proper_end() {
+/// A data connection with TLS passed through, whose client sends bytes and then resets it; what
+/// its server heard: these bytes, and then how it ended where `closes` has it wait for that.
+fn upload_that_is_reset(port: u16, limits: Limits, closes: bool) -> Result<(), ErrorKind> {
     const SENT: &[u8] = &[7; 10_000];
     let ip = Ipv4Addr::new(127, 0, 0, 2);
     let range = PortRange {
-        first: 61_103,
-        last: 61_103,
+        first: port,
+        last: port,
     };
-    let listener = TcpListener::bind((ip, range.first)).expect("that address has the port free");
+    let listener = TcpListener::bind((ip, port)).expect("that address has the port free");
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("somebody comes");
         stream.write_all(b"last words").expect("they can be sent");
-        let got = read_all(&stream).map_err(|error| error.kind());
-        tell.send(got).expect("the test waits for it");
+        let mut got = [0; SENT.len()];
+        stream.read_exact(&mut got).expect("all gets there");
+        assert_eq!(got, SENT);
+        if closes {
+            stream.shutdown(Shutdown::Write).expect("it can be ended");
+        }
+        let end = stream.read(&mut [0]).map_err(|error| error.kind());
+        tell.send(end).expect("the test waits for it");
     });
     let server = echoes(ip);
-    let wire = pass(&[(server.address, range)]);
+    let wire = pass(limits, &[(server.address, range)]);
     let mut client = log_in(&wire);
     assert_eq!(ask(&mut client, "AUTH TLS"), "234 go on\r\n");
     assert_eq!(ask(&mut client, "hello"), "hello\r\n");
-    let mut data = TcpStream::connect((wire.address.ip(), range.first)).expect("it is open");
+    let mut data = TcpStream::connect((wire.address.ip(), port)).expect("it is open");
     data.peek(&mut [0]).expect("the last words are here");
     data.write_all(SENT).expect("it can be sent");
     // Something is unread: closing is a reset.
     drop(data);
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(Ok(SENT.to_vec())));
+    let end = told.recv_timeout(PATIENCE).expect("it ends");
+    end.map(|count| assert_eq!(count, 0))
+}
+
+/// A client that closed without reading its server's last words (TLS 1.3 session tickets) reset
+/// the connection, and the server's side was reset too, with data that was still on its way.
+#[test]
+fn what_was_sent_before_a_reset_gets_to_the_server() {
+    assert_eq!(upload_that_is_reset(61_103, CALM, true), Ok(()));
+}
+
+/// A server that had not seen the end of TLS was told a proper end all the same, and took what an
+/// upload had come to for the whole file.
+#[test]
+fn an_upload_that_breaks_off_has_no_proper_end() {
+    let limits = Limits {
+        idle: Duration::from_millis(500),
+        ..CALM
+    };
+    let end = upload_that_is_reset(61_104, limits, false);
+    assert_eq!(end, Err(ErrorKind::ConnectionReset));
 }
