@@ -130,6 +130,7 @@ pub(super) async fn tunnel(control: &mut Control) {
         server: control.upstream.work.server().address,
     };
     let _present = Session::begin(shared.clone(), guest);
+    control.upstream.peer.resets_with(&control.client);
     let mut relay = Relay::new();
     let end = poll_fn(|cx| {
         let mut moved = false;
@@ -159,7 +160,6 @@ pub(super) async fn tunnel(control: &mut Control) {
     .await;
     if end == End::Broken {
         control.client.reset_on_close();
-        control.upstream.peer.reset_on_close();
     }
 }
 

@@ -310,9 +310,14 @@ async fn tunnel(client: &mut Client, mut upstream: Upstream) -> After {
     if client.flush().await.is_err() {
         return After::Close;
     }
+    // Nothing in the stream says where it ends: one that is cut off must not look whole to anybody.
+    upstream.peer.resets_with(&client.peer);
     match relay::both_ways(&mut client.peer, &mut upstream.peer, &mut client.deadline).await {
         relay::End::Closed => After::Close,
-        relay::End::Broken => After::Reset,
+        relay::End::Broken => {
+            client.peer.reset_on_close();
+            After::Reset
+        }
     }
 }
 

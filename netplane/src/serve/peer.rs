@@ -128,6 +128,11 @@ impl Peer {
         self.reset = reset;
     }
 
+    /// Closing it will be a reset whenever closing `other` is.
+    pub(crate) fn resets_with(&mut self, other: &Peer) {
+        self.reset = other.reset.clone();
+    }
+
     /// Says that nothing more comes, and reads until the other side has understood.
     pub(crate) async fn linger(&mut self, deadline: &mut Deadline) {
         deadline.begin(LINGER_FOR, LINGER_FOR);

@@ -26,15 +26,14 @@ pub(crate) async fn serve(service: Rc<Service>, mut peer: Peer, ends: Ends) {
         }
         None => return,
     };
+    // Where the address is lost, or one side fails, neither must take it for a proper end.
+    upstream.peer.resets_with(&peer);
     let limits = service.limits();
     let mut deadline = Deadline::new(&limits);
     deadline.begin(limits.idle, limits.total);
     match relay::both_ways(&mut peer, &mut upstream.peer, &mut deadline).await {
         relay::End::Closed => {}
-        relay::End::Broken => {
-            peer.reset_on_close();
-            upstream.peer.reset_on_close();
-        }
+        relay::End::Broken => peer.reset_on_close(),
     }
 }
 

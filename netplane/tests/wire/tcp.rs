@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use farmux_netplane::plan::{Admission, Limits, ServiceKind};
 
-use crate::harness::{CALM, Origin, Wire, free_address};
+use crate::harness::{CALM, Origin, PATIENCE, Wire, free_address};
 
 fn echo() -> Origin {
     Origin::start(|call| {
@@ -131,4 +131,38 @@ fn a_drained_server_keeps_its_connections_and_gets_no_new_ones() {
         counts.servers[name].active == 0
     });
     drop(others);
+}
+
+/// A stream that was cut looked complete to the server: its side was closed in the ordinary way.
+#[test]
+fn a_lost_address_resets_the_servers_side_too() {
+    let upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    let origin = Origin::start(move |call| {
+        let first = call.peer.exactly(1);
+        if first == "G" {
+            call.peer.head();
+            call.send(upgrade);
+            call.peer.exactly(1);
+        }
+        call.send("y");
+        let end = call.peer.stream.read(&mut [0]);
+        let tell = tell.lock().expect("nobody panics with it");
+        let end = end.map_err(|error| error.kind());
+        tell.send(end).expect("the test waits for it");
+    });
+    for kind in [ServiceKind::Tcp, ServiceKind::Http] {
+        let wire = Wire::start(kind, CALM, &[origin.address]);
+        let mut client = wire.connect();
+        if kind == ServiceKind::Http {
+            client.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+            assert!(client.head().starts_with("HTTP/1.1 101 "));
+        }
+        client.send("x");
+        assert_eq!(client.exactly(1), "y");
+        wire.serving.abort(wire.address.ip());
+        let end = told.recv_timeout(PATIENCE).expect("it ends");
+        assert_eq!(end, Err(ErrorKind::ConnectionReset), "{kind:?}");
+    }
 }
