@@ -19,10 +19,7 @@ impl Session {
     /// A reply of the server.
     pub(crate) fn server(&mut self, reply: &Reply, out: &mut Vec<Action>) {
         if reply.code == CLOSING {
-            self.drop_data(out);
-            self.say(&reply.text, out);
-            self.send_held(out);
-            out.push(Action::Close);
+            self.closing(reply, out);
             return;
         }
         if self.is_out_of_step() {
@@ -78,6 +75,20 @@ impl Session {
         out.push(Action::ServerLost);
         let word = b"421 The server has closed the connection.\r\n";
         out.push(Action::ToClient(word.to_vec()));
+        out.push(Action::Close);
+    }
+
+    /// The server's last word.
+    fn closing(&mut self, reply: &Reply, out: &mut Vec<Action>) {
+        self.say(&reply.text, out);
+        if self.held.is_some() {
+            // The transfer went well, and what it brought is still on its way to the client.
+            self.asked = Asked::Nothing;
+            self.aside = None;
+            self.ending = true;
+            return;
+        }
+        self.drop_data(out);
         out.push(Action::Close);
     }
 

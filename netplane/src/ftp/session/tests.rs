@@ -415,7 +415,30 @@ fn servers_that_go_or_lose_the_thread() {
     );
     play(
         greeted(plain()),
-        &[(Server("421 late"), &["drop", "C 421 late;", "close"])],
+        &[(Server("421 late"), &["C 421 late;", "drop", "close"])],
+    );
+    // What the client has still to read of a transfer that went well is not taken from it.
+    play(
+        downloading(),
+        &[
+            (Server("226 done"), &["settle"]),
+            (Server("421 late"), &[]),
+            (Closed, &[]),
+            (
+                Data(DataEvent::Delivered),
+                &["release", "C 226 done;421 late;", "close"],
+            ),
+        ],
+    );
+    play(
+        downloading(),
+        &[
+            (Client("QUIT"), &["S QUIT;"]),
+            (Server("226 done"), &["settle"]),
+            (Server("421 late"), &[]),
+            (Closed, &[]),
+            (Data(DataEvent::Ended), &["C 226 done;421 late;", "close"]),
+        ],
     );
     play(
         greeted(plain()),
