@@ -123,10 +123,12 @@ impl DataPath {
         }
     }
 
-    /// Closing it is no failure any more.
+    /// Closing it is no failure any more; one that is not there yet is not wanted any more.
     pub(crate) fn release(&mut self) {
-        if let DataPath::Joined(pair) = self {
-            pair.broken.set(false);
+        match self {
+            DataPath::None => {}
+            DataPath::Making(_) => *self = DataPath::None,
+            DataPath::Joined(pair) => pair.broken.set(false),
         }
     }
 }

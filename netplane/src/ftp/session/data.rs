@@ -16,6 +16,9 @@ impl Session {
                     out.push(Action::ToServer([line, &b"\r\n"[..]].concat()));
                     self.asked = Asked::Transfer { begun: false };
                 }
+                if self.held.is_some() {
+                    out.push(Action::Settle);
+                }
             }
             DataEvent::Failed(reason) => {
                 self.data = Data::None;
@@ -33,6 +36,7 @@ impl Session {
                     | Asked::Listening(_)
                     | Asked::Transfer { .. } => out.push(Action::Count(reason)),
                 }
+                self.send_held(out);
             }
             DataEvent::Delivered if self.held.is_some() => {
                 self.release(out);

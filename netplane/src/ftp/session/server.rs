@@ -174,13 +174,18 @@ impl Session {
             self.say(&reply.text, out);
             return;
         }
-        if self.data == Data::Joined {
-            self.held = Some(reply.text.clone());
-            out.push(Action::Settle);
-            return;
+        match self.data {
+            // To the server it seems to be there before it is joined with the client's.
+            Data::Awaited => self.held = Some(reply.text.clone()),
+            Data::Joined => {
+                self.held = Some(reply.text.clone());
+                out.push(Action::Settle);
+            }
+            Data::None | Data::Agreed { .. } | Data::Delivered => {
+                self.release(out);
+                self.say(&reply.text, out);
+            }
         }
-        self.release(out);
-        self.say(&reply.text, out);
     }
 
     /// Tells the client, after what waits for the data.

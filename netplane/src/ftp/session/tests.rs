@@ -189,6 +189,42 @@ fn a_data_connection_that_fails() {
     );
 }
 
+/// The server may have sent all and said so before its connection is joined with the client's:
+/// then the 226 overtook the data.
+#[test]
+fn a_transfer_that_is_over_before_its_data_connection_is_joined() {
+    let over = || {
+        play(
+            greeted(plain()),
+            &[
+                (Client("PASV"), &["drop", "S PASV;"]),
+                (PORT_227, &["listen 2048"]),
+                (
+                    Port(Some(1025)),
+                    &["C 227 Entering Passive Mode (10,0,0,100,4,1).;"],
+                ),
+                (Client("RETR f"), &["S RETR f;"]),
+                (Server("150 go"), &["C 150 go;"]),
+                (Server("226 done"), &[]),
+            ],
+        )
+    };
+    play(
+        over(),
+        &[
+            (Data(DataEvent::Met), &["settle"]),
+            (Data(DataEvent::Delivered), &["release", "C 226 done;"]),
+        ],
+    );
+    play(
+        over(),
+        &[(
+            Data(DataEvent::Failed(FtpRefusal::DataPortUnused)),
+            &["count data-port-unused", "C 226 done;"],
+        )],
+    );
+}
+
 fn joined() -> Session {
     play(
         greeted(plain()),
