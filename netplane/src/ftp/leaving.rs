@@ -43,8 +43,8 @@ impl Leaving {
         self.active_at = Instant::now();
     }
 
-    /// Whether the session should go, and has been silent for long enough. When that it should is
-    /// noticed first, `deadline` is bounded by the service's total.
+    /// Whether the session should go, and has been silent for long enough. From when it is noticed
+    /// that it should until it should not any more, the service's total bounds `deadline`.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -55,15 +55,13 @@ impl Leaving {
         let mut quiet = false;
         while self.look.poll_tick(cx).is_ready() {
             let vip = service.plan().listen.ip();
-            if service.keeps(upstream.work.server()) && !service.sends_away(vip) {
-                continue;
-            }
-            if !self.noticed {
-                self.noticed = true;
+            let goes = !service.keeps(upstream.work.server()) || service.sends_away(vip);
+            if goes != self.noticed {
+                self.noticed = goes;
                 let Limits { idle, total, .. } = service.limits();
-                deadline.begin(idle, total);
+                deadline.begin(idle, if goes { total } else { NO_AGE });
             }
-            quiet = self.active_at.elapsed() >= QUIET_FOR;
+            quiet = goes && self.active_at.elapsed() >= QUIET_FOR;
         }
         quiet
     }

@@ -189,6 +189,37 @@ fn a_drain_ends_idle_sessions_and_waits_for_transfers() {
     assert_eq!(wire.counts().refusals["sent-away"], 2);
 }
 
+/// A session that had noticed a drain was still ended by the total limit when its server had long
+/// been kept again.
+#[test]
+fn a_drain_that_was_called_off_ends_no_session() {
+    let script = Script::yes();
+    let limits = Limits {
+        total: Duration::from_secs(5),
+        ..CALM
+    };
+    let mut wire = Wire::start(FTP, limits, &[script.origin.address]);
+    let mut busy = log_in(&wire);
+    let mut idle = log_in(&wire);
+    let began = Instant::now();
+    let mut talk_until = |at: Duration| {
+        while began.elapsed() < at {
+            assert_eq!(ask(&mut busy, "NOOP"), "200 NOOP\r\n");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wire.server("s1").admission = Admission::Drain;
+    wire.apply();
+    // Whoever is silent goes after a while; by then everybody has noticed.
+    let out = std::thread::spawn(move || idle.rest());
+    talk_until(Duration::from_millis(2_500));
+    assert!(out.join().expect("it does not panic").starts_with("421 "));
+    wire.server("s1").admission = Admission::Ready;
+    wire.apply();
+    talk_until(Duration::from_secs(7));
+    assert_eq!(wire.counts().refusals["sent-away"], 1);
+}
+
 #[test]
 fn a_drain_has_an_end_even_for_transfers_that_have_none() {
     let script = endless(|line| (line == "RETR f").then(|| "150 x\r\n".into()));
