@@ -8,7 +8,7 @@
 //!
 //! `line`, `command`, `reply`, `address` and `session` are PURE; `control` is the task of a
 //! session, `leaving` its end, `data` and `ports` its data connection, `tls` what is passed
-//! through unread.
+//! through unread, `guests` who may come to it.
 //!
 //! How long a session lives: as long as a line or a byte of data moves within the service's idle
 //! limit, so a control connection outlives any transfer; it has no other age. Where its server is
@@ -20,6 +20,7 @@ pub(crate) mod address;
 pub(crate) mod command;
 mod control;
 mod data;
+pub(crate) mod guests;
 mod leaving;
 pub(crate) mod line;
 mod ports;

@@ -11,11 +11,10 @@
 //! itself. EPSV needs no address and works as it is.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,11 +22,11 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::control::Control;
+use super::guests::{Guest, Session, Transfer};
 use super::leaving::NO_AGE;
 use super::refusal::FtpRefusal;
 use crate::http::refusal::Refusal;
 use crate::plan::{FtpTls, ServiceKind};
-use crate::serve::Shared;
 use crate::serve::deadline::Deadline;
 use crate::serve::listen;
 use crate::serve::peer::Peer;
@@ -36,90 +35,6 @@ use crate::tcp::relay::{self, End, Relay};
 
 /// How soon a change of the servers' port ranges is obeyed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A session has one data connection, and perhaps one that is just ending.
-const TRANSFERS_EACH: usize = 2;
-
-/// A client that speaks TLS with a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Guest {
-    vip: IpAddr,
-    client: IpAddr,
-    server: SocketAddr,
-}
-
-/// What a guest has open.
-#[derive(Debug, Clone, Copy, Default)]
-struct Presence {
-    sessions: usize,
-    transfers: usize,
-}
-
-/// The guests of all runtimes; locked by them for moments, and by nobody else.
-#[derive(Debug, Default)]
-pub(crate) struct Guests(Mutex<BTreeMap<Guest, Presence>>);
-
-impl Guests {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Guest, Presence>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, guest: Guest, with: impl FnOnce(&mut Presence)) {
-        let mut guests = self.lock();
-        let presence = guests.entry(guest).or_default();
-        with(presence);
-        if presence.sessions == 0 && presence.transfers == 0 {
-            guests.remove(&guest);
-        }
-    }
-
-    fn transfers(&self, guest: Guest) -> usize {
-        self.lock()
-            .get(&guest)
-            .map_or(0, |presence| presence.transfers)
-    }
-
-    /// Takes in a data connection, if somebody of that address has a session.
-    fn admit(&self, guest: Guest) -> bool {
-        match self.lock().get_mut(&guest) {
-            Some(presence) if presence.transfers < presence.sessions * TRANSFERS_EACH => {
-                presence.transfers += 1;
-                true
-            }
-            Some(_) | None => false,
-        }
-    }
-}
-
-/// A session of a guest, for as long as this lives.
-struct Session(Arc<Shared>, Guest);
-
-impl Session {
-    fn begin(shared: Arc<Shared>, guest: Guest) -> Self {
-        shared
-            .guests
-            .change(guest, |presence| presence.sessions += 1);
-        Session(shared, guest)
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.0
-            .guests
-            .change(self.1, |presence| presence.sessions -= 1);
-    }
-}
-
-/// A data connection of a guest, for as long as this lives.
-struct Transfer(Arc<Shared>, Guest);
-
-impl Drop for Transfer {
-    fn drop(&mut self) {
-        self.0
-            .guests
-            .change(self.1, |presence| presence.transfers -= 1);
-    }
-}
 
 /// Relays a control connection whose client and server have turned to TLS.
 pub(super) async fn tunnel(control: &mut Control) {

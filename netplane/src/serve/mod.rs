@@ -39,7 +39,7 @@ use tokio::sync::watch;
 
 pub use counters::{ServerCounts, ServiceCounts};
 
-use crate::ftp::tls::Guests;
+use crate::ftp::guests::Guests;
 use crate::health::HealthOverlay;
 use crate::plan::{ServiceKey, ServicePlan};
 use crate::sys;
