@@ -45,6 +45,8 @@ reasons! {
         EarlyBytes = "early-bytes", 421;
         /// A data connection from somebody other than the client.
         Stranger = "stranger", 425;
+        /// A data connection after too many of the same client that came to nothing.
+        DataBarred = "data-barred", 425;
         /// Nobody came to a data port in time.
         DataPortUnused = "data-port-unused", 425;
         /// No port of the range could be listened on.
@@ -96,6 +98,7 @@ impl FtpRefusal {
             Self::PlainBeforeTls => "Use AUTH TLS first.",
             Self::EarlyBytes => "Nothing may follow AUTH before its answer.",
             Self::Stranger => "Data connection from another address.",
+            Self::DataBarred => "Too many data connections came to nothing.",
             Self::DataPortUnused => "The data port was not used in time.",
             Self::NoFreePort => "No free data port.",
             Self::PortTwenty => "Cannot send from port 20 for want of privilege; use PASV.",

@@ -9,6 +9,11 @@
 //! (and is told to name the VIP in its 227); whoever comes to one of them must have a session with
 //! that server at that moment. Active transfers cannot work: the server would dial the client by
 //! itself. EPSV needs no address and works as it is.
+//!
+//! Whose data a port carries cannot be told: a client with a session, though it never logged in,
+//! may come to a port before the client for whom the server opened it. `guests` bounds how often it
+//! may try. Only the server can rule it out, by demanding on data connections the TLS session of
+//! the control connection (vsftpd's `require_ssl_reuse`): only such servers belong behind this.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -16,7 +21,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -128,16 +133,15 @@ fn admit(
         service.count_refusal(Refusal::Full, client);
         return;
     }
-    if !worker.shared.guests.admit(guest) {
-        service.count_ftp(FtpRefusal::Stranger, client);
+    if let Err(reason) = worker.shared.guests.admit(guest, Instant::now()) {
+        service.count_ftp(reason, client);
         return;
     }
     let transfer = Transfer(worker.shared.clone(), guest);
     let to = SocketAddr::new(server.ip(), at.port());
     let (service, reset) = (service.clone(), broken.clone());
     worker.run(at.ip(), reset, async move {
-        let _while_it_lives = transfer;
-        relay_data(&service, client_side, client, to, broken).await;
+        relay_data(&service, client_side, client, &transfer, to, broken).await;
     });
 }
 
@@ -146,6 +150,7 @@ async fn relay_data(
     service: &Service,
     mut client: Peer,
     address: SocketAddr,
+    transfer: &Transfer,
     to: SocketAddr,
     broken: Rc<Cell<bool>>,
 ) {
@@ -153,8 +158,10 @@ async fn relay_data(
     let buffers = service.worker.buffers.clone();
     let Ok(mut server) = Peer::connect(to, limits.connect, buffers).await else {
         service.count_ftp(FtpRefusal::ServerUnreachable, address);
+        transfer.missed(Instant::now());
         return;
     };
+    transfer.met();
     server.reset_while(broken.clone());
     client.buffer.expect_long(true);
     server.buffer.expect_long(true);

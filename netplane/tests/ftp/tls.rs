@@ -240,6 +240,34 @@ fn data_ports_are_for_those_who_have_a_session_there() {
     assert!(wire.counts().refusals["stranger"] >= 5);
 }
 
+/// Whoever had a session could try all ports of a server for one that another client was about to
+/// use.
+#[test]
+fn who_tries_ports_that_nobody_opened_is_barred() {
+    let ip = Ipv4Addr::new(127, 0, 0, 2);
+    let range = PortRange {
+        first: 61_105,
+        last: 61_105,
+    };
+    let server = echoes(ip);
+    let wire = pass(CALM, &[(server.address, range)]);
+    let mut client = log_in(&wire);
+    assert_eq!(ask(&mut client, "AUTH TLS"), "234 go on\r\n");
+    assert_eq!(ask(&mut client, "hello"), "hello\r\n");
+    let at = (wire.address.ip(), range.first).into();
+    let knock = || {
+        let came = connect_from([127, 0, 0, 1], at).and_then(|stream| read_all(&stream));
+        came.map_err(|error| error.kind())
+    };
+    for nth in 1..=8 {
+        assert_eq!(knock(), Err(ErrorKind::ConnectionReset));
+        assert_eq!(wire.counts().refusals["server-unreachable"], nth);
+    }
+    let _opened = TcpListener::bind((ip, range.first)).expect("that address has the port free");
+    assert_eq!(knock(), Err(ErrorKind::ConnectionReset));
+    assert_eq!(wire.counts().refusals["data-barred"], 1);
+}
+
 /// A data connection with TLS passed through, whose client sends bytes and then resets it; what
 /// its server heard: these bytes, and then how it ended where `closes` has it wait for that.
 fn upload_that_is_reset(port: u16, limits: Limits, closes: bool) -> Result<(), ErrorKind> {
