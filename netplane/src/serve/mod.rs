@@ -29,8 +29,8 @@ mod worker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -106,6 +106,8 @@ const CONNECTIONS_MIN: u64 = 64;
 pub struct Serving {
     /// `None` only while it is being dropped: that is how the runtimes learn of it.
     wish: Option<watch::Sender<Arc<Wish>>>,
+    /// Held by who changes the wish; the runtimes do not know of it.
+    changing: Mutex<()>,
     shared: Arc<Shared>,
     runtimes: Vec<JoinHandle<()>>,
 }
@@ -143,6 +145,7 @@ impl Serving {
         }
         Ok(Serving {
             wish: Some(wish),
+            changing: Mutex::default(),
             shared,
             runtimes,
         })
@@ -208,8 +211,14 @@ impl Serving {
 
 impl Serving {
     fn tell(&self, change: impl FnOnce(&mut Wish)) {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(wish) = &self.wish {
-            wish.send_modify(|wish| change(Arc::make_mut(wish)));
+            // What the runtimes look at is locked for no longer than it takes to put the new wish
+            // in the place of the old one.
+            let now = wish.borrow().clone();
+            let mut next = Wish::clone(&now);
+            change(&mut next);
+            wish.send_replace(Arc::new(next));
         }
     }
 }
