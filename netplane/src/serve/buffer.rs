@@ -140,20 +140,26 @@ impl Buffer {
         polled.map_ok(|()| count)
     }
 
-    /// Adds bytes that were read by other means; `false` where there is no room for them.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> bool {
+    /// Makes room for `count` more bytes; `false` where there cannot be so much.
+    pub(crate) fn reserve(&mut self, count: usize) -> bool {
         if self.bytes.is_empty() {
             self.bytes = self.home.take(self.size);
         }
-        if self.bytes.len() - self.end < bytes.len() {
-            self.make_room();
+        // First what was consumed is given up, then the buffer grows.
+        for _ in 0..2 {
+            if self.bytes.len() - self.end < count {
+                self.make_room();
+            }
         }
-        let Some(room) = self.bytes.get_mut(self.end..self.end + bytes.len()) else {
-            return false;
-        };
-        room.copy_from_slice(bytes);
+        self.bytes.len() - self.end >= count
+    }
+
+    /// Adds bytes that were read by other means.
+    ///
+    /// **Panics**: there is no room for them; see [`Buffer::reserve`].
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        self.bytes[self.end..][..bytes.len()].copy_from_slice(bytes);
         self.end += bytes.len();
-        true
     }
 
     /// Room at the end: by moving what is there to the front, or into a large buffer.
@@ -183,5 +189,29 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One that had been consumed from moved what was left to the front, and did not grow: bytes
+    /// that had been read already were thrown away.
+    #[test]
+    fn there_is_room_up_to_a_large_buffer_whatever_was_consumed() {
+        for consumed in [0, 1, SMALL / 2] {
+            let mut buffer = Buffer::new(Rc::default());
+            assert!(buffer.reserve(SMALL));
+            buffer.append(&[1; SMALL]);
+            buffer.consume(consumed);
+            let left = SMALL - consumed;
+            assert!(buffer.reserve(LARGE - left), "{consumed}");
+            buffer.append(&vec![2; LARGE - left]);
+            assert!(!buffer.reserve(1));
+            let (old, new) = buffer.data().split_at(left);
+            assert!(old.iter().all(|byte| *byte == 1));
+            assert!(new.iter().all(|byte| *byte == 2));
+        }
     }
 }

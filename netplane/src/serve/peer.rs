@@ -101,11 +101,15 @@ impl Peer {
     /// Reads on after a read that has ended at the mark of urgent data: tokio takes a short read
     /// for a sign that nothing is left, and would not ask again.
     pub(crate) fn read_past_mark(&mut self) {
+        // What is read must be kept. A buffer that is full is used, and read into again.
+        if !self.buffer.reserve(PIECE * PIECES_MAX) {
+            return;
+        }
         let mut piece = [0; PIECE];
         for _ in 0..PIECES_MAX {
             // Whatever else is wrong with the socket, the next proper read says so too.
             match (&*SockRef::from(&self.stream)).read(&mut piece) {
-                Ok(count) if count > 0 && self.buffer.append(&piece[..count]) => {}
+                Ok(count) if count > 0 => self.buffer.append(&piece[..count]),
                 Ok(_) | Err(_) => return,
             }
         }
