@@ -105,6 +105,12 @@ pub(crate) fn reply_229(port: u16) -> Vec<u8> {
     format!("229 Entering Extended Passive Mode (|||{port}|)\r\n").into_bytes()
 }
 
+/// What tells a client which protocol it may name: that of its own address (RFC 2428 section 2).
+pub(crate) fn reply_522(client: IpAddr) -> Vec<u8> {
+    let protocol = if client.is_ipv4() { 1 } else { 2 };
+    format!("522 Network protocol not supported, use ({protocol}).\r\n").into_bytes()
+}
+
 /// Four numbers of an address and two of a port, which must not be 0.
 fn six(numbers: &[&[u8]]) -> Option<SocketAddr> {
     let mut bytes = [0; 6];

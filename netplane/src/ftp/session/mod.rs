@@ -206,7 +206,12 @@ impl Session {
 
     fn refuse(&mut self, reason: FtpRefusal, out: &mut Vec<Action>) {
         out.push(Action::Count(reason));
-        out.push(Action::ToClient(reason.reply()));
+        let reply = if reason == FtpRefusal::AddressFamily {
+            super::address::reply_522(self.parties.client)
+        } else {
+            reason.reply()
+        };
+        out.push(Action::ToClient(reply));
     }
 
     fn drop_data(&mut self, out: &mut Vec<Action>) {

@@ -81,7 +81,7 @@ fn ipv6_on_either_side() {
                 Client("PASV"),
                 &[
                     "count address-family",
-                    "C 522 Network protocol not supported here.;",
+                    "C 522 Network protocol not supported, use (2).;",
                 ],
             ),
         ],
@@ -105,7 +105,7 @@ fn addresses_that_are_refused() {
     let third = "C 504 Data connections go to your own address only.;";
     let low = "C 504 Data ports below 1024 are not used.;";
     let syntax = "C 501 Syntax error in the address.;";
-    let family = "C 522 Network protocol not supported here.;";
+    let family = "C 522 Network protocol not supported, use (1).;";
     let other = "C 502 Use PASV, EPSV, PORT or EPRT.;";
     let only = "C 503 Only EPSV is allowed after EPSV ALL.;";
     play(
