@@ -14,6 +14,8 @@ const GOODBYE: u16 = 221;
 const NO_TRANSFER: u16 = 225;
 /// "Proceed with TLS" (RFC 4217 section 4).
 const PROCEED: u16 = 234;
+/// Of STAT: unknown, not implemented, not now, not logged in.
+const STATUS_REFUSED: [u16; 4] = [500, 502, 503, 530];
 
 impl Session {
     /// A reply of the server.
@@ -105,12 +107,17 @@ impl Session {
 
     /// Whether a reply belongs to what was sent beside a transfer and has overtaken its end.
     fn answers_aside(&self, code: u16) -> bool {
-        matches!(self.asked, Asked::Transfer { .. })
-            && match self.aside {
-                Some(Aside::Status) => (211..=213).contains(&code),
-                Some(Aside::Quit) => code == GOODBYE,
-                Some(Aside::Abort) | None => false,
+        let Asked::Transfer { begun } = self.asked else {
+            return false;
+        };
+        match self.aside {
+            // A transfer that has begun does not end with such a refusal.
+            Some(Aside::Status) => {
+                (211..=213).contains(&code) || begun && STATUS_REFUSED.contains(&code)
             }
+            Some(Aside::Quit) => code == GOODBYE,
+            Some(Aside::Abort) | None => false,
+        }
     }
 
     /// Whether a 1xx is the last word on a transfer: where its data connection broke, pure-ftpd

@@ -1,6 +1,8 @@
 //! The session by tables: each step of a script, and what must come of it.
 
-use super::script::{Client, Closed, Data, Port, Server, Step, greeted, plain, play, session};
+use super::script::{
+    Client, Closed, Data, Port, Server, Step, feed, greeted, plain, play, session,
+};
 use super::{DataEvent, Session};
 use crate::ftp::command;
 use crate::ftp::refusal::FtpRefusal;
@@ -349,6 +351,31 @@ fn status_and_quit_during_a_transfer() {
                 Data(DataEvent::Delivered),
                 &["release", "C 226 done;221 bye;", "close"],
             ),
+        ],
+    );
+    // One that has no STAT: its refusal ended the transfer, and its data was thrown away.
+    for refused in ["500 what?", "502 no", "503 not now", "530 who?"] {
+        let mut session = play(downloading(), &[(Client("STAT"), &["S STAT;"])]);
+        assert_eq!(
+            feed(&mut session, &Server(refused)),
+            [format!("C {refused};")]
+        );
+        play(
+            session,
+            &[
+                (Server("226 done"), &["settle"]),
+                (Data(DataEvent::Delivered), &["release", "C 226 done;"]),
+            ],
+        );
+    }
+    // One that was not begun may be refused with these words itself.
+    play(
+        joined(),
+        &[
+            (Client("RETR f"), &["S RETR f;"]),
+            (Client("STAT"), &["S STAT;"]),
+            (Server("530 log in"), &["C 530 log in;"]),
+            (Server("211 fine"), &["C 211 fine;"]),
         ],
     );
     // pyftpdlib says goodbye first.
