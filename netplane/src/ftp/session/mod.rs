@@ -235,4 +235,6 @@ mod script;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod transfers;
+#[cfg(test)]
 mod walk;

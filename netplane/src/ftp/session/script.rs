@@ -80,3 +80,30 @@ pub(super) fn play(mut session: Session, script: &[(Step, &[&str])]) -> Session 
 pub(super) fn greeted(session: Session) -> Session {
     play(session, &[(Server("220 hi"), &["C 220 hi;"])])
 }
+
+pub(super) const PORT_227: Step = Server("227 Entering Passive Mode (9,9,9,9,8,0)");
+
+pub(super) fn joined() -> Session {
+    play(
+        greeted(plain()),
+        &[
+            (Client("PASV"), &["drop", "S PASV;"]),
+            (PORT_227, &["listen 2048"]),
+            (
+                Port(Some(1025)),
+                &["C 227 Entering Passive Mode (10,0,0,100,4,1).;"],
+            ),
+            (Data(DataEvent::Met), &[]),
+        ],
+    )
+}
+
+pub(super) fn downloading() -> Session {
+    play(
+        joined(),
+        &[
+            (Client("RETR f"), &["S RETR f;"]),
+            (Server("150 go"), &["C 150 go;"]),
+        ],
+    )
+}
