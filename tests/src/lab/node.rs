@@ -36,7 +36,7 @@ impl Node {
     pub fn start(lab: &Lab, name: &str, address: Ipv4Addr) -> Result<Node> {
         let host = lab.host(name, address)?;
         let folder = lab.folder().join(name);
-        fs::create_dir_all(&folder).context("make the node's folder")?;
+        fs::create_dir_all(folder.join("plugins")).context("make the node's folders")?;
         let mut node = Node {
             host,
             folder,
@@ -56,13 +56,15 @@ peer = ["{address}:7946"]
 admin = "{address}:9443"
 socket = "{}"
 data = "{}"
+exec_dir = "{}"
 [networks]
 lan = "eth0"
 [log]
 level = "info"
 "#,
             socket.display(),
-            data.display()
+            data.display(),
+            self.plugins().display()
         )
     }
 
@@ -84,6 +86,11 @@ level = "info"
     /// What it keeps.
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    /// Where it finds what `exec` checks run.
+    pub fn plugins(&self) -> PathBuf {
+        self.folder.join("plugins")
     }
 
     /// Starts the daemon and waits until it answers on its socket.

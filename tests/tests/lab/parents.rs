@@ -1,6 +1,8 @@
 //! One page a cause: what a file server takes down with it, from the farm's point of view.
 
+use std::fs::Permissions;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -121,7 +123,7 @@ fn an_nfs_server_is_watched_by_its_protocol() -> Result<()> {
     let listed = || -> Result<String> { cluster.nodes[0].ask(&["watch", "show", "fs1"]) };
     cluster.nodes[0].apply(&(sheet("", &[WEB], &[(1, "")]) + &watch))?;
     wait::until_true("NFS answers", AGREES_WITHIN, || {
-        listed().is_ok_and(|shown| shown.contains("NFS version 3 answers"))
+        listed().is_ok_and(|shown| shown.contains("health    up"))
     })
     .with_context(|| listed().unwrap_or_default())?;
     server.pause()?;
@@ -134,4 +136,41 @@ fn an_nfs_server_is_watched_by_its_protocol() -> Result<()> {
         let downs = mail.about("[DOWN] prod fs1: ");
         downs.len() == 2 && downs[1].subject.contains("connection refused")
     })
+}
+
+/// A plugin of an operator: its exit code decides, and what it says is the reason.
+#[test]
+fn a_plugin_decides_about_a_watch() -> Result<()> {
+    let cluster = Cluster::form(1)?;
+    let mail = MailServer::start(&cluster.lab)?;
+    let node = &cluster.nodes[0];
+    let (plugin, full) = (
+        node.plugins().join("disk"),
+        cluster.lab.folder().join("full"),
+    );
+    let script = format!(
+        "#!/bin/sh\n[ -e {} ] || {{ echo \"DISK OK on $1\"; exit 0; }}\n\
+         echo \"DISK CRITICAL on $1 | free=0\"; exit 2\n",
+        full.display()
+    );
+    std::fs::write(&plugin, script)?;
+    std::fs::set_permissions(&plugin, Permissions::from_mode(0o755))?;
+    let watch = format!(
+        "[[watch]]\nname = \"fs1\"\naddress = \"{FILE_SERVER}\"\ncheck = {{ kind = \"exec\", \
+         command = \"disk\", arguments = [\"/srv\"], interval = \"300ms\" }}\n"
+    );
+    node.apply(&(sheet("", &["\nname = \"raw\"\nkind = \"tcp\"\nport = 80\n"], &[]) + &watch))?;
+    wait::until_true("the plugin is well", AGREES_WITHIN, || {
+        let shown = node.ask(&["watch", "show", "fs1"]);
+        shown.is_ok_and(|shown| shown.contains("health    up"))
+    })?;
+    std::fs::write(&full, "")?;
+    let down = mail.wait_for("[DOWN] prod fs1: ", AGREES_WITHIN)?;
+    ensure!(
+        down.subject.contains("DISK CRITICAL on /srv"),
+        "{}",
+        down.subject
+    );
+    std::fs::remove_file(&full)?;
+    mail.wait_for("[UP] prod fs1: ", AGREES_WITHIN).map(|_| ())
 }
