@@ -15,7 +15,7 @@ use farmux_tests::lab::machine::Machine;
 use farmux_tests::lab::nginx::Content;
 use farmux_tests::lab::process::run;
 use farmux_tests::lab::sheet::{FILES, sheet};
-use farmux_tests::lab::{VIP, server_address, wait};
+use farmux_tests::lab::{CLIENT, VIP, server_address, wait};
 
 /// Small enough for many transfers, and no round number.
 const SMALL_BYTES: usize = 300_001;
@@ -220,5 +220,47 @@ fn tls_is_refused_unless_it_is_passed_on() -> Result<()> {
         let sent = std::fs::read(machine.ftp()?.root().join("up/sent"))?;
         ensure!(sent == whole, "what was sent differs");
     }
+    Ok(())
+}
+
+#[test]
+fn a_drain_waits_for_a_transfer_and_takes_nothing_new() -> Result<()> {
+    let cluster = Cluster::form(1)?;
+    let node = &cluster.nodes[0];
+    let client = Client::new(&cluster.client, cluster.lab.folder())?;
+    let whole = noise(8 * SMALL_BYTES);
+    let machines = [
+        server(&cluster, 1, Kind::Vsftpd)?,
+        server(&cluster, 2, Kind::Vsftpd)?,
+    ];
+    machines
+        .iter()
+        .try_for_each(|machine| machine.put("big", &whole))?;
+    serve(&cluster, &[FILES], &[(1, ""), (2, "")])?;
+    node.ask(&["server", "maintenance", "shop/s2"])?;
+    let who = || client.curl(VIP, "/whoami", &["--max-time", "5"]);
+    wait::until_true("s1 alone serves", AGREES_WITHIN, || {
+        (0..3).all(|_| who().is_ok_and(|who| who.trim() == "s1"))
+    })?;
+    let (vip, from) = (VIP.to_string(), CLIENT.to_string());
+    // 37 pieces, a tenth of a second apart, of which buffers hold less than a half.
+    let args = ["crowd", &vip, "1", "big", &sum(&whole), &from, "0.1"];
+    let transfer = client.start("transfer", &args)?;
+    wait::until_true("the transfer is under way", AGREES_WITHIN, || {
+        transfer.log().contains("under way")
+    })?;
+    node.ask(&["server", "ready", "shop/s2"])?;
+    node.ask(&["server", "drain", "shop/s1", "--wait", "--timeout", "60s"])?;
+    for _ in 0..4 {
+        ensure!(who()?.trim() == "s2", "nothing new for s1");
+    }
+    wait::until_true("the client is content", AGREES_WITHIN, || {
+        !transfer.is_running()
+    })?;
+    let log = transfer.log();
+    ensure!(
+        log.contains("sessions=1 broken=0 resumed=0 retries=0 equal=1"),
+        "{log}"
+    );
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::scene::example;
 use super::tell;
 
 /// Large enough that no buffers on the way hold a noticeable part of it.
-const FILE_BYTES: usize = 64 * 1024 * 1024;
+const FILE_BYTES: usize = 256 * 1024 * 1024;
 
 /// On top of the transfer itself.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
