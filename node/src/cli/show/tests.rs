@@ -4,9 +4,8 @@
 //! diff.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use std::path::Path;
+use std::sync::Arc;
 
 use farmux_raft::id::UnixMillis;
 use farmux_raft::state::Health;
