@@ -25,6 +25,11 @@ impl LeastConnections {
         }
     }
 
+    /// Goes on with other weights; `false`, and nothing is done, if these are not the same places.
+    pub fn reweigh(&mut self, candidates: &[Candidate]) -> bool {
+        self.turns.reweigh(candidates)
+    }
+
     /// The place of the allowed candidate with the least `active` per weight.
     pub fn pick(
         &mut self,

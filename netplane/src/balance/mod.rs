@@ -6,7 +6,8 @@
 //!        client: address or prefix ──────────────────────┘   persistence: whom it met before
 //! ```
 //!
-//! A picker is made anew whenever the list of candidates changes; it holds only turns, no health.
+//! A picker is made anew whenever other servers are candidates; where only their weights change,
+//! turns go on. It holds only turns, no health.
 
 pub mod client;
 pub mod hash;
@@ -97,6 +98,16 @@ impl Picker {
             Method::LeastConnections => Picker::LeastConnections(LeastConnections::new(candidates)),
             Method::SourceHash => Picker::SourceHash(SourceHash::new(candidates, name)),
             Method::RandomOfTwo => Picker::RandomOfTwo(RandomOfTwo::new(candidates)),
+        }
+    }
+
+    /// Goes on with other weights; `false` where it must be made anew: these are not the same
+    /// places, or there are no turns that could go on.
+    pub fn reweigh(&mut self, candidates: &[Candidate]) -> bool {
+        match self {
+            Picker::RoundRobin(turns) => turns.reweigh(candidates),
+            Picker::LeastConnections(least) => least.reweigh(candidates),
+            Picker::SourceHash(_) | Picker::RandomOfTwo(_) => false,
         }
     }
 

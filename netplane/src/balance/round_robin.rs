@@ -32,6 +32,23 @@ impl RoundRobin {
         }
     }
 
+    /// Goes on with other weights; `false`, and nothing is done, if these are not the same places.
+    pub fn reweigh(&mut self, candidates: &[Candidate]) -> bool {
+        let places = self.turns.iter().map(|turn| turn.candidate.place);
+        if !places.eq(candidates.iter().map(|one| one.place)) {
+            return false;
+        }
+        let weights = candidates.iter().map(|one| i64::from(one.weight));
+        let all: i64 = weights.sum();
+        for (turn, candidate) in self.turns.iter_mut().zip(candidates) {
+            turn.candidate = *candidate;
+            // No more than these weights lead to, so that greater ones from before have no long
+            // say.
+            turn.credit = turn.credit.clamp(-all, all);
+        }
+        true
+    }
+
     /// The place of the next candidate among those whose place is allowed.
     pub fn pick(&mut self, allowed: impl Fn(usize) -> bool) -> Option<usize> {
         let mut paid = 0;
@@ -71,6 +88,37 @@ mod tests {
         let mut turns = RoundRobin::new(list(&[5, 1, 1]));
         let got: Vec<_> = (0..7).filter_map(|_| turns.pick(|_| true)).collect();
         assert_eq!(got, [0, 0, 1, 0, 2, 0, 0]);
+    }
+
+    /// Turns began again with each weight that changed: with few requests a server whose weight
+    /// grew step by step was given nothing.
+    #[test]
+    fn a_weight_that_changes_before_every_turn_has_its_share() {
+        let mut turns = RoundRobin::new(list(&[100, 1]));
+        let (mut seen, mut due) = (0u32, 0);
+        for weight in (1..=100).chain((1..=100).rev()) {
+            assert!(turns.reweigh(&list(&[100, weight])));
+            due += weight * 1000 / (100 + weight);
+            if turns.pick(|_| true) == Some(1) {
+                seen += 1000;
+            }
+        }
+        assert!(seen.abs_diff(due) <= 1000, "{seen} instead of {due}");
+        assert!(!turns.reweigh(&list(&[1])));
+        assert!(!turns.reweigh(&list(&[1, 1, 1])));
+    }
+
+    /// What was owed under large weights must not decide a hundred turns under small ones.
+    #[test]
+    fn weights_that_shrink_hold_soon() {
+        let mut turns = RoundRobin::new(list(&[25_600, 25_600, 100]));
+        turns.pick(|_| true);
+        assert!(turns.reweigh(&list(&[1, 1, 1])));
+        let got: Vec<_> = (0..9).filter_map(|_| turns.pick(|_| true)).collect();
+        for place in 0..3 {
+            let times = got.iter().filter(|one| **one == place).count();
+            assert!((1..=5).contains(&times), "{got:?}");
+        }
     }
 
     proptest! {

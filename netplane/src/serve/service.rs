@@ -124,6 +124,8 @@ impl Service {
     }
 
     /// Finds out anew who may be given work; where that changed, or `anew`, turns begin again.
+    /// Where only weights did they go on: weights grow each second, and who is last in a turn that
+    /// always begins again comes to nothing.
     fn refresh(&self, anew: bool) {
         let overlay = &self.worker.shared.overlay;
         self.overlay_seen.set(overlay.generation());
@@ -154,8 +156,11 @@ impl Service {
             server.set_candidate(candidate);
         }
         if anew || *self.candidates.borrow() != able {
-            let name = |place: usize| &*servers[place].name;
-            *self.picker.borrow_mut() = Picker::new(plan.method, able.clone(), name);
+            let mut picker = self.picker.borrow_mut();
+            if anew || !picker.reweigh(&able) {
+                let name = |place: usize| &*servers[place].name;
+                *picker = Picker::new(plan.method, able.clone(), name);
+            }
             *self.candidates.borrow_mut() = able;
         }
         self.line().call();

@@ -240,6 +240,34 @@ fn share(wire: &Wire, name: &str) -> usize {
     (0..200).filter(|_| ask(&mut client) == name).count()
 }
 
+/// Turns began again whenever a weight had grown: with few requests all went to the first server.
+#[test]
+fn a_server_that_came_back_has_its_share_of_few_requests() {
+    const SLOW_START: Duration = Duration::from_secs(2);
+    let origins = named_three();
+    let mut wire = Wire::http(&[origins[0].address, origins[1].address]);
+    wire.plan.slow_start = SLOW_START;
+    wire.apply();
+    let overlay = wire.serving.overlay();
+    overlay.set([
+        (probe("s1"), Some(Health::Up)),
+        (probe("s2"), Some(Health::Down)),
+    ]);
+    assert_eq!(share(&wire, "s2"), 0);
+    overlay.set([(probe("s2"), Some(Health::Up))]);
+    let begun = Instant::now();
+    let (mut all, mut given) = (0, 0);
+    while begun.elapsed() < SLOW_START {
+        // Weights are looked at anew with every plan.
+        wire.apply();
+        given += usize::from(ask(&mut wire.connect()) == "s2");
+        all += 1;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // On the way from nothing to an equal weight: 1 - ln 2 of them.
+    assert!(given * 5 > all, "{given} of {all}");
+}
+
 #[test]
 fn a_server_that_came_back_begins_slowly_and_ends_whole() {
     let origins = named_three();
