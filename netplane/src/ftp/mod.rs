@@ -10,6 +10,12 @@
 //! session, `leaving` its end, `data` and `ports` its data connection, `tls` what is passed
 //! through unread, `guests` who may come to it.
 //!
+//! Behind a proxy that tells the client in a PROXY header (`accept_proxy`) only the control
+//! connection has one. Data connections pass the proxy by: a client that asks by PASV gets the
+//! address of the VIP, and must be able to come there itself, from the address in the header; one
+//! that asks by PORT or EPRT is connected to from the VIP. EPSV names a port and no address: the
+//! client goes to the proxy with it, and what the proxy passes on is a stranger's here.
+//!
 //! How long a session lives: as long as a line or a byte of data moves within the service's idle
 //! limit, so a control connection outlives any transfer; it has no other age. Where its server is
 //! drained, in maintenance or gone from the plan, or its address about to move, the session is

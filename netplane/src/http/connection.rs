@@ -62,7 +62,7 @@ pub(crate) async fn serve(service: Rc<Service>, peer: Peer, ends: Ends) {
         up_failed: false,
         down: Flow::default(),
     };
-    let ip = ends.client.ip().to_canonical().to_string();
+    let ip = ends.client.ip().to_string();
     let mut first = true;
     let end = loop {
         match one(&mut client, &service, &ip, first).await {

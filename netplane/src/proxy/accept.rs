@@ -11,7 +11,8 @@ use crate::serve::deadline::Deadline;
 use crate::serve::peer::Peer;
 use crate::serve::service::Service;
 
-/// Who the client of a connection from `address` is, and where it came to.
+/// Who the client of a connection from `address` is, and where it came to; both as IPv4 wherever
+/// they are, so that nobody behind this need ask again.
 ///
 /// A listed source says so in a header, within the time that the service gives for heads; nobody
 /// else is believed. `None` when the connection is to be closed, which has been counted.
@@ -20,12 +21,13 @@ pub(crate) async fn ends(service: &Service, peer: &mut Peer, address: SocketAddr
     let own = Ends {
         client: address,
         local: plan.listen,
-    };
-    if !is_listed(&plan, address.ip()) {
+    }
+    .canonical();
+    if !is_listed(&plan, own.client.ip()) {
         return Some(own);
     }
     match take(peer, Deadline::new(&plan.limits)).await {
-        Ok(told) => Some(told.unwrap_or(own)),
+        Ok(told) => Some(told.map_or(own, Ends::canonical)),
         Err(reason) => {
             service.count_refusal(reason, address);
             None
@@ -34,7 +36,6 @@ pub(crate) async fn ends(service: &Service, peer: &mut Peer, address: SocketAddr
 }
 
 fn is_listed(plan: &ServicePlan, ip: IpAddr) -> bool {
-    let ip = ip.to_canonical();
     plan.proxy.accept_from.iter().any(|net| net.contains(&ip))
 }
 

@@ -22,6 +22,15 @@ pub struct Ends {
     pub local: SocketAddr,
 }
 
+impl Ends {
+    /// The same with IPv4 addresses as such, where they were written as IPv6 (`::ffff:10.0.0.7`).
+    fn canonical(self) -> Ends {
+        let [client, local] = [self.client, self.local]
+            .map(|end| SocketAddr::new(end.ip().to_canonical(), end.port()));
+        Ends { client, local }
+    }
+}
+
 /// What every header of version 2 begins with (section 2.2).
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// What every header of version 1 begins with (section 2.1).

@@ -1,6 +1,6 @@
 //! Sessions as their clients live through them: many at once, long, drained, without a server.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
@@ -13,7 +13,9 @@ use crate::clients::run;
 use crate::daemons::{Daemon, Kind};
 use crate::harness::{CALM, Wire, free_address};
 use crate::real::FTP;
-use crate::scripted::{Script, ask, data_port, log_in, pasv, read_all, reply_227};
+use crate::scripted::{
+    Script, ask, connect_from, data_port, log_in, pasv, read_all, reply_227, send_all,
+};
 
 #[test]
 fn fifty_sessions_at_once() {
@@ -73,6 +75,35 @@ fn commands_sent_ahead_are_answered_in_their_order() {
         ]
     );
     assert_eq!(script.lines(), ["USER a", "PASS b", "SYST", "QUIT"]);
+}
+
+/// A proxy that writes IPv4 as IPv6 made its clients strangers to their own data ports.
+#[test]
+fn behind_a_proxy_data_comes_from_the_client_itself() {
+    let port = data_port(|stream| send_all(stream, b"the file")).port();
+    let script = Script::start(move |line| match line {
+        "PASV" => reply_227([127, 0, 0, 1], port),
+        "RETR f" => "150 here it comes\r\n226 that was it\r\n".into(),
+        _ => "200 ok\r\n".into(),
+    });
+    let mut wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    wire.plan.proxy.accept_from = ["127.0.0.9/32".parse().expect("a network")].into();
+    let wire = wire.again(1);
+    let mut client = wire.connect_from([127, 0, 0, 9].into());
+    client.send("PROXY TCP6 ::ffff:127.0.0.1 ::ffff:10.0.0.1 5000 21\r\n");
+    assert_eq!(client.until("\r\n"), "220 hi\r\n");
+    assert!(ask(&mut client, "PORT 127,0,0,1,8,1").starts_with("200 "));
+    let at = pasv(&mut client);
+    let proxy = connect_from([127, 0, 0, 9], at).and_then(|stream| read_all(&stream));
+    assert_eq!(
+        proxy.map_err(|error| error.kind()),
+        Err(ErrorKind::ConnectionReset)
+    );
+    assert_eq!(wire.counts().refusals["stranger"], 1);
+    let data = TcpStream::connect(at).expect("the port is open");
+    assert_eq!(ask(&mut client, "RETR f"), "150 here it comes\r\n");
+    assert_eq!(read_all(&data).expect("a proper end"), b"the file");
+    assert_eq!(client.until("\r\n"), "226 that was it\r\n");
 }
 
 #[test]
