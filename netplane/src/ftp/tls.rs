@@ -101,6 +101,7 @@ pub(crate) async fn listen_for_data(service: Rc<Service>) {
             for &(at, server) in &wanted {
                 let service = service.clone();
                 listeners.spawn_local(async move {
+                    let _while_it_listens = service.worker.listens_for_data();
                     let listener = listen::bind_at_last(&service, at).await;
                     let admit = |stream, client| admit(&service, stream, client, at, server);
                     listen::accept(&service, &listener, admit).await;

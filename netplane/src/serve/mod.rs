@@ -96,10 +96,11 @@ impl Shared {
 
 /// Descriptors kept back for everything that is no client: listeners, Raft, the store, the log.
 const FILES_RESERVED: u64 = 256;
-/// A client's own, its server's, and as many again for idle connections to servers.
-const FILES_PER_CLIENT: u64 = 3;
+/// A client's own and its server's, and as many again: the data connections of an FTP session, or
+/// idle connections to servers.
+const FILES_PER_CLIENT: usize = 4;
 /// However few descriptors there are, so many clients are let in.
-const CONNECTIONS_MIN: u64 = 64;
+const CONNECTIONS_MIN: usize = 64;
 
 /// The serving runtimes; dropping it ends them and closes every connection.
 #[derive(Debug)]
@@ -266,12 +267,13 @@ fn spawn(
     }
 }
 
-/// How many clients one of the runtimes may have, by the descriptors this process may open.
+/// How many clients one of the runtimes may have, by the descriptors this process may open; each
+/// data port that it listens on takes from that ([`worker::Worker::is_full`]).
 fn connections_max(runtimes: NonZeroUsize) -> usize {
     let files = sys::limits::raise_open_files();
-    let clients = files.saturating_sub(FILES_RESERVED) / FILES_PER_CLIENT;
-    let each = (clients / runtimes.get() as u64).max(CONNECTIONS_MIN);
-    usize::try_from(each).unwrap_or(usize::MAX)
+    let files = usize::try_from(files.saturating_sub(FILES_RESERVED)).unwrap_or(usize::MAX);
+    let clients = files / FILES_PER_CLIENT;
+    (clients / runtimes).max(CONNECTIONS_MIN)
 }
 
 impl ServiceWish {

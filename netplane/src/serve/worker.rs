@@ -18,7 +18,7 @@ use super::buffer::Buffers;
 use super::listen;
 use super::peer::Peer;
 use super::service::{Open, Service};
-use super::{Shared, Wish};
+use super::{CONNECTIONS_MIN, FILES_PER_CLIENT, Shared, Wish};
 use crate::ftp;
 use crate::http::answer::{self, Answer};
 use crate::http::{self, refusal::Refusal};
@@ -39,6 +39,8 @@ pub(crate) struct Worker {
     connections: RefCell<HashMap<u64, Connection>>,
     next: Cell<u64>,
     leaving: RefCell<BTreeSet<IpAddr>>,
+    /// FTP data ports that are listened on for longer than a transfer.
+    data_ports: Cell<usize>,
     /// Where the next draw comes from.
     random: Cell<u64>,
 }
@@ -68,6 +70,7 @@ pub(crate) async fn run(index: usize, shared: Arc<Shared>, mut wish: watch::Rece
         connections: RefCell::default(),
         next: Cell::new(0),
         leaving: RefCell::default(),
+        data_ports: Cell::default(),
         // The standard library draws its keys from the system.
         random: Cell::new(RandomState::new().hash_one(index)),
     });
@@ -227,9 +230,18 @@ impl Worker {
         self.connections.borrow_mut().insert(id, connection);
     }
 
-    /// Whether this runtime has as many connections as it may have.
+    /// Whether this runtime has as many connections as it may have: each data port it listens on
+    /// is a descriptor that clients cannot have.
     pub(crate) fn is_full(&self) -> bool {
-        self.connections.borrow().len() >= self.shared.connections_max
+        let ports = self.data_ports.get().div_ceil(FILES_PER_CLIENT);
+        let room = self.shared.connections_max.saturating_sub(ports);
+        self.connections.borrow().len() >= room.max(CONNECTIONS_MIN)
+    }
+
+    /// A data port is listened on, for as long as what this returns lives.
+    pub(crate) fn listens_for_data(self: &Rc<Self>) -> DataPort {
+        self.data_ports.update(|ports| ports + 1);
+        DataPort(self.clone())
     }
 
     /// An evenly distributed number; no secret.
@@ -265,6 +277,15 @@ fn turn_away(peer: Peer, kind: ServiceKind) {
             // A fresh socket takes a few hundred bytes, or it is broken anyway.
             let _ = peer.stream.try_write(&out);
         }
+    }
+}
+
+/// A data port that is listened on, counted for as long as this lives.
+pub(crate) struct DataPort(Rc<Worker>);
+
+impl Drop for DataPort {
+    fn drop(&mut self) {
+        self.0.data_ports.update(|ports| ports - 1);
     }
 }
 
