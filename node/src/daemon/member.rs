@@ -14,7 +14,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -63,6 +63,20 @@ pub struct Wire {
 pub(super) type VipPlans = BTreeMap<Arc<str>, VipPlan>;
 
 impl Wire {
+    /// Has HTTP clients come again on new connections, for the next owner to take, rather than have
+    /// the ones they keep reset.
+    async fn send_away(&self) {
+        let held: BTreeSet<IpAddr> = {
+            let plans = self.vip_plans.borrow();
+            let held = plans.values().filter(|vip| vip.held);
+            held.map(|vip| vip.address).collect()
+        };
+        if !held.is_empty() {
+            self.serving.leave(held);
+            tokio::time::sleep(SEND_AWAY_FOR).await;
+        }
+    }
+
     /// Takes every address away, before anybody else may have it.
     async fn withdraw(&self) {
         self.vip_plans.send_replace(VipPlans::new());
@@ -155,8 +169,12 @@ impl Member {
         self.consensus.propose(proposal(command)).await
     }
 
-    /// Stops taking part: first the addresses go, then the leases, then the log.
+    /// Stops taking part: first clients are told, then the addresses go, then the leases, then the
+    /// log.
     pub async fn stop(&self) {
+        if let Some(wire) = &self.wire {
+            wire.send_away().await;
+        }
         self.tasks
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -191,6 +209,10 @@ impl Member {
             .spawn(task);
     }
 }
+
+/// Long enough for the answers that are on their way and for the next request of clients at work,
+/// and no delay that anybody sees: the addresses are served meanwhile.
+const SEND_AWAY_FOR: Duration = Duration::from_millis(200);
 
 /// A release is one datagram and a netlink call; after a lease's time it has gone anyway.
 const RELEASE_MAX: Duration = Duration::from_millis(500);
