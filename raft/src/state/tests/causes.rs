@@ -1,4 +1,4 @@
-//! One page a cause: parents, things of one address, and what becomes of traffic meanwhile.
+//! One page a cause: parents, and what becomes of traffic meanwhile.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// The shop of four servers behind file server `fs1`, which hangs on `switch1`.
-fn site(on_parent_down: OnParentDown) -> House {
+pub(super) fn site(on_parent_down: OnParentDown) -> House {
     let mut house = House::bare();
     let mut config = shop(4);
     for (watch, address, parents) in [("fs1", 50, vec!["switch1"]), ("switch1", 51, vec![])] {
@@ -34,17 +34,17 @@ fn site(on_parent_down: OnParentDown) -> House {
     house
 }
 
-fn parent(text: &str) -> Parent {
+pub(super) fn parent(text: &str) -> Parent {
     text.parse().expect("a parent")
 }
 
 impl House {
     /// Reports a watch, as the leader.
-    fn watch(&mut self, watch: &str, health: Health) {
+    pub(super) fn watch(&mut self, watch: &str, health: Health) {
         assert_eq!(self.report_watch(watch, health), Ok(Applied::Done));
     }
 
-    fn report_watch(&mut self, watch: &str, health: Health) -> Result<Applied, Reject> {
+    pub(super) fn report_watch(&mut self, watch: &str, health: Health) -> Result<Applied, Reject> {
         self.answer_watch(watch, health, u64::MAX)
     }
 
@@ -75,13 +75,13 @@ impl House {
     }
 
     /// Ends every hold that can end, as the leader does when its clock says so.
-    fn end_holds(&mut self) -> Result<Applied, Reject> {
+    pub(super) fn end_holds(&mut self) -> Result<Applied, Reject> {
         let numbers = self.state.holds.iter().map(|(_, hold)| hold.number);
         let numbers: BTreeSet<u64> = numbers.collect();
         self.order(Command::EndHolds(numbers))
     }
 
-    fn cause(&self, member: &str) -> Option<String> {
+    pub(super) fn cause(&self, member: &str) -> Option<String> {
         let cause = self.state.cause_of(&parent(member));
         cause.map(|cause| cause.to_string())
     }
@@ -288,58 +288,6 @@ fn traffic_is_kept_or_removed_as_the_operator_says() {
     }
 }
 
-/// Two farms and a watch on one machine, 10.0.0.21.
-fn one_machine() -> House {
-    let mut house = House::bare();
-    let mut config = shop(2);
-    let mut files = config.farms["shop"].clone();
-    files.services = BTreeMap::from([(name("web"), service(81, Some(http_check())))]);
-    config.farms.insert(name("files"), files);
-    house.configure(config).expect("it is valid");
-    for farm in ["shop", "files"] {
-        for server in ["s1", "s2"] {
-            house.report(farm, server, "web", Health::Up, "200 OK");
-        }
-    }
-    house
-}
-
-#[test]
-fn what_fails_together_on_one_machine_is_one_page() {
-    let mut house = one_machine();
-    house.report("shop", "s1", "web", Health::Down, "host unreachable");
-    assert_eq!(house.pages(), Vec::<String>::new(), "files/s1 is asked");
-    house.report("files", "s1", "web", Health::Down, "host unreachable");
-    assert_eq!(
-        house.pages(),
-        ["DOWN shop/s1: host unreachable (1 of 2 up; 1 server in 1 farm affected)"]
-    );
-    assert_eq!(house.cause("files/s1"), Some("shop/s1".to_owned()));
-    house.report("files", "s1", "web", Health::Up, "200 OK");
-    house.report("shop", "s1", "web", Health::Up, "200 OK");
-    assert_eq!(house.pages().len(), 2);
-}
-
-#[test]
-fn what_fails_alone_on_a_machine_is_paged_once_the_other_answers() {
-    let mut house = one_machine();
-    house.report(
-        "shop",
-        "s1",
-        "web",
-        Health::Down,
-        "status 500, expected 200",
-    );
-    let mut answer = change("files", "s1", "web", Health::Up, "200 OK", house.at);
-    answer.answers = 1;
-    let taken = house.order(reported(owner(1, 1), vec![answer]));
-    assert_eq!(taken, Ok(Applied::Done));
-    assert_eq!(
-        house.pages(),
-        ["DOWN shop/s1: status 500, expected 200 (1 of 2 up)"]
-    );
-}
-
 #[test]
 fn a_parent_that_is_gone_or_in_maintenance_casts_no_shadow() {
     let mut house = site(OnParentDown::Keep);
@@ -375,33 +323,6 @@ fn watches_are_the_leaders_to_report() {
     };
     let answer = house.order(reported(owner(1, 1), vec![change]));
     assert_eq!(answer, Err(Reject::WatchOfOwner(name("fs1"))));
-}
-
-/// Three farms: two on one machine, and `files` depends on watch `fs1`.
-fn machine_behind_a_file_server() -> House {
-    let mut house = one_machine();
-    let mut config = house.state.config.as_ref().clone();
-    let mut watch = site(OnParentDown::Keep).state.config.watches["fs1"].clone();
-    watch.depends_on.clear();
-    config.watches.insert(name("fs1"), watch);
-    let files = config.farms.get_mut("files").expect("it is there");
-    files.depends_on.insert(parent("fs1"));
-    house.configure(config).expect("it is valid");
-    house.watch("fs1", Health::Up);
-    house
-}
-
-#[test]
-fn who_failed_with_its_machine_is_not_kept_when_its_parent_fails_too() {
-    let mut house = machine_behind_a_file_server();
-    for farm in ["shop", "files"] {
-        house.report(farm, "s1", "web", Health::Down, "host unreachable");
-    }
-    assert_eq!(house.cause("files/s1"), Some("shop/s1".to_owned()));
-    house.watch("fs1", Health::Down);
-    let sway = |server: &str| house.state.sway(&name("files"), &name(server));
-    assert_eq!(sway("s1"), Sway::None, "its machine is gone");
-    assert_eq!(sway("s2"), Sway::Kept);
 }
 
 #[test]
@@ -491,28 +412,6 @@ fn what_the_reporter_paged_itself_is_paged_whatever_explains_it() {
     assert_eq!(answer, Ok(Applied::Done));
     assert_eq!(house.pages(), ["DOWN shop/s1: timeout (3 of 4 up)"]);
     assert!(house.state.holds.get(&parent("shop/s1")).is_none());
-}
-
-#[test]
-fn an_active_falls_by_its_own_failure_and_not_by_its_parents() {
-    let mut house = site(OnParentDown::Keep);
-    let mut config = house.state.config.as_ref().clone();
-    let shop = config.farms.get_mut("shop").expect("it is there");
-    for server in shop.servers.values_mut() {
-        server.role = ServerRole::Active;
-    }
-    house.configure(config).expect("it is valid");
-    house.watch("fs1", Health::Down);
-    house.watch("switch1", Health::Up);
-    house.down("s1");
-    house.watch("fs1", Health::Up);
-    house.recover("s1");
-    house.down("s2");
-    house.end_holds().expect("s2 waits for its parents");
-    house.recover("s2");
-    let role = |server: &str| house.state.role_now(&name("shop"), &name(server));
-    assert_eq!(role("s1"), Some(ServerRole::Active));
-    assert_eq!(role("s2"), Some(ServerRole::Standby));
 }
 
 proptest! {

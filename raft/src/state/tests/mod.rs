@@ -3,6 +3,7 @@
 mod causes;
 mod configs;
 mod healths;
+mod machines;
 mod nodes;
 mod pagings;
 mod past;
