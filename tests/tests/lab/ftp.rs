@@ -243,7 +243,7 @@ fn a_drain_waits_for_a_transfer_and_takes_nothing_new() -> Result<()> {
         (0..3).all(|_| who().is_ok_and(|who| who.trim() == "s1"))
     })?;
     let (vip, from) = (VIP.to_string(), CLIENT.to_string());
-    // 37 pieces, a tenth of a second apart, of which buffers hold less than a half.
+    // 37 pieces, a tenth of a second apart: long enough for an order.
     let args = ["crowd", &vip, "1", "big", &sum(&whole), &from, "0.1"];
     let transfer = client.start("transfer", &args)?;
     wait::until_true("the transfer is under way", AGREES_WITHIN, || {
