@@ -110,6 +110,8 @@ fn a_drain_waits_for_the_last_download() -> Result<()> {
         server(&cluster, "s2").is_ok_and(|report| report.active == Some(1))
     })?;
     node.ask(&["server", "ready", "shop/s1"])?;
+    // Nobody probes what is in maintenance: s2 is the last one until s1 has a verdict again.
+    cluster.wait_for_health("shop", "s1", Health::Up)?;
     let (code, said) =
         node.refused(&["server", "drain", "shop/s2", "--wait", "--timeout", "100ms"])?;
     ensure!(

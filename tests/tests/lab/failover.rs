@@ -104,7 +104,7 @@ fn an_unplugged_owner_is_replaced_and_gives_the_address_up() -> Result<()> {
 fn what_was_acknowledged_survives_the_power_cut_of_all() -> Result<()> {
     let (mut cluster, _server) = three_nodes_one_server()?;
     let node = cluster.any()?;
-    node.ask(&["server", "drain", "shop/s1"])?;
+    node.ask(&["server", "drain", "shop/s1", "--allow-empty"])?;
     node.apply(&shop(&[7, 9]))?;
     let (export, history) = (
         node.report::<Value>(&["config", "export"])?,

@@ -250,6 +250,7 @@ fn a_drain_waits_for_a_transfer_and_takes_nothing_new() -> Result<()> {
         transfer.log().contains("under way")
     })?;
     node.ask(&["server", "ready", "shop/s2"])?;
+    cluster.wait_for_health("shop", "s2", Health::Up)?;
     node.ask(&["server", "drain", "shop/s1", "--wait", "--timeout", "60s"])?;
     for _ in 0..4 {
         ensure!(who()?.trim() == "s2", "nothing new for s1");
