@@ -1,4 +1,4 @@
-//! FTP clients: curl, lftp, ncftp and Python's ftplib, run on a host, with files to send and compare.
+//! FTP clients: curl, lftp, ncftp and Python's ftplib, with files to send and to compare.
 
 use std::fs;
 use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! Real FTP servers: Debian's vsftpd, pure-ftpd, proftpd and pyftpdlib, each with a folder of its own.
+//! Real FTP servers: Debian's vsftpd, pure-ftpd, proftpd and pyftpdlib, each with its own folder.
 //!
 //! ```text
 //!   root/           what clients see as /; `whoami` holds the name of the host

@@ -37,7 +37,8 @@ pub(super) fn proftpd(at: Ipv4Addr, folder: &Path) -> String {
         "ServerName lab\nServerType standalone\nUseIPv6 off\nPort 21\nDefaultAddress {at}\n\
          SocketBindTight on\nUser nobody\nGroup nogroup\nMaxInstances {SESSIONS_MAX}\n\
          UseReverseDNS off\nWtmpLog off\nTransferLog none\nDelayTable none\n\
-         ScoreboardFile {folder}/scoreboard\nPidFile {folder}/pid\nSystemLog {folder}/../proftpd.log\n\
+         ScoreboardFile {folder}/scoreboard\nPidFile {folder}/pid\n\
+         SystemLog {folder}/../proftpd.log\n\
          <Anonymous {folder}/root>\n  User ftp\n  Group nogroup\n  UserAlias anonymous ftp\n  \
          RequireValidShell off\n  AllowOverwrite on\n  AllowStoreRestart on\n  \
          AllowRetrieveRestart on\n</Anonymous>\n"

@@ -19,8 +19,8 @@ data_ports = "40000-40999"
 check = { kind = "ftp", password = "lab", fetch = "/whoami", interval = "1s", timeout = "1s" }
 "#;
 
-/// The farm: `farm` are lines of its own, each of `services` the lines of one, and each of `servers`
-/// the number of one (`s1`, `s2`, …) with lines of its own.
+/// The farm: `farm` are lines of its own, each of `services` the lines of one, and each of
+/// `servers` the number of one (`s1`, `s2`, …) with lines of its own.
 pub fn sheet(farm: &str, services: &[&str], servers: &[(u8, &str)]) -> String {
     let mut toml = format!(
         r#"

@@ -31,7 +31,8 @@ fn a_dead_file_server_is_one_page_and_its_return_another() -> Result<()> {
     }
     let watch = format!(
         "[[watch]]\nname = \"fs1\"\naddress = \"{FILE_SERVER}\"\nport = 80\n\
-         check = {{ kind = \"http\", path = \"/health\", interval = \"300ms\", timeout = \"250ms\" }}\n"
+         check = {{ kind = \"http\", path = \"/health\", interval = \"300ms\", \
+         timeout = \"250ms\" }}\n"
     );
     let web = WEB.replace("200ms", "700ms");
     let farm = sheet(

@@ -1,4 +1,4 @@
-//! The sites of `deploy/example`, broken in every way that they promise to survive: `tests/sites.sh`.
+//! The sites of `deploy/example`, broken in every way that they must survive: `tests/sites.sh`.
 //!
 //! ```text
 //!   1     three servers behind one VIP, a standby, a last resort; 50 FTP sessions lose the owner
