@@ -182,8 +182,8 @@ proptest! {
         prop_assert_eq!(names(&table(&servers), &servers), twin(&servers));
     }
 
-    /// Every server has its share of the entries, by weight: up to one turn and the last, unfinished
-    /// one; and of what each of the others is short of by less than an entry, again its share.
+    /// Every server has its share of the entries, by weight: up to one turn and the last,
+    /// unfinished one; and of what the others are short of, each by less than an entry, its share.
     #[test]
     fn shares_follow_weights(servers in some_servers(40)) {
         let servers = borrowed(&servers);
