@@ -78,7 +78,7 @@ impl OwnVerdicts {
 
     /// Whether `server` may be given work of `service`.
     ///
-    /// `logged` is the log's opinion ([`crate::plan::ServerPlan::healthy`]); it counts where no
+    /// `logged` is the log's opinion ([`crate::plan::Footing::Checked`]); it counts where no
     /// own probe watches. With fate *each* the service's own check decides. With shared fate any
     /// check of the server that is down takes it out; a check without a verdict keeps it only
     /// out of its own service, and a service without a check needs one other that is up.

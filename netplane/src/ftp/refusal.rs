@@ -9,7 +9,7 @@ reasons! {
     ///
     /// **Source**: RFC 959 sections 4.2 and 5.3, RFC 2428, RFC 2577, RFC 4217 section 4.
     FtpRefusal {
-        /// More than [`super::line::LINE_BYTES_MAX`] without an end of line; ends the session.
+        /// More than 4 KiB without an end of line; ends the session.
         LineTooLong = "line-too-long", 500;
         /// A line feed that no carriage return precedes; ends the session.
         BareLf = "bare-lf", 500;
@@ -59,7 +59,7 @@ reasons! {
         ServerUnreachable = "server-unreachable", 425;
         /// The server's answer to PASV or EPSV names no port, or one below 1024.
         PassiveReply = "passive-reply", 425;
-        /// A reply longer than [`super::reply::REPLY_BYTES_MAX`]; ends the session.
+        /// A reply longer than 64 KiB; ends the session.
         ReplyTooLong = "reply-too-long", 421;
         /// A reply that is none; ends the session.
         ReplyInvalid = "reply-invalid", 421;
