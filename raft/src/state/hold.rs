@@ -157,7 +157,8 @@ impl State {
         }
     }
 
-    /// How often each check was asked out of turn: the number of the newest hold that waits for it.
+    /// The checks that are asked out of turn, each with the number of the newest hold that waits for
+    /// it: one that rises is a new question.
     pub fn questions(&self) -> BTreeMap<&CheckKey, u64> {
         let mut asked = BTreeMap::new();
         for (_, hold) in self.holds.iter() {
@@ -198,24 +199,10 @@ impl State {
         Blame::Held
     }
 
-    /// Something that waits for the verdict of others, one of which is down now.
-    pub(super) fn reconsider(&mut self, member: &Parent) -> Blame {
+    /// Something that is down and was held: whatever explains it now holds it from now on.
+    pub(super) fn blame_again(&mut self, member: &Parent) -> Blame {
         match self.known_cause(member) {
             // Of two that fail together the other one is in our shadow: the page is ours.
-            None => {
-                self.holds.remove(member);
-                Blame::Itself
-            }
-            Some(cause) => {
-                self.holds.set(member.clone(), HoldKind::Shadowed(cause));
-                Blame::Held
-            }
-        }
-    }
-
-    /// What explains a failure whose hold is over, if anything does now: it is held again.
-    pub(super) fn hold_again(&mut self, member: &Parent) -> Blame {
-        match self.known_cause(member) {
             None => Blame::Itself,
             Some(cause) => {
                 self.holds.set(member.clone(), HoldKind::Shadowed(cause));

@@ -57,7 +57,7 @@ impl State {
             (Health::Down, None) => match self.holds.get(member) {
                 None => self.page_or_hold(member, at),
                 Some(HoldKind::Recovering(_)) => {
-                    self.hold_again(member);
+                    self.blame_again(member);
                 }
                 Some(HoldKind::Asking { .. } | HoldKind::Shadowed(_)) => {}
             },
@@ -76,29 +76,32 @@ impl State {
     fn page_or_hold(&mut self, member: &Parent, at: UnixMillis) {
         let mut waiting = Vec::new();
         match self.blame(member, &mut waiting) {
-            Blame::Itself => self.page_down(member, at),
+            Blame::Itself => self.page_down(member, "", at),
             Blame::Held => self.note_fall_beside(member),
         }
         for asker in waiting {
-            match self.reconsider(&asker) {
-                Blame::Itself => self.page_down(&asker, at),
-                Blame::Held => self.note_fall_beside(&asker),
-            }
+            self.page_or_hold_again(&asker, "", at);
         }
     }
 
-    /// Something is down by itself, and gets its page unless it has one.
-    fn page_down(&mut self, member: &Parent, at: UnixMillis) {
-        let event = self.down_event(member, at);
-        self.page_as(member, event);
+    fn page_or_hold_again(&mut self, member: &Parent, lead: &str, at: UnixMillis) {
+        match self.blame_again(member) {
+            Blame::Itself => self.page_down(member, lead, at),
+            Blame::Held => self.note_fall_beside(member),
+        }
     }
 
-    fn page_as(&mut self, member: &Parent, event: Event) {
+    /// Something is down by itself, and gets its page unless it has one; `lead` comes before the
+    /// cause.
+    fn page_down(&mut self, member: &Parent, lead: &str, at: UnixMillis) {
         self.holds.remove(member);
-        if !self.incidents.contains_key(&member.subject()) {
-            self.note_fall(member);
-            self.open_incident(member.subject(), event);
+        if self.incidents.contains_key(&member.subject()) {
+            return;
         }
+        self.note_fall(member);
+        let mut event = self.down_event(member, at);
+        event.cause.insert_str(0, lead);
+        self.open_incident(member.subject(), event);
     }
 
     /// Whoever is held for something of its own address failed itself; for something that it
@@ -121,7 +124,7 @@ impl State {
         let mut farms = BTreeSet::new();
         for member in members {
             if self.is_down(&member) {
-                self.page_down(&member, at);
+                self.page_down(&member, "", at);
             }
             farms.extend(farm_of(member));
         }
@@ -138,18 +141,11 @@ impl State {
                 self.holds.remove(&member);
                 continue;
             }
-            match self.hold_again(&member) {
-                Blame::Held => self.note_fall_beside(&member),
-                Blame::Itself => {
-                    self.holds.remove(&member);
-                    let mut event = self.down_event(&member, at);
-                    if let HoldKind::Recovering(cause) = hold {
-                        let fate = self.fate_of(&cause);
-                        event.cause = format!("still down{fate}: {}", event.cause);
-                    }
-                    self.page_as(&member, event);
-                }
-            }
+            let lead = match hold {
+                HoldKind::Recovering(cause) => format!("still down{}: ", self.fate_of(&cause)),
+                HoldKind::Asking { .. } | HoldKind::Shadowed(_) => String::new(),
+            };
+            self.page_or_hold_again(&member, &lead, at);
         }
         for farm in &farms {
             self.judge_farm(farm, at);

@@ -90,14 +90,7 @@ impl Bench {
     }
 
     fn until<T>(&self, seen: impl Fn() -> Option<T>) -> T {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(seen) = seen() {
-                return seen;
-            }
-            assert!(Instant::now() < until, "{:?}", self.probing.counts());
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        until(seen, || format!("{:?}", self.probing.counts()))
     }
 
     fn ask(&mut self) {

@@ -129,12 +129,20 @@ fn plan(target: SocketAddr, remembered: Health) -> ProbePlan {
 }
 
 fn next(verdicts: &mut tokio::sync::mpsc::Receiver<Verdict>) -> Verdict {
-    let until = Instant::now() + PATIENCE;
+    until(
+        || verdicts.try_recv().ok(),
+        || "no verdict in time".to_owned(),
+    )
+}
+
+/// Looks until there is something to see; `why` says what was there instead.
+fn until<T>(mut seen: impl FnMut() -> Option<T>, why: impl Fn() -> String) -> T {
+    let end = Instant::now() + PATIENCE;
     loop {
-        match verdicts.try_recv() {
-            Ok(verdict) => return verdict,
-            Err(_) => assert!(Instant::now() < until, "no verdict in time"),
+        if let Some(seen) = seen() {
+            return seen;
         }
+        assert!(Instant::now() < end, "{}", why());
         std::thread::sleep(Duration::from_millis(2));
     }
 }

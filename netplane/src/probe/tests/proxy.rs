@@ -41,14 +41,11 @@ fn found(plan: ProbePlan) -> String {
     let overlay = Arc::new(HealthOverlay::new());
     let (probing, _verdicts) = Probing::start(overlay, settings).expect("a thread");
     probing.apply(BTreeMap::from([(key("s1"), plan)]), BTreeSet::new());
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(result) = probing.results().remove(&key("s1")) {
-            return result.outcome.to_string();
-        }
-        assert!(Instant::now() < until, "no probe ended");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let result = until(
+        || probing.results().remove(&key("s1")),
+        || "no probe ended".to_owned(),
+    );
+    result.outcome.to_string()
 }
 
 #[test]

@@ -46,14 +46,18 @@ fn a_server_goes_down_and_comes_back() {
     assert_eq!(result.outcome, Outcome::Pass(Success::Connected));
 
     probing.apply(BTreeMap::new(), BTreeSet::new());
-    let until = Instant::now() + PATIENCE;
-    while seen().is_some() || !probing.results().is_empty() {
-        assert!(
-            Instant::now() < until,
-            "a check that is gone leaves something behind"
-        );
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    until(
+        || (seen().is_none() && probing.results().is_empty()).then_some(()),
+        || "a check that is gone leaves something behind".to_owned(),
+    );
+}
+
+/// Looks until the prober has counted so much.
+fn counted(probing: &Probing, enough: impl Fn(&ProbeCounts) -> bool) {
+    until(
+        || enough(&probing.counts()).then_some(()),
+        || format!("{:?}", probing.counts()),
+    );
 }
 
 /// What the log remembers is no news; only what differs from it is told.
@@ -74,11 +78,7 @@ fn probing_goes_on_from_what_the_log_remembers() {
         (told.key, told.health),
         (key("died-meanwhile"), Health::Down)
     );
-    let until = Instant::now() + PATIENCE;
-    while probing.counts().started < 30 {
-        assert!(Instant::now() < until, "too few probes");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    counted(&probing, |counts| counts.started >= 30);
     assert!(
         verdicts.try_recv().is_err(),
         "the others are as the log has them"
@@ -106,15 +106,7 @@ fn an_unread_channel_blocks_nothing() {
         .map(|name| (key(name), plan(target, Health::Up)))
         .collect();
     probing.apply(probes, BTreeSet::new());
-    let until = Instant::now() + PATIENCE;
-    while probing.counts().verdicts < 600 {
-        assert!(
-            Instant::now() < until,
-            "only {} verdicts",
-            probing.counts().verdicts
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    counted(&probing, |counts| counts.verdicts >= 600);
     let mut told = BTreeSet::new();
     while told.len() < 600 {
         let verdict = next(&mut verdicts);
@@ -158,11 +150,7 @@ fn a_hanging_target_holds_nobody_up() {
         })
         .collect();
     probing.apply(probes, BTreeSet::new());
-    let until = Instant::now() + PATIENCE;
-    while probing.counts().passed < 3 * 180 {
-        assert!(Instant::now() < until, "{:?}", probing.counts());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    counted(&probing, |counts| counts.passed >= 3 * 180);
     let counts = probing.counts();
     let mean = counts.lag_sum / u32::try_from(counts.started).expect("few");
     assert!(
