@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Receiver;
 
-use super::{PATIENCE, Server, Silent, next, read_request, refusing};
+use super::{Server, Silent, next, read_request, refusing, until};
 use crate::health::{HealthOverlay, OwnVerdicts};
 use crate::plan::{Health, ProbeKey, ProbeKind, ProbePlan};
 use crate::probe::outcome::{LocalTrouble, Outcome};

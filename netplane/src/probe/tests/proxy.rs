@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::ftp::{Script, play};
-use super::{PATIENCE, Server, key, plan, read_request};
+use super::{PATIENCE, Server, key, plan, read_request, until};
 use crate::health::HealthOverlay;
 use crate::plan::{Health, Hidden, ProbeKind, ProbePlan, ProxyVersion};
 use crate::probe::{ProbeSettings, Probing};

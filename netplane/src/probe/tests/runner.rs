@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{PATIENCE, Server, key, next, plan, refusing};
+use super::{PATIENCE, Server, key, next, plan, refusing, until};
 use crate::health::HealthOverlay;
 use crate::plan::{Health, ProbeKind, ProbePlan};
 use crate::probe::outcome::{Outcome, Success};
-use crate::probe::{ProbeSettings, Probing};
+use crate::probe::{ProbeCounts, ProbeSettings, Probing};
 
 /// Down, back, and each verdict is in the overlay before anybody else hears of it.
 #[test]

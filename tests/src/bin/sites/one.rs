@@ -172,28 +172,13 @@ fn reserves(scene: &Scene, script: &mut Script, machines: &mut [Machine]) {
 }
 
 fn owner(scene: &mut Scene, script: &mut Script, file: &[u8]) {
-    let mut killed = String::new();
-    let mut figures = String::new();
-    let pages = [
-        "[DOWN] prod node lb",
-        "[NOTICE] prod VIP front: moved from ",
-    ];
     let crowd = Crowd {
         sessions: SESSIONS,
         file: "big",
         bytes: file,
         pace: PACE_SECONDS,
     };
-    script.step("the owner killed while 50 clients fetch", &pages, || {
-        let outcome = crowd.lose_the_owner(scene)?;
-        (killed, figures) = (outcome.killed, outcome.figures);
-        Ok(())
-    });
-    script.note(&figures);
-    let up = format!("[UP] prod node {killed}");
-    script.step("the node back, and takes nothing back", &[&up], || {
-        scene.restart(&killed)?;
-        ensure!(scene.cluster.owner()? != killed, "the VIP moved back");
+    crowd.play(scene, script, |scene| {
         Scene::regulars().try_for_each(|from| met(scene, from).map(|_| ()))
     });
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use farmux_tests::lab::ftp::sum;
 use farmux_tests::lab::{VIP, wait};
+use farmux_tests::script::Script;
 
 use super::scene::{CROWD_FIRST, Scene};
 
@@ -30,16 +31,45 @@ pub(crate) struct Crowd<'a> {
 }
 
 /// What came of it.
-pub(crate) struct Outcome {
+#[derive(Default)]
+struct Outcome {
     /// The node that was killed.
-    pub(crate) killed: String,
+    killed: String,
     /// Figures to print.
-    pub(crate) figures: String,
+    figures: String,
 }
 
 impl Crowd<'_> {
+    /// The last steps of a site: the owner dies while the crowd fetches, comes back, takes nothing
+    /// back, and `served` says whether clients notice nothing.
+    pub(crate) fn play(
+        &self,
+        scene: &mut Scene,
+        script: &mut Script,
+        served: impl Fn(&Scene) -> Result<()>,
+    ) {
+        let mut outcome = Outcome::default();
+        let pages = [
+            "[DOWN] prod node lb",
+            "[NOTICE] prod VIP front: moved from ",
+        ];
+        let killed = format!("the owner killed while {} clients fetch", self.sessions);
+        script.step(&killed, &pages, || {
+            outcome = self.lose_the_owner(scene)?;
+            Ok(())
+        });
+        script.note(&outcome.figures);
+        let Outcome { killed, .. } = outcome;
+        let up = format!("[UP] prod node {killed}");
+        script.step("the node back, and takes nothing back", &[&up], || {
+            scene.restart(&killed)?;
+            ensure!(scene.cluster.owner()? != killed, "the VIP moved back");
+            served(scene)
+        });
+    }
+
     /// Lets all of them begin, kills the owner, and waits until each has its file.
-    pub(crate) fn lose_the_owner(&self, scene: &mut Scene) -> Result<Outcome> {
+    fn lose_the_owner(&self, scene: &mut Scene) -> Result<Outcome> {
         let args = [
             "crowd".to_owned(),
             VIP.to_string(),

@@ -219,26 +219,11 @@ fn still_broken(scene: &Scene, script: &mut Script, origin: &mut Machine, front:
 }
 
 fn owner(scene: &mut Scene, script: &mut Script, file: &[u8]) {
-    let (mut killed, mut figures) = (String::new(), String::new());
-    let pages = [
-        "[DOWN] prod node lb",
-        "[NOTICE] prod VIP front: moved from ",
-    ];
     let crowd = Crowd {
         sessions: SESSIONS,
         file: "big",
         bytes: file,
         pace: PACE_SECONDS,
     };
-    script.step("the owner killed while 12 clients fetch", &pages, || {
-        let outcome = crowd.lose_the_owner(scene)?;
-        (killed, figures) = (outcome.killed, outcome.figures);
-        Ok(())
-    });
-    script.note(&figures);
-    let up = format!("[UP] prod node {killed}");
-    script.step("the node back", &[&up], || {
-        scene.restart(&killed)?;
-        served(scene)
-    });
+    crowd.play(scene, script, served);
 }
