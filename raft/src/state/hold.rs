@@ -157,8 +157,8 @@ impl State {
         }
     }
 
-    /// The checks that are asked out of turn, each with the number of the newest hold that waits for
-    /// it: one that rises is a new question.
+    /// The checks that are asked out of turn, each with the number of the newest hold that waits
+    /// for it: one that rises is a new question.
     pub fn questions(&self) -> BTreeMap<&CheckKey, u64> {
         let mut asked = BTreeMap::new();
         for (_, hold) in self.holds.iter() {
