@@ -362,6 +362,10 @@ pub enum ProbeKind {
         status: u16,
         /// Text that must stand in the first 64 KiB of the body.
         text: Option<Arc<str>>,
+        /// Whether the first line of the body is obeyed ([`Advice`]).
+        obey: bool,
+        /// With TLS around it.
+        tls: Option<ProbeTls>,
     },
     /// Logs in to an FTP server and has it send something over a passive data connection. None of
     /// the words holds a control character: each becomes part of one line.
@@ -390,6 +394,93 @@ pub enum ProbeKind {
         /// What it is given.
         arguments: Arc<[Arc<str>]>,
     },
+    /// Connects and reads how the server greets.
+    Greeting(Protocol),
+    /// Looks a name up.
+    Dns {
+        /// The name.
+        name: Arc<str>,
+        /// Which of its records.
+        record: DnsRecord,
+        /// One of the answers must be this; without it any answer is well.
+        value: Option<Arc<str>>,
+    },
+    /// Sends an echo request; the port means nothing.
+    Icmp,
+    /// Sends a datagram, and waits for one.
+    Udp {
+        /// What is sent.
+        send: Arc<[u8]>,
+        /// How the answer must begin; empty: any answer is well.
+        expect: Arc<[u8]>,
+    },
+}
+
+/// What TLS around an HTTP probe must prove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeTls {
+    /// The name that is asked for (SNI) and that the certificate must bear: a name or an address.
+    pub name: Arc<str>,
+    /// Whether the certificate must be good at all.
+    pub verify: bool,
+    /// For how many more days it must be good.
+    pub days_left: u32,
+}
+
+/// A protocol in which the server speaks first, or answers a greeting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// `220`, `EHLO`, `QUIT`. **Source**: RFC 5321, 3.1.
+    Smtp,
+    /// `+OK`. **Source**: RFC 1939, 4.
+    Pop3,
+    /// `* OK` or `* PREAUTH`. **Source**: RFC 9051, 7.1.
+    Imap,
+    /// `SSH-2.0-`. **Source**: RFC 4253, 4.2.
+    Ssh,
+    /// `PING`, and `+PONG` or `-NOAUTH`. **Source**: the RESP protocol.
+    Redis,
+    /// An `SSLRequest`, and one byte. **Source**: PostgreSQL, 55.2.
+    Postgres,
+    /// The initial handshake packet. **Source**: MySQL, Protocol::HandshakeV10.
+    Mysql,
+}
+
+/// A type of DNS record. **Source**: RFC 1035, 3.2.2; RFC 3596.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DnsRecord {
+    /// An IPv4 address.
+    A,
+    /// An IPv6 address.
+    Aaaa,
+    /// The true name.
+    Cname,
+    /// A mail server.
+    Mx,
+    /// A name server.
+    Ns,
+    /// The name of an address.
+    Ptr,
+    /// The start of a zone.
+    Soa,
+    /// A text.
+    Txt,
+}
+
+/// What a server's own page asks for; `NOT OK` is no advice but a failure.
+///
+/// **Source**: the convention of the WebMux appliance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Advice {
+    /// Nothing: `OK`, or no page that is obeyed.
+    #[default]
+    None,
+    /// No new work until it says otherwise: `OVERLOAD`.
+    Overload,
+    /// No new work, what it has it finishes: `QUIESCE`.
+    Quiesce,
+    /// A share of this weight, 1 to 256: `WEIGHT=n`.
+    Weight(NonZeroU32),
 }
 
 /// A secret: written to a server, never shown.

@@ -14,14 +14,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use farmux_netplane::plan::{
-    Admission, Footing, FtpPlan, FtpTls, Health, Hidden, LastResortPage, Limits, Method,
-    NfsTransport, Persistence, Plan, PortRange, ProbeKey, ProbeKind, ProbePlan, ProxyPlan,
-    ProxyVersion, Queue, ServerPlan, ServiceKey, ServiceKind, ServicePlan, Tier, VipPlan,
+    Admission, DnsRecord, Footing, FtpPlan, FtpTls, Health, Hidden, LastResortPage, Limits, Method,
+    NfsTransport, Persistence, Plan, PortRange, ProbeKey, ProbeKind, ProbePlan, ProbeTls, Protocol,
+    ProxyPlan, ProxyVersion, Queue, ServerPlan, ServiceKey, ServiceKind, ServicePlan, Tier,
+    VipPlan,
 };
 use farmux_raft::id::{Ballot, FarmName, NetworkName, NodeId, ServerName, ServiceName, VipName};
 use farmux_raft::state::{
-    self, AdminState, Authority, CheckKey, CheckKind, Farm, Fate, NodeRole, Server, ServerRole,
-    Service, State, Sway,
+    self, AdminState, Authority, CheckKey, CheckKind, Farm, Fate, HttpCheck, NodeRole, Server,
+    ServerRole, Service, State, Sway,
 };
 
 /// Where this machine stands, as far as the log does not say it.
@@ -274,15 +275,49 @@ fn sent_proxy(state: &State, key: &CheckKey) -> Option<state::ProxyVersion> {
 fn probe_kind(kind: &CheckKind, target: SocketAddr) -> ProbeKind {
     match kind {
         CheckKind::Tcp => ProbeKind::Tcp,
-        CheckKind::Http(http) => ProbeKind::Http {
-            path: Arc::from(http.path.as_str()),
-            host: match &http.host {
-                Some(host) => Arc::from(host.as_str()),
-                None => Arc::from(host_of(target.ip(), target.port())),
+        CheckKind::Http(http) => http_probe(http, None, target),
+        CheckKind::Https(https) => {
+            let host = https.http.host.as_deref();
+            let name =
+                host.map_or_else(|| target.ip().to_string(), |host| name_of(host).to_owned());
+            let tls = ProbeTls {
+                name: Arc::from(name),
+                verify: https.verify,
+                days_left: https.days_left,
+            };
+            http_probe(&https.http, Some(tls), target)
+        }
+        CheckKind::Greeting(protocol) => ProbeKind::Greeting(match protocol {
+            state::Protocol::Smtp => Protocol::Smtp,
+            state::Protocol::Pop3 => Protocol::Pop3,
+            state::Protocol::Imap => Protocol::Imap,
+            state::Protocol::Ssh => Protocol::Ssh,
+            state::Protocol::Redis => Protocol::Redis,
+            state::Protocol::Postgres => Protocol::Postgres,
+            state::Protocol::Mysql => Protocol::Mysql,
+        }),
+        CheckKind::Dns(dns) => ProbeKind::Dns {
+            name: Arc::from(dns.name.as_str()),
+            record: match dns.record {
+                state::DnsRecord::A => DnsRecord::A,
+                state::DnsRecord::Aaaa => DnsRecord::Aaaa,
+                state::DnsRecord::Cname => DnsRecord::Cname,
+                state::DnsRecord::Mx => DnsRecord::Mx,
+                state::DnsRecord::Ns => DnsRecord::Ns,
+                state::DnsRecord::Ptr => DnsRecord::Ptr,
+                state::DnsRecord::Soa => DnsRecord::Soa,
+                state::DnsRecord::Txt => DnsRecord::Txt,
             },
-            status: http.status,
-            text: http.text.as_deref().map(Arc::from),
+            value: dns.value.as_deref().map(Arc::from),
         },
+        CheckKind::Icmp => ProbeKind::Icmp,
+        CheckKind::Udp(udp) => {
+            let (send, expect) = udp.bytes();
+            ProbeKind::Udp {
+                send: Arc::from(send),
+                expect: Arc::from(expect),
+            }
+        }
         CheckKind::Ftp(ftp) => ProbeKind::Ftp {
             user: Arc::from(ftp.user.as_str()),
             password: Hidden(Arc::from(ftp.password.reveal())),
@@ -307,13 +342,37 @@ fn probe_kind(kind: &CheckKind, target: SocketAddr) -> ProbeKind {
     }
 }
 
-/// A server's address as a Host field; the port of http itself is left out (RFC 9110, 4.2.3).
-fn host_of(address: IpAddr, port: u16) -> String {
+fn http_probe(http: &HttpCheck, tls: Option<ProbeTls>, target: SocketAddr) -> ProbeKind {
+    let customary = if tls.is_some() { 443 } else { 80 };
+    ProbeKind::Http {
+        path: Arc::from(http.path.as_str()),
+        host: match &http.host {
+            Some(host) => Arc::from(host.as_str()),
+            None => Arc::from(host_of(target.ip(), target.port(), customary)),
+        },
+        status: http.status,
+        text: http.text.as_deref().map(Arc::from),
+        obey: http.obey,
+        tls,
+    }
+}
+
+/// A Host field without its port: what a certificate must bear.
+fn name_of(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split_once(']').map_or(rest, |(address, _)| address);
+    }
+    host.split_once(':').map_or(host, |(name, _)| name)
+}
+
+/// A server's address as a Host field; the port that is customary for the scheme is left out
+/// (RFC 9110, 4.2.3).
+fn host_of(address: IpAddr, port: u16, customary: u16) -> String {
     let host = match address {
         IpAddr::V4(v4) => v4.to_string(),
         IpAddr::V6(v6) => format!("[{v6}]"),
     };
-    if port == 80 {
+    if port == customary {
         host
     } else {
         format!("{host}:{port}")

@@ -43,6 +43,8 @@ pub(super) async fn once(
             host,
             status,
             text,
+            obey: _,
+            tls: _,
         } => {
             let expected = Expected {
                 status: *status,
@@ -83,6 +85,10 @@ pub(super) async fn once(
             };
             exec::probe(order, &means.plugins, budget).await
         }
+        ProbeKind::Greeting(_) | ProbeKind::Dns { .. } | ProbeKind::Icmp => {
+            tcp::probe(target, proxy, origin, budget).await
+        }
+        ProbeKind::Udp { .. } => tcp::probe(target, proxy, origin, budget).await,
     }
 }
 

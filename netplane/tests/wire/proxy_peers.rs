@@ -178,6 +178,8 @@ fn nginx_believes_our_checks() {
         let mut plan = ProbePlan {
             target: web,
             kind: ProbeKind::Http {
+                obey: false,
+                tls: None,
                 path: "/".into(),
                 host: "h".into(),
                 status: 200,

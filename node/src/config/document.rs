@@ -135,16 +135,34 @@ pub(super) struct QueueTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckTable {
-    /// `tcp`, `http`, `ftp`, `nfs` or `exec`.
+    /// `tcp`, `http`, `https`, `ftp`, `nfs`, `smtp`, `pop3`, `imap`, `ssh`, `redis`, `postgres`,
+    /// `mysql`, `dns`, `icmp`, `udp` or `exec`.
     pub(super) kind: Word,
-    /// http only; `/` by default.
+    /// http and https only; `/` by default.
     pub(super) path: Option<Word>,
-    /// http only; the server's address by default.
+    /// http and https only; the server's address by default.
     pub(super) host: Option<Word>,
-    /// http only; 200 by default.
+    /// http and https only; 200 by default.
     pub(super) status: Option<Number>,
-    /// http only; nothing is looked for by default.
+    /// http and https only; nothing is looked for by default.
     pub(super) text: Option<Word>,
+    /// http and https only; whether the page's OK, NOT OK, OVERLOAD, QUIESCE or WEIGHT=n is
+    /// obeyed; false by default.
+    pub(super) obey: Option<Spanned<bool>>,
+    /// https only; whether the certificate must be good; true by default.
+    pub(super) verify: Option<Spanned<bool>>,
+    /// https only; the certificate must be good for so many more days; 0 by default.
+    pub(super) days_left: Option<Number>,
+    /// dns only, and needed there; what is looked up.
+    pub(super) name: Option<Word>,
+    /// dns only; `A`, the default, `AAAA`, `CNAME`, `MX`, `NS`, `PTR`, `SOA` or `TXT`.
+    pub(super) record: Option<Word>,
+    /// dns only; any answer by default.
+    pub(super) value: Option<Word>,
+    /// udp only, and needed there; what is sent, with `\xNN` for bytes.
+    pub(super) send: Option<Word>,
+    /// udp only; how the answer must begin; any answer by default.
+    pub(super) expect: Option<Word>,
     /// ftp only; `anonymous` by default.
     pub(super) user: Option<Word>,
     /// ftp only; `farmux@` by default.

@@ -3,8 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use farmux_raft::state::{
-    Check, CheckKind, Config, Contact, Farm, LastResortPage, OnQuorumLoss, Persistence, Queue,
-    Server, Service, ServiceKind, Vip, Watch, duration_text,
+    Check, CheckKind, Config, Contact, Farm, HttpCheck, LastResortPage, OnQuorumLoss, Persistence,
+    Queue, Server, Service, ServiceKind, Vip, Watch, duration_text,
 };
 
 use super::read::check::PASSWORD_DEFAULT;
@@ -170,16 +170,23 @@ fn write_check(out: &mut String, check: &Check) -> fmt::Result {
 fn kind_words(kind: &CheckKind) -> Vec<String> {
     let word = |field: &str, text: &String| format!("{field} = {}", quoted(text));
     match kind {
-        CheckKind::Tcp => vec![],
-        CheckKind::Http(http) => {
-            let mut words = vec![
-                word("path", &http.path),
-                format!("status = {}", http.status),
-            ];
-            words.extend(http.host.iter().map(|host| word("host", host)));
-            words.extend(http.text.iter().map(|text| word("text", text)));
+        CheckKind::Tcp | CheckKind::Icmp | CheckKind::Greeting(_) => vec![],
+        CheckKind::Http(http) => http_words(http),
+        CheckKind::Https(https) => {
+            let mut words = http_words(&https.http);
+            words.push(format!("verify = {}", https.verify));
+            words.push(format!("days_left = {}", https.days_left));
             words
         }
+        CheckKind::Dns(dns) => {
+            let mut words = vec![
+                word("name", &dns.name),
+                format!("record = \"{}\"", dns.record),
+            ];
+            words.extend(dns.value.iter().map(|value| word("value", value)));
+            words
+        }
+        CheckKind::Udp(udp) => vec![word("send", &udp.send), word("expect", &udp.expect)],
         CheckKind::Ftp(ftp) => {
             let mut words = vec![word("user", &ftp.user)];
             if ftp.password.reveal() != PASSWORD_DEFAULT {
@@ -201,6 +208,22 @@ fn kind_words(kind: &CheckKind) -> Vec<String> {
             ]
         }
     }
+}
+
+fn http_words(http: &HttpCheck) -> Vec<String> {
+    let mut words = vec![
+        format!("path = {}", quoted(&http.path)),
+        format!("status = {}", http.status),
+    ];
+    let named = [("host", &http.host), ("text", &http.text)];
+    let named = named
+        .into_iter()
+        .filter_map(|(field, text)| Some((field, text.as_ref()?)));
+    words.extend(named.map(|(field, text)| format!("{field} = {}", quoted(text))));
+    if http.obey {
+        words.push("obey = true".to_owned());
+    }
+    words
 }
 
 fn write_server(out: &mut String, name: &str, server: &Server) -> fmt::Result {

@@ -81,6 +81,7 @@ fn what_is_not_said_has_its_default() {
     );
     assert_eq!((check.fall.get(), check.rise.get()), (3, 2));
     let http = HttpCheck {
+        obey: false,
         path: "/".to_owned(),
         host: None,
         status: 200,
@@ -116,7 +117,7 @@ fn every_fault_is_told_at_once_with_its_line() {
             "line 4: vip[front].address: \"front.example\" is not an IP address; names are not \
              looked up",
             "line 14: farm[shop].service[web].port: 70000 is outside 1 to 65535",
-            "line 15: farm[shop].service[web].check.path: only a check of kind \"http\" has this",
+            "line 15: farm[shop].service[web].check.path: only a check of kind \"http\" or \"https\" has this",
             "line 18: farm[shop].server[S1]: \"S1\": a name is made of a-z, 0-9, '-', '_' and \
              '.', and starts with a letter or a digit",
             "line 19: farm[shop].server[S1].weight: 0 is too few: it is 1 at least",
@@ -189,7 +190,6 @@ fn what_comes_later_or_never_is_refused_by_name() {
             service("\"gopher\""),
             "\"gopher\" is not possible here; possible: \"tcp\" or",
         ),
-        (checked("\"https\""), "\"https\" comes with a later version"),
         (
             after("network = \"lan\"", "on_quorum_loss = \"hold\""),
             "possible now: \"release\"",
@@ -245,7 +245,7 @@ fn words_of_one_kind_are_refused_at_another() {
         ),
         (
             checked("\"ftp\", path = \"/\""),
-            "check.path: only a check of kind \"http\" has this",
+            "check.path: only a check of kind \"http\" or \"https\" has this",
         ),
         (
             checked("\"exec\""),

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use farmux_raft::id::{ClusterId, NodeId, RequestId, UnixMillis, WatchName};
 use farmux_raft::state::{
-    Applied, Authority, Check, CheckKey, CheckKind, Command, Contact, Farm, Health, HealthChange,
-    LeaseKey, MailChannel, Node, NodeCondition, NodeRole, OnQuorumLoss, Page, Parent, Proposal,
-    Relay, RelaySecurity, Secret, Secrets, Server, Service, ServiceKind, State, Vip, Watch,
+    Advice, Applied, Authority, Check, CheckKey, CheckKind, Command, Contact, Farm, Health,
+    HealthChange, LeaseKey, MailChannel, Node, NodeCondition, NodeRole, OnQuorumLoss, Page, Parent,
+    Proposal, Relay, RelaySecurity, Secret, Secrets, Server, Service, ServiceKind, State, Vip,
+    Watch,
 };
 
 /// The term in which everything here happens.
@@ -106,6 +107,7 @@ pub(crate) fn report_check(
         health,
         reason: reason.to_owned(),
         at: UnixMillis(at),
+        advice: Advice::None,
         answers: 0,
         paged: false,
     }];
@@ -119,6 +121,7 @@ pub(crate) fn change(server: &str, health: Health, reason: &str, at: u64) -> Hea
         health,
         reason: reason.to_owned(),
         at: UnixMillis(at),
+        advice: Advice::None,
         answers: 0,
         paged: false,
     }

@@ -2,8 +2,8 @@
 
 use farmux_raft::id::{ClusterId, RequestId, RevisionId, UnixMillis};
 use farmux_raft::state::{
-    AdminOrder, Author, Command, HealthChange, LeaseKey, Node, NodeCondition, Ordered, Proposal,
-    Secret, Secrets,
+    AdminOrder, Advice, Author, Command, HealthChange, LeaseKey, Node, NodeCondition, Ordered,
+    Proposal, Secret, Secrets,
 };
 
 use super::*;
@@ -132,6 +132,7 @@ fn report(state: &mut State, server: &str, health: state::Health) {
         health,
         reason: "seen".to_owned(),
         at: UnixMillis(1),
+        advice: Advice::None,
         answers: 0,
         paged: false,
     };
@@ -406,6 +407,8 @@ fn probes_go_where_the_server_answers_and_on_from_what_is_known() {
     assert_eq!((probe.interval.as_secs(), probe.timeout.as_secs()), (2, 1));
     assert_eq!((probe.fall, probe.rise), (3, 2));
     let kind = ProbeKind::Http {
+        obey: false,
+        tls: None,
         path: Arc::from("/health"),
         host: Arc::from("10.0.0.21:8081"),
         status: 200,
@@ -451,6 +454,9 @@ fn a_host_field_names_the_port_unless_it_is_the_usual_one() {
         ("fd00::21", 80, "[fd00::21]"),
         ("fd00::21", 8080, "[fd00::21]:8080"),
     ] {
-        assert_eq!(host_of(address.parse().expect("an address"), port), wanted);
+        assert_eq!(
+            host_of(address.parse().expect("an address"), port, 80),
+            wanted
+        );
     }
 }

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 use farmux_netplane::plan::{Health as Seen, ProbeKey};
 use farmux_netplane::probe::Verdict;
 use farmux_raft::id::UnixMillis;
-use farmux_raft::state::{Authority, CheckKey, Command, Health, HealthChange, State, is_probed};
+use farmux_raft::state::{
+    Advice, Authority, CheckKey, Command, Health, HealthChange, State, is_probed,
+};
 
 /// By what right this node reports a check now, if by any.
 type Right<'a> = &'a dyn Fn(&State, &CheckKey) -> Option<Authority>;
@@ -187,6 +189,7 @@ fn change_of(verdict: &Verdict) -> Option<HealthChange> {
         health,
         reason: verdict.reason.clone(),
         at,
+        advice: Advice::None,
         answers: 0,
         paged: false,
     })

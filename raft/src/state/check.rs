@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Faults;
 use super::text::plain;
 use super::word::words;
-use super::{FaultKind, Secret};
+use super::{DnsCheck, FaultKind, HttpsCheck, Protocol, Secret, UdpCheck};
 
 /// A rule by which a server is up or down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,16 @@ pub enum CheckKind {
     Nfs(NfsCheck),
     /// Runs a plugin of this machine.
     Exec(ExecCheck),
+    /// As http, over TLS.
+    Https(HttpsCheck),
+    /// Connects and reads how the server greets.
+    Greeting(Protocol),
+    /// Looks a name up.
+    Dns(DnsCheck),
+    /// Sends an echo request.
+    Icmp,
+    /// Sends a datagram, and waits for one.
+    Udp(UdpCheck),
 }
 
 impl CheckKind {
@@ -50,22 +60,25 @@ impl CheckKind {
             CheckKind::Ftp(_) => "ftp",
             CheckKind::Nfs(_) => "nfs",
             CheckKind::Exec(_) => "exec",
+            CheckKind::Https(_) => "https",
+            CheckKind::Greeting(protocol) => protocol.word(),
+            CheckKind::Dns(_) => "dns",
+            CheckKind::Icmp => "icmp",
+            CheckKind::Udp(_) => "udp",
         }
     }
 }
 
 impl std::fmt::Display for CheckKind {
-    /// `http GET /health 200`, `ftp as anonymous, LIST`, `nfs v3 over tcp`, `exec check_disk`.
+    /// `http GET /health 200`, `ftp as anonymous, LIST`, `nfs v3 over tcp`, `exec check_disk`,
+    /// `smtp`, `dns A www.example.com`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            CheckKind::Tcp => f.write_str("tcp"),
-            CheckKind::Http(http) => {
-                write!(f, "http GET {} {}", http.path, http.status)?;
-                match &http.text {
-                    Some(text) => write!(f, " with {text:?}"),
-                    None => Ok(()),
-                }
-            }
+            CheckKind::Tcp | CheckKind::Icmp | CheckKind::Greeting(_) => f.write_str(self.word()),
+            CheckKind::Http(http) => write!(f, "http {http}"),
+            CheckKind::Https(https) => write!(f, "https {}", https.http),
+            CheckKind::Dns(dns) => write!(f, "dns {} {}", dns.record, dns.name),
+            CheckKind::Udp(udp) => write!(f, "udp {:?}", udp.send),
             CheckKind::Ftp(ftp) => match &ftp.fetch {
                 Some(path) => write!(f, "ftp as {}, RETR {path:?}", ftp.user),
                 None => write!(f, "ftp as {}, LIST", ftp.user),
@@ -131,6 +144,23 @@ pub struct HttpCheck {
     pub status: u16,
     /// Text that must stand in the first 64 KiB of the body.
     pub text: Option<String>,
+    /// Whether the first line of the body is obeyed: `OK`, `NOT OK`, `OVERLOAD`, `QUIESCE` or
+    /// `WEIGHT=n` ([`super::Advice`]).
+    pub obey: bool,
+}
+
+impl std::fmt::Display for HttpCheck {
+    /// `GET /health 200`, `GET / 200 with "well"`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GET {} {}", self.path, self.status)?;
+        if let Some(text) = &self.text {
+            write!(f, " with {text:?}")?;
+        }
+        match self.obey {
+            true => f.write_str(", obeyed"),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Check {
@@ -165,7 +195,10 @@ impl Check {
             }
         }
         match &self.kind {
-            CheckKind::Tcp => {}
+            CheckKind::Tcp | CheckKind::Icmp | CheckKind::Greeting(_) => {}
+            CheckKind::Https(https) => https.check(at, faults),
+            CheckKind::Dns(dns) => dns.check(at, faults),
+            CheckKind::Udp(udp) => udp.check(at, faults),
             CheckKind::Http(http) => http.check(at, faults),
             CheckKind::Ftp(ftp) => ftp.check(at, faults),
             CheckKind::Nfs(nfs) => nfs.check(at, faults),
@@ -218,7 +251,7 @@ impl ExecCheck {
 }
 
 impl HttpCheck {
-    fn check(&self, at: &str, faults: &mut Faults) {
+    pub(super) fn check(&self, at: &str, faults: &mut Faults) {
         faults.check(format!("{at}.path"), target(&self.path));
         if let Some(name) = &self.host {
             faults.check(format!("{at}.host"), host(name));
@@ -300,7 +333,7 @@ const PATH_BYTES_MAX: usize = 1_024;
 const HOST_BYTES_MAX: usize = 261;
 
 /// A sentence of a page.
-const TEXT_CHARS_MAX: usize = 200;
+pub(super) const TEXT_CHARS_MAX: usize = 200;
 
 /// Version 2 (RFC 1094) is gone from every server of today. **Source**: RFC 1813.
 const NFS_MIN: u32 = 3;

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::duration_text;
 use super::{
-    Check, CheckKind, Config, Contact, Farm, OnParentDown, Persistence, Queue, Relay, Secret,
-    Server, Service, ServiceKind, Vip, Watch,
+    Check, CheckKind, Config, Contact, Farm, HttpCheck, OnParentDown, Persistence, Queue, Relay,
+    Secret, Server, Service, ServiceKind, Vip, Watch,
 };
 
 /// What changed from `old` to `new`, one line for each thing; at most 100 lines.
@@ -229,12 +229,22 @@ fn of_check(check: &Check) -> Vec<Property> {
 fn of_check_kind(kind: &CheckKind) -> Vec<Property> {
     let quoted = |text: &String| format!("{text:?}");
     match kind {
-        CheckKind::Tcp => vec![],
-        CheckKind::Http(http) => vec![
-            property("path", &http.path),
-            property("host", http.host.as_deref().unwrap_or_default()),
-            property("status", http.status),
-            property("text", http.text.as_ref().map_or_else(String::new, quoted)),
+        CheckKind::Tcp | CheckKind::Icmp | CheckKind::Greeting(_) => vec![],
+        CheckKind::Http(http) => of_http(http),
+        CheckKind::Https(https) => {
+            let mut properties = of_http(&https.http);
+            properties.push(property("verify", https.verify));
+            properties.push(property("days left", https.days_left));
+            properties
+        }
+        CheckKind::Dns(dns) => vec![
+            property("name", &dns.name),
+            property("record", dns.record),
+            property("value", dns.value.as_ref().map_or_else(String::new, quoted)),
+        ],
+        CheckKind::Udp(udp) => vec![
+            property("send", quoted(&udp.send)),
+            property("expect", quoted(&udp.expect)),
         ],
         CheckKind::Ftp(ftp) => vec![
             property("user", &ftp.user),
@@ -251,6 +261,20 @@ fn of_check_kind(kind: &CheckKind) -> Vec<Property> {
             property("arguments", joined(exec.arguments.iter().map(quoted))),
         ],
     }
+}
+
+fn of_http(http: &HttpCheck) -> Vec<Property> {
+    let text = http.text.as_ref();
+    vec![
+        property("path", &http.path),
+        property("host", http.host.as_deref().unwrap_or_default()),
+        property("status", http.status),
+        property(
+            "text",
+            text.map_or_else(String::new, |text| format!("{text:?}")),
+        ),
+        property("obey", http.obey),
+    ]
 }
 
 fn of_server(server: &Server) -> Vec<Property> {

@@ -160,6 +160,9 @@ pub enum FaultKind {
     /// A plugin is a file of one folder.
     #[error("{0:?} is not the name of a file in exec_dir")]
     NotAFileName(String),
+    /// A text with escapes has one that is not known.
+    #[error("write bytes that are no text as \\xNN, \\r, \\n, \\t or \\\\")]
+    Escape,
     /// Things that depend on themselves.
     #[error("depends on itself: {0}")]
     Cycle(String),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{REASON_CHARS_MAX, clean};
 use super::word::words;
-use super::{AdminState, Applied, Check, Config, Farm, Now, Parent, Reject, State, Watch};
+use super::{AdminState, Advice, Applied, Check, Config, Farm, Now, Parent, Reject, State, Watch};
 use crate::id::{Ballot, FarmName, NodeId, ServerName, ServiceName, UnixMillis, WatchName};
 
 /// One check on one thing.
@@ -76,6 +76,8 @@ pub struct HealthRecord {
     pub reason: String,
     /// Since when, by the prober's clock.
     pub since: UnixMillis,
+    /// What the server's own page asks for.
+    pub advice: Advice,
     /// By what right it was reported last; `None` when the verdict was taken over from before the
     /// service had a check.
     pub authority: Option<Authority>,
@@ -92,6 +94,8 @@ pub struct HealthChange {
     pub reason: String,
     /// When it was reached.
     pub at: UnixMillis,
+    /// What the server's own page asks for; news even where the verdict is none.
+    pub advice: Advice,
     /// The newest question ([`super::Hold::number`]) that it answers; 0: none.
     pub answers: u64,
     /// Whether the reporter called a human for it already, so that its page must exist.
@@ -220,7 +224,11 @@ impl State {
         let reason = clean(&change.reason, REASON_CHARS_MAX);
         let before = self.health.get(&change.check);
         let since = match before {
-            Some(record) if record.health == change.health && record.reason == reason => {
+            Some(record)
+                if record.health == change.health
+                    && record.reason == reason
+                    && record.advice == change.advice =>
+            {
                 return false;
             }
             Some(record) if record.health == change.health => record.since,
@@ -231,6 +239,7 @@ impl State {
             health: change.health,
             reason,
             since,
+            advice: change.advice,
             authority: Some(authority),
         };
         Arc::make_mut(&mut self.health).insert(change.check, record);
@@ -271,6 +280,7 @@ fn carried(
         health: Health::Up,
         reason,
         since: now.at,
+        advice: Advice::None,
         authority: None,
     })
 }

@@ -63,12 +63,17 @@ fn port_of(kind: &CheckKind) -> u16 {
         CheckKind::Ftp(_) => 21,
         CheckKind::Nfs(nfs) if nfs.portmapper => 111,
         CheckKind::Nfs(_) => 2049,
-        CheckKind::Exec(_) => EXEC_PORT,
+        CheckKind::Exec(_) | CheckKind::Icmp => NO_PORT,
+        CheckKind::Https(_) => 443,
+        CheckKind::Greeting(protocol) => protocol.port(),
+        CheckKind::Dns(_) => 53,
+        CheckKind::Udp(_) => 0,
     }
 }
 
-/// A plugin knows its own port; it is told this one where none is configured. RFC 863's discard.
-const EXEC_PORT: u16 = 9;
+/// A plugin knows its own port, and an echo request needs none; they are told this one where none
+/// is configured. RFC 863's discard.
+const NO_PORT: u16 = 9;
 
 /// More are a database.
 const LABELS_MAX: usize = 20;

@@ -32,6 +32,8 @@ fn check() -> ProbeKey {
 
 fn get() -> ProbeKind {
     ProbeKind::Http {
+        obey: false,
+        tls: None,
         path: "/".into(),
         host: "h".into(),
         status: 200,

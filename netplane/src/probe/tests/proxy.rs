@@ -51,6 +51,8 @@ fn found(plan: ProbePlan) -> String {
 #[test]
 fn every_kind_begins_with_the_header() {
     let get = ProbeKind::Http {
+        obey: false,
+        tls: None,
         path: "/".into(),
         host: "h".into(),
         status: 200,
@@ -77,7 +79,13 @@ fn every_kind_begins_with_the_header() {
                     // The probe may be gone when it has what it wants.
                     let _ = play(&Script::default(), &stream, drop);
                 }
-                ProbeKind::Tcp | ProbeKind::Nfs { .. } | ProbeKind::Exec { .. } => {}
+                ProbeKind::Tcp
+                | ProbeKind::Nfs { .. }
+                | ProbeKind::Exec { .. }
+                | ProbeKind::Greeting(_)
+                | ProbeKind::Dns { .. }
+                | ProbeKind::Icmp
+                | ProbeKind::Udp { .. } => {}
             });
             let told = found(ProbePlan {
                 kind,

@@ -128,6 +128,8 @@ fn a_hanging_target_holds_nobody_up() {
     let quick = Server::says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let http = |target| ProbePlan {
         kind: ProbeKind::Http {
+            obey: false,
+            tls: None,
             path: "/".into(),
             host: "h".into(),
             status: 200,

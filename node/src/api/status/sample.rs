@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use farmux_raft::id::{Ballot, ClusterId, NodeId, RequestId, UnixMillis};
 use farmux_raft::state::{
-    Authority, Check, CheckKey, CheckKind, Cluster, Command, Config, Farm, Health, HealthChange,
-    HealthRecord, LeaseKey, Node, NodeCondition, NodeRole, Parent, Proposal, Secret, Secrets,
-    Server, Service, ServiceKind, State, Vip, VipStanding, Watch,
+    Advice, Authority, Check, CheckKey, CheckKind, Cluster, Command, Config, Farm, Health,
+    HealthChange, HealthRecord, LeaseKey, Node, NodeCondition, NodeRole, Parent, Proposal, Secret,
+    Secrets, Server, Service, ServiceKind, State, Vip, VipStanding, Watch,
 };
 
 use super::{LogView, VERSION, View};
@@ -121,6 +121,7 @@ pub(crate) fn report(state: &mut State, check: CheckKey, health: Health, reason:
         health,
         reason: reason.to_owned(),
         at: THEN,
+        advice: Advice::None,
         answers: 0,
         paged: false,
     };
@@ -159,6 +160,7 @@ pub(crate) fn set_health(state: &mut State, server: &str, health: Health, reason
         node: NodeId(1),
     }));
     let record = HealthRecord {
+        advice: Advice::None,
         health,
         reason: reason.to_owned(),
         since: THEN,
@@ -169,7 +171,7 @@ pub(crate) fn set_health(state: &mut State, server: &str, health: Health, reason
 
 fn farm() -> Farm {
     let check = serde_json::from_str(
-        r#"{"kind":{"http":{"path":"/health","host":null,"status":200,"text":null}},
+        r#"{"kind":{"http":{"path":"/health","host":null,"status":200,"text":null,"obey":false}},
             "interval":{"secs":2,"nanos":0},"timeout":{"secs":1,"nanos":0},"fall":3,"rise":2}"#,
     );
     let server = |last: u8| Server {

@@ -4,9 +4,13 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 use std::time::Duration;
 
-use farmux_raft::state::{Check, CheckKind, ExecCheck, FtpCheck, HttpCheck, NfsCheck, Secret};
+use farmux_raft::state::{
+    Check, CheckKind, DnsCheck, ExecCheck, FtpCheck, HttpCheck, HttpsCheck, NfsCheck, Protocol,
+    Secret, UdpCheck,
+};
+use toml::Spanned;
 
-use super::super::document::{CheckTable, Word};
+use super::super::document::{CheckTable, Number, Word};
 use super::super::reader::Reader;
 use super::password;
 
@@ -39,17 +43,33 @@ pub(super) fn check(
 enum Probed {
     Tcp,
     Http,
+    Https,
     Ftp,
     Nfs,
+    Greeting(Protocol),
+    Dns,
+    Icmp,
+    Udp,
     Exec,
 }
 
 /// The kinds by their words, in the order in which they are offered.
-const KINDS: [(&str, Probed); 5] = [
+const KINDS: [(&str, Probed); 16] = [
     ("tcp", Probed::Tcp),
     ("http", Probed::Http),
+    ("https", Probed::Https),
     ("ftp", Probed::Ftp),
     ("nfs", Probed::Nfs),
+    ("smtp", Probed::Greeting(Protocol::Smtp)),
+    ("pop3", Probed::Greeting(Protocol::Pop3)),
+    ("imap", Probed::Greeting(Protocol::Imap)),
+    ("ssh", Probed::Greeting(Protocol::Ssh)),
+    ("redis", Probed::Greeting(Protocol::Redis)),
+    ("postgres", Probed::Greeting(Protocol::Postgres)),
+    ("mysql", Probed::Greeting(Protocol::Mysql)),
+    ("dns", Probed::Dns),
+    ("icmp", Probed::Icmp),
+    ("udp", Probed::Udp),
     ("exec", Probed::Exec),
 ];
 
@@ -59,76 +79,114 @@ fn kind(
     table: &CheckTable,
     stored: Option<&Check>,
 ) -> Option<CheckKind> {
-    let probed = reader.choice(
-        &format!("{at}.kind"),
-        &table.kind,
-        &KINDS,
-        &["https", "udp"],
-    )?;
-    for (field, span, owner) in own_fields(table) {
+    let probed = reader.choice(&format!("{at}.kind"), &table.kind, &KINDS, &[])?;
+    for (field, span, owners) in own_fields(table) {
         let Some(span) = span else { continue };
         let here = format!("{at}.{field}");
         reader.mark(&here, &span);
-        if owner != probed {
-            let kind = KINDS
-                .iter()
-                .find(|(_, kind)| *kind == owner)
-                .map_or("", |(word, _)| word);
+        if !owners.contains(&probed) {
+            let kinds = KINDS.iter().filter(|(_, kind)| owners.contains(kind));
+            let kinds: Vec<String> = kinds.map(|(word, _)| format!("{word:?}")).collect();
+            let kinds = kinds.join(" or ");
             reader.wrong(
                 &here,
                 &span,
-                format!("only a check of kind {kind:?} has this"),
+                format!("only a check of kind {kinds} has this"),
             );
         }
     }
     match probed {
         Probed::Tcp => Some(CheckKind::Tcp),
         Probed::Http => http(reader, at, table).map(CheckKind::Http),
+        Probed::Https => https(reader, at, table).map(CheckKind::Https),
         Probed::Ftp => ftp(reader, at, table, stored).map(CheckKind::Ftp),
         Probed::Nfs => nfs(reader, at, table).map(CheckKind::Nfs),
+        Probed::Greeting(protocol) => Some(CheckKind::Greeting(protocol)),
+        Probed::Dns => dns(reader, at, table).map(CheckKind::Dns),
+        Probed::Icmp => Some(CheckKind::Icmp),
+        Probed::Udp => udp(reader, at, table).map(CheckKind::Udp),
         Probed::Exec => exec(reader, at, table).map(CheckKind::Exec),
     }
 }
 
-type OwnField = (&'static str, Option<Range<usize>>, Probed);
+type OwnField = (&'static str, Option<Range<usize>>, &'static [Probed]);
 
-/// The fields that only one kind has.
-fn own_fields(table: &CheckTable) -> [OwnField; 12] {
+/// The fields that only some kinds have.
+fn own_fields(table: &CheckTable) -> Vec<OwnField> {
     let word = |word: &Option<Word>| word.as_ref().map(Word::span);
-    [
-        ("path", word(&table.path), Probed::Http),
-        ("host", word(&table.host), Probed::Http),
-        ("text", word(&table.text), Probed::Http),
-        (
-            "status",
-            table.status.as_ref().map(toml::Spanned::span),
-            Probed::Http,
-        ),
-        ("user", word(&table.user), Probed::Ftp),
+    let number = |number: &Option<Number>| number.as_ref().map(Number::span);
+    let yes = |yes: &Option<Spanned<bool>>| yes.as_ref().map(Spanned::span);
+    const WEB: &[Probed] = &[Probed::Http, Probed::Https];
+    vec![
+        ("path", word(&table.path), WEB),
+        ("host", word(&table.host), WEB),
+        ("text", word(&table.text), WEB),
+        ("status", number(&table.status), WEB),
+        ("obey", yes(&table.obey), WEB),
+        ("verify", yes(&table.verify), &[Probed::Https]),
+        ("days_left", number(&table.days_left), &[Probed::Https]),
+        ("user", word(&table.user), &[Probed::Ftp]),
         (
             "password",
-            table.password.as_ref().map(toml::Spanned::span),
-            Probed::Ftp,
+            table.password.as_ref().map(Spanned::span),
+            &[Probed::Ftp],
         ),
-        ("fetch", word(&table.fetch), Probed::Ftp),
-        ("transport", word(&table.transport), Probed::Nfs),
-        (
-            "version",
-            table.version.as_ref().map(toml::Spanned::span),
-            Probed::Nfs,
-        ),
-        (
-            "portmapper",
-            table.portmapper.as_ref().map(toml::Spanned::span),
-            Probed::Nfs,
-        ),
-        ("command", word(&table.command), Probed::Exec),
+        ("fetch", word(&table.fetch), &[Probed::Ftp]),
+        ("transport", word(&table.transport), &[Probed::Nfs]),
+        ("version", number(&table.version), &[Probed::Nfs]),
+        ("portmapper", yes(&table.portmapper), &[Probed::Nfs]),
+        ("name", word(&table.name), &[Probed::Dns]),
+        ("record", word(&table.record), &[Probed::Dns]),
+        ("value", word(&table.value), &[Probed::Dns]),
+        ("send", word(&table.send), &[Probed::Udp]),
+        ("expect", word(&table.expect), &[Probed::Udp]),
+        ("command", word(&table.command), &[Probed::Exec]),
         (
             "arguments",
-            table.arguments.as_ref().map(toml::Spanned::span),
-            Probed::Exec,
+            table.arguments.as_ref().map(Spanned::span),
+            &[Probed::Exec],
         ),
     ]
+}
+
+/// Whether a switch is on.
+fn on(switch: &Option<Spanned<bool>>, default: bool) -> bool {
+    switch.as_ref().map_or(default, |switch| *switch.get_ref())
+}
+
+fn https(reader: &mut Reader<'_>, at: &str, table: &CheckTable) -> Option<HttpsCheck> {
+    let days = table.days_left.as_ref();
+    Some(HttpsCheck {
+        http: http(reader, at, table)?,
+        verify: on(&table.verify, true),
+        days_left: reader.amount(&format!("{at}.days_left"), days, 0)?,
+    })
+}
+
+fn dns(reader: &mut Reader<'_>, at: &str, table: &CheckTable) -> Option<DnsCheck> {
+    let record = reader.word(&format!("{at}.record"), table.record.as_ref());
+    let Some(name) = text(&table.name) else {
+        let what = "a check of kind \"dns\" needs a name to look up";
+        reader.wrong(at, &table.kind.span(), what);
+        return None;
+    };
+    Some(DnsCheck {
+        name,
+        record: record?,
+        value: text(&table.value),
+    })
+}
+
+fn udp(reader: &mut Reader<'_>, at: &str, table: &CheckTable) -> Option<UdpCheck> {
+    let Some(send) = text(&table.send) else {
+        let what = "a check of kind \"udp\" needs something to send";
+        reader.wrong(at, &table.kind.span(), what);
+        return None;
+    };
+    Some(UdpCheck {
+        send,
+        expect: text(&table.expect).unwrap_or_default(),
+    })
 }
 
 fn text(word: &Option<Word>) -> Option<String> {
@@ -145,6 +203,7 @@ fn http(reader: &mut Reader<'_>, at: &str, table: &CheckTable) -> Option<HttpChe
         host: text(&table.host),
         status,
         text: text(&table.text),
+        obey: on(&table.obey, false),
     })
 }
 
@@ -161,7 +220,12 @@ fn ftp(
             CheckKind::Ftp(_)
             | CheckKind::Tcp
             | CheckKind::Http(_)
+            | CheckKind::Https(_)
             | CheckKind::Nfs(_)
+            | CheckKind::Greeting(_)
+            | CheckKind::Dns(_)
+            | CheckKind::Icmp
+            | CheckKind::Udp(_)
             | CheckKind::Exec(_),
         )
         | None => None,

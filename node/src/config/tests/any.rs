@@ -37,8 +37,10 @@ fn any_check_kind() -> impl Strategy<Value = CheckKind> {
         option::of("[a-z0-9.-]{1,20}"),
         200..600u16,
         option::of(TEXT),
+        any::<bool>(),
     );
-    let http = http.prop_map(|(path, host, status, text)| HttpCheck {
+    let http = http.prop_map(|(path, host, status, text, obey)| HttpCheck {
+        obey,
         path,
         host,
         status,
@@ -57,8 +59,26 @@ fn any_check_kind() -> impl Strategy<Value = CheckKind> {
     });
     let exec = ("[a-z_]{1,20}", prop::collection::vec(TEXT, 0..3));
     let exec = exec.prop_map(|(command, arguments)| ExecCheck { command, arguments });
+    let https = (http.clone(), any::<bool>(), 0..=398u32);
+    let https = https.prop_map(|(http, verify, days_left)| HttpsCheck {
+        http,
+        verify,
+        days_left,
+    });
+    let dns = ("[a-z0-9.-]{1,20}", word(), option::of(TEXT));
+    let dns = dns.prop_map(|(name, record, value)| DnsCheck {
+        name,
+        record,
+        value,
+    });
+    let udp = ("[a-z]{1,9}", "[a-z]{0,9}").prop_map(|(send, expect)| UdpCheck { send, expect });
     prop_oneof![
         Just(CheckKind::Tcp),
+        Just(CheckKind::Icmp),
+        word().prop_map(CheckKind::Greeting),
+        https.prop_map(CheckKind::Https),
+        dns.prop_map(CheckKind::Dns),
+        udp.prop_map(CheckKind::Udp),
         http.prop_map(CheckKind::Http),
         ftp.prop_map(CheckKind::Ftp),
         nfs.prop_map(CheckKind::Nfs),

@@ -60,6 +60,7 @@ impl House {
             Health::Down | Health::Unknown => "timeout",
         };
         let change = HealthChange {
+            advice: Advice::None,
             check: CheckKey::Watch(name(watch)),
             health,
             reason: reason.to_owned(),
@@ -318,6 +319,7 @@ fn watches_are_the_leaders_to_report() {
         health: Health::Down,
         reason: String::new(),
         at: UnixMillis(house.at),
+        advice: Advice::None,
         answers: 0,
         paged: false,
     };

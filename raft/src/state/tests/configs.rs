@@ -161,7 +161,15 @@ fn in_check(change: impl Fn(&mut Check) + 'static) -> Spoil {
 fn in_http(change: impl Fn(&mut HttpCheck) + 'static) -> Spoil {
     in_check(move |check| match &mut check.kind {
         CheckKind::Http(http) => change(http),
-        CheckKind::Tcp | CheckKind::Ftp(_) | CheckKind::Nfs(_) | CheckKind::Exec(_) => {
+        CheckKind::Tcp
+        | CheckKind::Https(_)
+        | CheckKind::Ftp(_)
+        | CheckKind::Nfs(_)
+        | CheckKind::Greeting(_)
+        | CheckKind::Dns(_)
+        | CheckKind::Icmp
+        | CheckKind::Udp(_)
+        | CheckKind::Exec(_) => {
             panic!("the shop is asked over HTTP")
         }
     })

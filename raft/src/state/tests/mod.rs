@@ -245,6 +245,7 @@ fn change(
         health,
         reason: reason.to_owned(),
         at: UnixMillis(at),
+        advice: Advice::None,
         answers: 0,
         paged: false,
     }
@@ -257,6 +258,7 @@ fn http_check() -> Check {
             host: None,
             status: 200,
             text: None,
+            obey: false,
         }),
         interval: Duration::from_secs(2),
         timeout: Duration::from_secs(1),
