@@ -162,7 +162,9 @@ async fn an_older_configuration_is_shown_without_secrets_and_comes_back_as_a_rev
     let again = machine.types("farmux config rollback 1").await;
     assert!(again.expect("it is kept").contains("nothing changes"));
     let stored = machine.node.member().expect("a member").state();
-    let password = stored.config.contacts["ops"].mail.relay.password.clone();
+    let password = stored.config.contacts["ops"].mail().expect("mail").relays[0]
+        .password
+        .clone();
     let password = password.expect("the old one came back with the rest");
     assert_eq!(password.reveal(), "hush-ada");
 

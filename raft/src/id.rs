@@ -216,6 +216,10 @@ names! {
     WatchName;
     /// Somebody who is paged.
     ContactName;
+    /// Who is paged after whom.
+    LadderName;
+    /// Watches that share defaults.
+    GroupName;
     /// An administrator, as a certificate names them.
     AdminName;
 }

@@ -25,6 +25,7 @@ pub(super) struct Document {
     pub(super) watch: Vec<WatchTable>,
     #[serde(default)]
     pub(super) contact: Vec<ContactTable>,
+    pub(super) paging: Option<PagingTable>,
 }
 
 /// `[[vip]]`.
@@ -246,7 +247,13 @@ pub(super) struct WatchTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct ContactTable {
     pub(super) name: Word,
-    pub(super) mail: MailTable,
+    /// The channels in the order in which they are tried; mail, webhook, snpp, syslog by default.
+    #[serde(default)]
+    pub(super) order: Vec<Word>,
+    pub(super) mail: Option<MailTable>,
+    pub(super) webhook: Option<WebhookTable>,
+    pub(super) snpp: Option<SnppTable>,
+    pub(super) syslog: Option<SyslogTable>,
 }
 
 /// `mail = { … }`.
@@ -258,9 +265,102 @@ pub(super) struct MailTable {
     /// `farmux@<cluster>` by default.
     pub(super) from: Option<Word>,
     /// `smtp://`, `smtp+starttls://` or `smtps://`, perhaps with a user, perhaps with a port.
+    pub(super) relay: Option<Word>,
+    /// Only with a user.
+    pub(super) password: Option<Spanned<Password>>,
+    /// Those that are tried after it, in order.
+    #[serde(default)]
+    pub(super) relays: Vec<RelayTable>,
+}
+
+/// One item of `relays = [{ … }]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RelayTable {
+    /// As `relay` beside it.
     pub(super) relay: Word,
     /// Only with a user.
     pub(super) password: Option<Spanned<Password>>,
+}
+
+/// `webhook = { … }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhookTable {
+    /// `https://` or `http://`.
+    pub(super) url: Word,
+    /// `farmux`, the default, `pagerduty` or `ntfy`.
+    pub(super) shape: Option<Word>,
+    /// The key of the signature, the routing key, or the token; none by default.
+    pub(super) secret: Option<Spanned<Password>>,
+    /// Whether loopback and link-local addresses are possible; false by default.
+    #[serde(default)]
+    pub(super) allow_local: bool,
+}
+
+/// `snpp = { … }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SnppTable {
+    /// Host, perhaps with a port; 444 by default.
+    pub(super) server: Word,
+    /// The pager's number.
+    pub(super) pager: Word,
+    /// `text`, the default, or `codes`.
+    pub(super) words: Option<Word>,
+}
+
+/// `syslog = { … }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SyslogTable {
+    /// Host, perhaps with a port; 514 by default.
+    pub(super) server: Word,
+    /// `udp`, the default, or `tcp`.
+    pub(super) transport: Option<Word>,
+}
+
+/// `[paging]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PagingTable {
+    /// The ladder of what names none; none by default.
+    pub(super) ladder: Option<Word>,
+    /// 0s to 10m; 30s by default.
+    pub(super) storm: Option<Word>,
+    /// 10m to 7d, or 0s: never; 4h by default.
+    pub(super) repeat: Option<Word>,
+    /// 2 to 100; 5 by default.
+    pub(super) flap_changes: Option<Number>,
+    /// 1m to 1d; 10m by default.
+    pub(super) flap_within: Option<Word>,
+    /// true by default.
+    pub(super) second_opinion: Option<bool>,
+    /// 1 to 100; 33 by default.
+    pub(super) suspect_percent: Option<Number>,
+    /// From 2; 10 by default.
+    pub(super) suspect_least: Option<Number>,
+    /// 100ms to 5s, the default.
+    pub(super) suspect_wait: Option<Word>,
+    /// None by default.
+    pub(super) heartbeat: Option<HeartbeatTable>,
+    /// A time of the day, UTC, as `09:30`; none by default.
+    pub(super) canary: Option<Word>,
+    /// What links in messages begin with; nodes by default.
+    pub(super) link_base: Option<Word>,
+}
+
+/// `heartbeat = { … }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeartbeatTable {
+    /// `https://` or `http://`.
+    pub(super) url: Word,
+    /// 10s to 1d; 1m by default.
+    pub(super) every: Option<Word>,
+    /// Whether loopback and link-local addresses are possible; false by default.
+    #[serde(default)]
+    pub(super) allow_local: bool,
 }
 
 /// `password = "…"` or `password = { stored = true }`.

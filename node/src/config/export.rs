@@ -1,14 +1,16 @@
 //! From the configuration to a document: complete, in a fixed order, without secrets.
 
+mod contact;
+
 use std::fmt::{self, Write as _};
 
 use farmux_raft::state::{
-    Check, CheckKind, Config, Contact, Farm, HttpCheck, LastResortPage, OnQuorumLoss, Persistence,
-    Queue, Server, Service, ServiceKind, Vip, Watch, duration_text,
+    Check, CheckKind, Config, Farm, HttpCheck, LastResortPage, OnQuorumLoss, Persistence, Queue,
+    Server, Service, ServiceKind, Vip, Watch, duration_text,
 };
 
 use super::read::check::PASSWORD_DEFAULT;
-use super::relay::relay_text;
+use contact::{write_contact, write_paging};
 
 /// The whole configuration as a document that [`super::read`] understands.
 pub fn export(config: &Config) -> String {
@@ -30,6 +32,7 @@ fn write(out: &mut String, config: &Config) -> fmt::Result {
     for (name, contact) in &config.contacts {
         write_contact(out, name.as_str(), contact)?;
     }
+    write_paging(out, &config.paging)?;
     Ok(())
 }
 
@@ -270,27 +273,5 @@ fn write_watch(out: &mut String, name: &str, watch: &Watch) -> fmt::Result {
     }
     write_check(out, &watch.check)?;
     write_list(out, "depends_on", &watch.depends_on)?;
-    writeln!(out)
-}
-
-fn write_contact(out: &mut String, name: &str, contact: &Contact) -> fmt::Result {
-    let mail = &contact.mail;
-    let to: Vec<String> = mail.to.iter().map(|address| quoted(address)).collect();
-    writeln!(
-        out,
-        "[[contact]]\nname = {}\n\n[contact.mail]",
-        quoted(name)
-    )?;
-    writeln!(out, "to = [{}]", to.join(", "))?;
-    if let Some(from) = &mail.from {
-        writeln!(out, "from = {}", quoted(from))?;
-    }
-    writeln!(out, "relay = {}", quoted(&relay_text(&mail.relay)))?;
-    if mail.relay.password.is_some() {
-        writeln!(
-            out,
-            "password = {{ stored = true }} # is set; applying this keeps it"
-        )?;
-    }
     writeln!(out)
 }

@@ -14,6 +14,7 @@ mod export;
 mod read;
 mod reader;
 mod relay;
+mod url;
 mod words;
 
 pub use error::ConfigError;

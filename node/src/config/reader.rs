@@ -106,6 +106,23 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A place on the network, as `parse` reads it.
+    pub(super) fn place<T, E: Display>(
+        &mut self,
+        at: &str,
+        word: &Word,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        self.mark(at, &word.span());
+        match parse(word.get_ref()) {
+            Ok(place) => Some(place),
+            Err(error) => {
+                self.wrong(at, &word.span(), error);
+                None
+            }
+        }
+    }
+
     /// A duration, or its default.
     pub(super) fn duration(
         &mut self,

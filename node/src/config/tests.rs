@@ -60,7 +60,7 @@ fn the_example_is_a_shop_with_two_servers() {
     let kinds: Vec<ServiceKind> = shop.services.values().map(|service| service.kind).collect();
     assert_eq!(kinds, [ServiceKind::Tcp, ServiceKind::Http], "raw, web");
     assert_eq!(
-        config.contacts["ops"].mail.relay.to_string(),
+        config.contacts["ops"].mail().expect("mail").relays[0].to_string(),
         "smtp://10.0.0.9:25"
     );
 }

@@ -5,21 +5,25 @@ use std::time::Duration;
 
 use farmux_netplane::origin::Origin;
 use farmux_raft::consensus::BoxFuture;
-use farmux_raft::state::{DeliveryOutcome, MailChannel, REASON_CHARS_MAX, clean};
+use farmux_raft::state::{
+    Channel, ChannelKind, DeliveryOutcome, MailChannel, REASON_CHARS_MAX, Relay, clean,
+};
 use tokio::time::Instant;
 
-use super::mail::Mail;
+use super::call::Call;
+use super::mail::Letter;
+use super::message::call_mail;
 use super::relay::{self, Relayed};
 use super::trust::Trust;
 
 /// One delivery to make.
 #[derive(Debug, Clone)]
 pub struct Errand {
-    /// What to send.
-    pub mail: Mail,
-    /// Through what.
-    pub channel: MailChannel,
-    /// Recipients who have it already, because an earlier attempt reached some of them.
+    /// What to say.
+    pub call: Call,
+    /// Through what: the next one when one fails.
+    pub channels: Vec<Channel>,
+    /// Mail recipients who have it already, because an earlier attempt reached some of them.
     pub reached: BTreeSet<String>,
     /// Where it may leave from.
     pub origin: Origin,
@@ -28,12 +32,34 @@ pub struct Errand {
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
+    /// What was tried, in order; only the last can have worked.
+    pub tries: Vec<Try>,
+    /// Mail recipients who have it now, the earlier ones too.
+    pub reached: BTreeSet<String>,
+}
+
+/// What came of one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Try {
+    /// Which.
+    pub channel: ChannelKind,
     /// Everybody has it, or not.
     pub outcome: DeliveryOutcome,
-    /// The relay's words, or ours; cleaned and bounded.
+    /// The other side's words, or ours; cleaned and bounded.
     pub words: String,
-    /// Recipients who have it now, the earlier ones too.
-    pub reached: BTreeSet<String>,
+}
+
+impl Receipt {
+    /// How the attempt ended as a whole.
+    pub fn outcome(&self) -> DeliveryOutcome {
+        let last = self.tries.last().map(|last| last.outcome.clone());
+        last.unwrap_or_else(|| DeliveryOutcome::Failed("no channel to try".to_owned()))
+    }
+
+    /// The last words of the other side, or ours.
+    pub fn words(&self) -> &str {
+        self.tries.last().map_or("", |last| &last.words)
+    }
 }
 
 /// Takes mails to relays; the tests have others.
@@ -72,56 +98,77 @@ impl Courier for MailCourier {
     }
 }
 
-async fn attempt(courier: &MailCourier, errand: Errand) -> Receipt {
-    let Errand {
-        mail,
-        channel,
-        mut reached,
-        origin,
-    } = errand;
-    let mut letter = match mail.encode() {
-        Ok(letter) => letter,
-        Err(error) => return failed(&error.to_string(), reached),
-    };
+/// Tries channel after channel, until one takes it.
+async fn attempt(courier: &MailCourier, mut errand: Errand) -> Receipt {
+    let mut tries = Vec::new();
+    for channel in std::mem::take(&mut errand.channels) {
+        let said = match &channel {
+            Channel::Mail(mail) => by_mail(courier, mail, &mut errand).await,
+            Channel::Webhook(_) | Channel::Snpp(_) | Channel::Syslog(_) => {
+                Err("this channel comes with a later version".to_owned())
+            }
+        };
+        let done = said.is_ok();
+        let words = clean(&said.clone().unwrap_or_else(|why| why), REASON_CHARS_MAX);
+        tries.push(Try {
+            channel: channel.kind(),
+            outcome: match said {
+                Ok(_) => DeliveryOutcome::Delivered,
+                Err(_) => DeliveryOutcome::Failed(words.clone()),
+            },
+            words,
+        });
+        if done {
+            break;
+        }
+    }
+    Receipt {
+        tries,
+        reached: errand.reached,
+    }
+}
+
+/// Tries relay after relay; the words of the one that took it, or of the last that did not.
+async fn by_mail(
+    courier: &MailCourier,
+    channel: &MailChannel,
+    errand: &mut Errand,
+) -> Result<String, String> {
+    let mail = call_mail(&errand.call, channel);
+    let letter = mail.encode().map_err(|error| error.to_string())?;
+    let mut last = Err("no relay to try".to_owned());
+    for relay in &channel.relays {
+        last = by_relay(courier, relay, letter.clone(), errand).await;
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
+}
+
+async fn by_relay(
+    courier: &MailCourier,
+    relay: &Relay,
+    mut letter: Letter,
+    errand: &mut Errand,
+) -> Result<String, String> {
+    let reached = &mut errand.reached;
     letter
         .to
         .retain(|to| !reached.contains(to.as_ref() as &str));
     if letter.to.is_empty() {
-        let words = "everybody has it already".to_owned();
-        return Receipt {
-            outcome: DeliveryOutcome::Delivered,
-            words,
-            reached,
-        };
+        return Ok("everybody has it already".to_owned());
     }
     let deadline = Instant::now() + courier.limit;
-    let handed = relay::hand_over(&channel.relay, &letter, &origin, &courier.trust, deadline).await;
-    match handed {
-        Err(words) => failed(&words, reached),
-        Ok(Relayed {
-            accepted,
-            refused,
-            words,
-        }) => {
-            reached.extend(accepted.iter().map(ToString::to_string));
-            match refused.first() {
-                None => Receipt {
-                    outcome: DeliveryOutcome::Delivered,
-                    words,
-                    reached,
-                },
-                Some((_, why)) => failed(why, reached),
-            }
-        }
-    }
-}
-
-fn failed(words: &str, reached: BTreeSet<String>) -> Receipt {
-    let words = clean(words, REASON_CHARS_MAX);
-    Receipt {
-        outcome: DeliveryOutcome::Failed(words.clone()),
+    let Relayed {
+        accepted,
+        refused,
         words,
-        reached,
+    } = relay::hand_over(relay, &letter, &errand.origin, &courier.trust, deadline).await?;
+    reached.extend(accepted.iter().map(ToString::to_string));
+    match refused.into_iter().next() {
+        None => Ok(words),
+        Some((_, why)) => Err(why),
     }
 }
 

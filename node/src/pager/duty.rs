@@ -23,9 +23,9 @@ use farmux_raft::state::{Command, DeliveryOutcome, DuePage, State};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::call::{Call, Word};
 use super::courier::{Courier, Errand, Receipt};
 use super::ledger::{Key, Ledger, failures};
-use super::message::{Mark, page_mail};
 use super::propose::{NotDecided, Proposer};
 use super::turns::{Duty, is_mine};
 use crate::daemon::{proposal, wall_clock};
@@ -188,7 +188,7 @@ impl Worker {
         let Some(contact) = state.config.contacts.get(&key.1) else {
             return;
         };
-        let Some(page) = state.pages.get(&key.0) else {
+        let Some(page) = state.pages.shared(&key.0) else {
             return;
         };
         let Some(failures_before) = page.deliveries.get(&key.1).and_then(failures) else {
@@ -200,11 +200,9 @@ impl Worker {
             return;
         }
         let reached = self.ledger.begin(&key);
-        let channel = contact.mail.clone();
-        let mail = page_mail(cluster, page, &key.1, &channel, Mark::Committed);
         let errand = Errand {
-            mail,
-            channel,
+            call: Call::of_page(cluster, page, key.1.clone(), Word::Committed),
+            channels: contact.channels.clone(),
             reached,
             origin: origin(state, &self.parts.own),
         };
@@ -227,17 +225,18 @@ impl Worker {
                 receipt,
             } => {
                 let (page, contact) = key.clone();
-                match &receipt.outcome {
+                let outcome = receipt.outcome();
+                match &outcome {
                     DeliveryOutcome::Delivered => {
                         self.counters.delivered.fetch_add(1, Ordering::Relaxed);
-                        tracing::info!(%page, %contact, said = receipt.words, "page delivered");
+                        tracing::info!(%page, %contact, said = receipt.words(), "page delivered");
                     }
                     DeliveryOutcome::Failed(why) => {
                         self.counters.failed.fetch_add(1, Ordering::Relaxed);
                         tracing::warn!(%page, %contact, why, "page not delivered");
                     }
                 }
-                let (by, outcome) = (self.parts.me, receipt.outcome);
+                let by = self.parts.me;
                 let record = proposal(Command::RecordDelivery {
                     page,
                     contact,

@@ -3,92 +3,83 @@
 //! Everything that a server or a relay could have written is cleaned and bounded here once more,
 //! however it came into the state.
 
-use farmux_raft::id::{ContactName, PageId, UnixMillis};
-use farmux_raft::state::{
-    Cluster, MailChannel, Page, PageKind, REASON_CHARS_MAX, Subject, clean, page_id,
-};
+use farmux_raft::id::{PageId, UnixMillis};
+use farmux_raft::state::{MailChannel, Page, PageKind, REASON_CHARS_MAX, Subject, clean, page_id};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use super::call::{Call, Said, Word};
 use super::mail::Mail;
 
-/// By whose word a page goes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark<'a> {
-    /// The log's.
-    Committed,
-    /// That of one node, which could not reach a majority.
-    Uncommitted {
-        /// The node's name.
-        by: &'a str,
-    },
+/// The mail that carries a call through a channel.
+///
+/// A digest of several pages has a subject that counts, and a body that names each.
+pub fn call_mail(call: &Call, channel: &MailChannel) -> Mail {
+    let from = channel.from.clone();
+    let head = Mail {
+        from: from.unwrap_or_else(|| format!("farmux@{}", call.cluster_name)),
+        to: channel.to.clone(),
+        subject: String::new(),
+        body: String::new(),
+        message_id: message_id(call, call.id),
+        in_reply_to: None,
+        date: UnixMillis(0),
+    };
+    match &call.said {
+        Said::Test { node, at } => Mail {
+            subject: format!("[TEST] {} contact {}", call.cluster_name, call.contact),
+            body: test_body(call, node),
+            date: *at,
+            ..head
+        },
+        Said::Pages { pages, word } => {
+            let Some(page) = pages.first() else {
+                return head;
+            };
+            Mail {
+                subject: subject(call, page, word),
+                body: body(call, page, word),
+                in_reply_to: parent(call, page).map(|id| message_id(call, id)),
+                date: page.at,
+                ..head
+            }
+        }
+    }
 }
 
-/// The mail that carries a page to a contact.
-pub fn page_mail(
-    cluster: &Cluster,
-    page: &Page,
-    contact: &ContactName,
-    channel: &MailChannel,
-    mark: Mark<'_>,
-) -> Mail {
-    // What comes back answers the page that said it went away; that had the number before.
-    let parent = match page.kind {
+/// What comes back answers the page that said it went away; that had the number before.
+fn parent(call: &Call, page: &Page) -> Option<PageId> {
+    let before = match page.kind {
         PageKind::Up => page.transition.checked_sub(1),
         PageKind::Down | PageKind::Degraded | PageKind::Notice => None,
     };
-    let parent = parent.map(|before| page_id(cluster.id, &page.subject, before));
-    Mail {
-        from: sender(cluster, channel),
-        to: channel.to.clone(),
-        subject: subject(cluster, page, mark),
-        body: body(cluster, page, contact, mark),
-        message_id: message_id(cluster, page.id, contact),
-        in_reply_to: parent.map(|id| message_id(cluster, id, contact)),
-        date: page.at,
-    }
+    before.map(|before| page_id(call.cluster, &page.subject, before))
 }
 
-/// A mail that only shows that mail arrives; `unique` tells it from other tests.
-pub(super) fn test_mail(
-    cluster: &Cluster,
-    contact: &ContactName,
-    channel: &MailChannel,
-    node: &str,
-    unique: u128,
-    now: UnixMillis,
-) -> Mail {
-    let body = format!(
+fn test_body(call: &Call, node: &str) -> String {
+    let (cluster, contact) = (&call.cluster_name, &call.contact);
+    format!(
         "This is a test. Nothing is wrong.\n\n\
-         Node {node} of cluster {} sends it, because somebody ordered\n\n  \
+         Node {node} of cluster {cluster} sends it, because somebody ordered\n\n  \
          farmux contact test {contact}\n\n\
-         Pages for contact {contact} take the same way.\n",
-        cluster.name
-    );
-    Mail {
-        from: sender(cluster, channel),
-        to: channel.to.clone(),
-        subject: format!("[TEST] {} contact {contact}", cluster.name),
-        body,
-        message_id: message_id(cluster, PageId(unique), contact),
-        in_reply_to: None,
-        date: now,
-    }
+         Pages for contact {contact} take the same way.\n"
+    )
 }
 
 /// `[DOWN] prod shop/s2: connection refused (3 of 4 up)`.
-fn subject(cluster: &Cluster, page: &Page, mark: Mark<'_>) -> String {
-    let word = match page.kind {
+fn subject(call: &Call, page: &Page, word: &Word) -> String {
+    let kind = match page.kind {
         PageKind::Down => "DOWN",
         PageKind::Degraded => "DEGRADED",
         PageKind::Up => "UP",
         PageKind::Notice => "NOTICE",
     };
-    let mark = match mark {
-        Mark::Committed => "",
-        Mark::Uncommitted { .. } => "[UNCOMMITTED] ",
+    let mark = match word {
+        Word::Committed => "",
+        Word::Uncommitted { .. } => "[UNCOMMITTED] ",
     };
-    let mut line = format!("[{word}] {mark}{} {}", cluster.name, one_line(&page.title));
+    let title = one_line(&page.title);
+    let mut line = format!("[{kind}] {mark}{} {title}", call.cluster_name);
     let (cause, left) = (one_line(&page.cause), one_line(&page.left));
     if !cause.is_empty() {
         line = format!("{line}: {cause}");
@@ -99,7 +90,7 @@ fn subject(cluster: &Cluster, page: &Page, mark: Mark<'_>) -> String {
     line
 }
 
-fn body(cluster: &Cluster, page: &Page, contact: &ContactName, mark: Mark<'_>) -> String {
+fn body(call: &Call, page: &Page, word: &Word) -> String {
     let title = one_line(&page.title);
     let what = match page.kind {
         PageKind::Down => format!("{title} is DOWN."),
@@ -143,7 +134,7 @@ fn body(cluster: &Cluster, page: &Page, contact: &ContactName, mark: Mark<'_>) -
             lines.push("  (no more than this fits; the commands below have the rest)".to_owned());
         }
     }
-    if let Mark::Uncommitted { by } = mark {
+    if let Word::Uncommitted { by } = word {
         lines.push(String::new());
         lines.push(format!(
             "Node {} says so by itself: it could not reach a majority of",
@@ -160,8 +151,8 @@ fn body(cluster: &Cluster, page: &Page, contact: &ContactName, mark: Mark<'_>) -
     );
     lines.push(String::new());
     lines.push(format!(
-        "Cluster {}, page {}, contact {contact}",
-        cluster.name, page.id
+        "Cluster {}, page {}, contact {}",
+        call.cluster_name, page.id, call.contact
     ));
     lines.push(String::new());
     lines.join("\n")
@@ -185,20 +176,10 @@ fn commands(page: &Page) -> Vec<String> {
 /// From the page's id and the contact alone, so that every sender writes the same for ever.
 ///
 /// A dot would be fine in most names, but two in a row are not (RFC 5322, 3.2.3).
-fn message_id(cluster: &Cluster, page: PageId, contact: &ContactName) -> String {
+fn message_id(call: &Call, page: PageId) -> String {
     let flat = |name: &str| name.replace('.', "-");
-    format!(
-        "<{page}.{}@{}.farmux>",
-        flat(contact.as_str()),
-        flat(cluster.name.as_str())
-    )
-}
-
-fn sender(cluster: &Cluster, channel: &MailChannel) -> String {
-    channel
-        .from
-        .clone()
-        .unwrap_or_else(|| format!("farmux@{}", cluster.name))
+    let (contact, cluster) = (call.contact.as_str(), call.cluster_name.as_str());
+    format!("<{page}.{}@{}.farmux>", flat(contact), flat(cluster))
 }
 
 fn one_line(text: &str) -> String {

@@ -9,6 +9,7 @@
 //!   relay, wire, trust             one conversation, its bytes, whose certificates count
 //! ```
 
+mod call;
 mod courier;
 mod duty;
 mod ledger;
@@ -17,18 +18,19 @@ mod mail;
 mod message;
 mod propose;
 mod relay;
-mod test_mail;
+mod test_call;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trust;
 mod turns;
 mod wire;
 
-pub use courier::{ATTEMPT_TIME_MAX, Courier, Errand, MailCourier, Receipt};
+pub use call::{Call, Said, Word};
+pub use courier::{ATTEMPT_TIME_MAX, Courier, Errand, MailCourier, Receipt, Try};
 pub use duty::{Pager, PagerCounts, PagerParts};
 pub use local::{LocalPage, LocalPages, Messenger, MessengerParts, no_quorum};
 pub use mail::{Mail, MailError};
-pub use message::{Mark, page_mail};
+pub use message::call_mail;
 pub use propose::{NotDecided, Proposer};
-pub use test_mail::{UnknownContact, test_contact};
+pub use test_call::{UnknownContact, test_contact};
 pub use trust::Trust;

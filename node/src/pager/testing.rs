@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use farmux_raft::id::{ClusterId, NodeId, RequestId, UnixMillis, WatchName};
 use farmux_raft::state::{
-    Advice, Applied, Authority, Check, CheckKey, CheckKind, Command, Contact, Farm, Health,
-    HealthChange, LeaseKey, MailChannel, Node, NodeCondition, NodeRole, OnQuorumLoss, Page, Parent,
-    Proposal, Relay, RelaySecurity, Secret, Secrets, Server, Service, ServiceKind, State, Vip,
-    Watch,
+    Advice, Applied, Authority, Channel, ChannelKind, Check, CheckKey, CheckKind, Command, Contact,
+    DeliveryOutcome, Farm, Health, HealthChange, LeaseKey, MailChannel, Node, NodeCondition,
+    NodeRole, OnQuorumLoss, Page, Parent, Proposal, Relay, RelaySecurity, Secret, Secrets, Server,
+    Service, ServiceKind, State, Vip, Watch,
 };
+
+use super::call::{Call, Word};
+use super::courier::{Errand, Receipt, Try};
 
 /// The term in which everything here happens.
 pub(crate) const TERM: u64 = 3;
@@ -143,19 +146,43 @@ pub(crate) fn newest(state: &State) -> &Page {
 
 /// A contact with these recipients behind a relay in the clear.
 pub(crate) fn contact(to: &[&str], port: u16) -> Contact {
-    Contact {
-        mail: MailChannel {
-            to: to.iter().map(|to| (*to).to_owned()).collect(),
-            from: None,
-            relay: Relay {
-                host: "127.0.0.1".to_owned(),
-                port,
-                security: RelaySecurity::None,
-                user: None,
-                password: None,
-            },
-        },
-    }
+    Contact::by_mail(MailChannel {
+        to: to.iter().map(|to| (*to).to_owned()).collect(),
+        from: None,
+        relays: vec![Relay {
+            host: "127.0.0.1".to_owned(),
+            port,
+            security: RelaySecurity::None,
+            user: None,
+            password: None,
+        }],
+    })
+}
+
+/// What a contact `ops` is told of one page.
+pub(crate) fn call(state: &State, page: Page, word: Word) -> Call {
+    let cluster = state.cluster.as_ref().expect("a cluster");
+    let ops = "ops".parse().expect("a name");
+    Call::of_page(cluster, Arc::new(page), ops, word)
+}
+
+/// The recipients of the mail that an errand becomes.
+pub(crate) fn recipients(errand: &Errand) -> Vec<String> {
+    let mail = errand.channels.iter().find_map(|channel| match channel {
+        Channel::Mail(mail) => Some(mail.to.clone()),
+        Channel::Webhook(_) | Channel::Snpp(_) | Channel::Syslog(_) => None,
+    });
+    mail.unwrap_or_default()
+}
+
+/// A receipt for a mail, with words of a relay.
+pub(crate) fn receipt(outcome: DeliveryOutcome, reached: BTreeSet<String>) -> Receipt {
+    let tries = vec![Try {
+        channel: ChannelKind::Mail,
+        outcome,
+        words: "250 taken".to_owned(),
+    }];
+    Receipt { tries, reached }
 }
 
 fn node(number: u64) -> Node {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Faults;
-use super::{Contact, Farm, Fault, FaultKind, Node, Vip, Watch};
+use super::{Contact, Farm, Fault, FaultKind, Node, Paging, Vip, Watch};
 use crate::id::{ContactName, FarmName, NodeId, VipName, WatchName};
 
 /// Everything an operator decides; one revision replaces the whole of it.
@@ -21,6 +21,8 @@ pub struct Config {
     pub watches: BTreeMap<WatchName, Watch>,
     /// Who is paged.
     pub contacts: BTreeMap<ContactName, Contact>,
+    /// How failures become calls.
+    pub paging: Paging,
 }
 
 impl Config {
@@ -46,6 +48,7 @@ impl Config {
         for (name, contact) in &self.contacts {
             contact.check(&format!("contact[{name}]"), &mut faults);
         }
+        self.paging.check("paging", &mut faults);
         self.check_references(&mut faults);
         self.check_addresses(nodes, &mut faults);
         self.check_ports(&mut faults);

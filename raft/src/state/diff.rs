@@ -10,9 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::duration_text;
 use super::{
-    Check, CheckKind, Config, Contact, Farm, HttpCheck, OnParentDown, Persistence, Queue, Relay,
-    Secret, Server, Service, ServiceKind, Vip, Watch,
+    Channel, Check, CheckKind, Config, Contact, Farm, Heartbeat, HttpCheck, MailChannel,
+    OnParentDown, Paging, Persistence, Queue, Secret, Server, Service, ServiceKind, Vip, Watch,
+    WebUrl,
 };
+use crate::id::LadderName;
 
 /// What changed from `old` to `new`, one line for each thing; at most 100 lines.
 pub fn diff(old: &Config, new: &Config) -> Vec<String> {
@@ -118,6 +120,7 @@ fn things(config: &Config) -> Things {
     for (name, contact) in &config.contacts {
         things.insert(format!("contact[{name}]"), of_contact(contact));
     }
+    things.insert("paging".to_owned(), of_paging(&config.paging));
     things
 }
 
@@ -319,27 +322,86 @@ fn secret(name: &str, secret: &Secret) -> Property {
 }
 
 fn of_contact(contact: &Contact) -> Vec<Property> {
-    let mail = &contact.mail;
-    let mut properties = vec![
-        property("mail to", mail.to.join(" ")),
-        property("from", mail.from.as_deref().unwrap_or_default()),
-        property("relay", &mail.relay),
-        property("user", mail.relay.user.as_deref().unwrap_or_default()),
-    ];
-    let password = mail.relay.password.iter();
-    properties.extend(password.map(|password| secret("password", password)));
+    let kinds = contact.channels.iter().map(Channel::kind);
+    let mut properties = vec![property("channels", joined(kinds))];
+    properties.extend(contact.channels.iter().flat_map(of_channel));
     properties
 }
 
-impl std::fmt::Display for Relay {
-    /// Without user and password: `smtps://mail.example.com:465`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scheme = self.security;
-        match self.host.contains(':') {
-            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
-            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
+fn of_channel(channel: &Channel) -> Vec<Property> {
+    match channel {
+        Channel::Mail(mail) => of_mail(mail),
+        Channel::Webhook(webhook) => {
+            let mut properties = vec![
+                property("url", &webhook.url),
+                property("shape", webhook.shape),
+                property("allow local", webhook.allow_local),
+            ];
+            properties.extend(webhook.secret.iter().map(|key| secret("secret", key)));
+            properties
         }
+        Channel::Snpp(snpp) => vec![
+            property("paging server", format!("{}:{}", snpp.host, snpp.port)),
+            property("pager", &snpp.pager),
+            property("words", snpp.words),
+        ],
+        Channel::Syslog(syslog) => vec![
+            property("collector", format!("{}:{}", syslog.host, syslog.port)),
+            property("transport", syslog.transport),
+        ],
     }
+}
+
+fn of_mail(mail: &MailChannel) -> Vec<Property> {
+    let mut properties = vec![
+        property("mail to", mail.to.join(" ")),
+        property("from", mail.from.as_deref().unwrap_or_default()),
+    ];
+    for (number, relay) in mail.relays.iter().enumerate() {
+        let numbered = |name: &str| match number {
+            0 => name.to_owned(),
+            number => format!("{name} {}", number + 1),
+        };
+        properties.push(property(numbered("relay"), relay));
+        let user = relay.user.as_deref().unwrap_or_default();
+        properties.push(property(numbered("user"), user));
+        let password = relay.password.iter();
+        properties.extend(password.map(|password| secret(&numbered("password"), password)));
+    }
+    properties
+}
+
+fn of_paging(paging: &Paging) -> Vec<Property> {
+    let heartbeat = paging.heartbeat.as_ref();
+    let canary = paging
+        .canary
+        .map(|at| format!("{:02}:{:02}", at / 60, at % 60));
+    vec![
+        property(
+            "ladder",
+            paging.ladder.as_ref().map_or("", LadderName::as_str),
+        ),
+        property("storm", duration_text(paging.storm)),
+        property("repeat", duration_text(paging.repeat)),
+        property("flap changes", paging.flap_changes),
+        property("flap within", duration_text(paging.flap_within)),
+        property("second opinion", paging.second_opinion),
+        property("suspect percent", paging.suspect_percent),
+        property("suspect least", paging.suspect_least),
+        property("suspect wait", duration_text(paging.suspect_wait)),
+        property(
+            "heartbeat",
+            heartbeat.map_or_else(String::new, Heartbeat::to_string),
+        ),
+        property("canary", canary.unwrap_or_default()),
+        property(
+            "link base",
+            paging
+                .link_base
+                .as_ref()
+                .map_or_else(String::new, WebUrl::to_string),
+        ),
+    ]
 }
 
 /// What a person reads through before typing yes.

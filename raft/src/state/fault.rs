@@ -166,6 +166,12 @@ pub enum FaultKind {
     /// Things that depend on themselves.
     #[error("depends on itself: {0}")]
     Cycle(String),
+    /// A contact whom nothing reaches.
+    #[error("needs a channel: mail, webhook, snpp or syslog")]
+    NoChannel,
+    /// A key would cross the network in the clear.
+    #[error("a key is sent over https:// only")]
+    SecretInClear,
     /// A password would cross the network in the clear.
     #[error("a password is sent over smtps:// or smtp+starttls:// only")]
     PasswordInClear,

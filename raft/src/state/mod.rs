@@ -31,6 +31,7 @@ mod kin;
 mod node;
 mod page;
 mod pages;
+mod paging;
 mod parent;
 mod past;
 mod quorum;
@@ -52,7 +53,10 @@ pub use check::{Check, CheckKind, ExecCheck, FtpCheck, HttpCheck, NfsCheck, NfsT
 pub use check_kinds::{Advice, DnsCheck, DnsRecord, HttpsCheck, Protocol, UdpCheck};
 pub use command::{Applied, Author, Command, LeaseKey, Proposal, Secrets};
 pub use config::Config;
-pub use contact::{Contact, MailChannel, Relay, RelaySecurity, Secret};
+pub use contact::{
+    Channel, ChannelKind, Contact, MailChannel, Relay, RelaySecurity, Secret, SnppChannel,
+    SnppWords, SyslogChannel, SyslogTransport, WebUrl, WebhookChannel, WebhookShape,
+};
 pub use diff::diff;
 pub use due::DuePage;
 pub use explain::{EXPLANATIONS, Explanation, explanation};
@@ -64,6 +68,7 @@ pub use kin::Kin;
 pub use node::{Node, NodeCondition, NodeRole};
 pub use page::{Acknowledgement, Delivery, DeliveryOutcome, Page, PageKind, Subject, page_id};
 pub use pages::{PAGES_MAX, Pages};
+pub use paging::{Heartbeat, Paging};
 pub use parent::Parent;
 pub use past::Past;
 pub use reject::Reject;

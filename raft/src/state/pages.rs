@@ -26,6 +26,12 @@ impl Pages {
         self.by_sequence.get(sequence).map(Arc::as_ref)
     }
 
+    /// One page, to keep.
+    pub fn shared(&self, id: &PageId) -> Option<Arc<Page>> {
+        let sequence = self.index.get(id)?;
+        self.by_sequence.get(sequence).map(Arc::clone)
+    }
+
     /// All pages, oldest first; newest first with `.rev()`.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Page> {
         self.by_sequence.values().map(Arc::as_ref)

@@ -23,9 +23,9 @@ pub(crate) async fn test(
     let state = member.state();
     let sent = test_contact(&state, member.me(), &own, &contact, &courier).await;
     let receipt = sent.map_err(|unknown| Fault::new(Code::ContactUnknown).what(unknown))?;
-    match receipt.outcome {
+    match receipt.outcome() {
         DeliveryOutcome::Delivered => answer(ContactTestAnswer {
-            words: receipt.words,
+            words: receipt.words().to_owned(),
         }),
         DeliveryOutcome::Failed(why) => Err(Fault::new(Code::DeliveryFailed).why(why)),
     }

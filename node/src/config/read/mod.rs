@@ -4,6 +4,7 @@
 pub(super) mod check;
 mod contact;
 mod farm;
+mod paging;
 mod service;
 mod watch;
 
@@ -18,6 +19,7 @@ use super::document::{Document, Password, VipTable, Word};
 use super::reader::Reader;
 use contact::contact;
 use farm::farm;
+use paging::paging;
 use watch::watch;
 
 /// Reads a document that shall replace `current` beside these nodes.
@@ -61,6 +63,11 @@ pub fn read(
         if let Some(entry) = contact(&mut reader, table, current) {
             reader.insert(&mut config.contacts, "contact", &table.name, entry);
         }
+    }
+    if let Some(table) = &document.paging
+        && let Some(read) = paging(&mut reader, table)
+    {
+        config.paging = read;
     }
     reader.check()?;
     let faults = config.faults(nodes);
@@ -113,15 +120,27 @@ fn password(
     kept: Option<&Secret>,
     used_by: &str,
 ) -> Option<Secret> {
-    let here = format!("{at}.password");
+    secret(reader, at, "password", word, kept, used_by)
+}
+
+/// A secret of any other name.
+fn secret(
+    reader: &mut Reader<'_>,
+    at: &str,
+    field: &str,
+    word: &Spanned<Password>,
+    kept: Option<&Secret>,
+    used_by: &str,
+) -> Option<Secret> {
+    let here = format!("{at}.{field}");
     reader.mark(&here, &word.span());
     let wrong = match (word.get_ref(), kept) {
         (Password::Written(text), _) => return Some(Secret::new(text.clone())),
         (Password::Stored(table), Some(kept)) if table.stored => return Some(kept.clone()),
         (Password::Stored(table), _) if table.stored => {
-            format!("no password is stored for this {used_by}; write password = \"…\"")
+            format!("no {field} is stored for this {used_by}; write {field} = \"…\"")
         }
-        (Password::Stored(_), _) => "leave password away where there is none".to_owned(),
+        (Password::Stored(_), _) => format!("leave {field} away where there is none"),
     };
     reader.wrong(&here, &word.span(), wrong);
     None

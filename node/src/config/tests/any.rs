@@ -222,7 +222,7 @@ fn any_watch() -> impl Strategy<Value = Watch> {
     })
 }
 
-fn any_contact() -> impl Strategy<Value = Contact> {
+fn any_mail() -> impl Strategy<Value = MailChannel> {
     let security = prop_oneof![Just(RelaySecurity::Starttls), Just(RelaySecurity::Tls)];
     let host = prop_oneof!["[a-z][a-z0-9-]{0,9}", Just("fd00::9".to_owned())];
     let login = option::of(("[!-~]{1,20}", "[ -~]{1,20}"));
@@ -244,16 +244,92 @@ fn any_contact() -> impl Strategy<Value = Contact> {
                 password,
             };
             let to = vec!["ops@example.com".to_owned(), "o'b+x@example.com".to_owned()];
-            Contact {
-                mail: MailChannel { to, from, relay },
-            }
+            let backup = Relay {
+                port: 26,
+                ..relay.clone()
+            };
+            let relays = vec![relay, backup];
+            MailChannel { to, from, relays }
         })
+}
+
+fn any_url() -> impl Strategy<Value = WebUrl> {
+    let host = prop_oneof!["[a-z][a-z0-9-]{0,9}", Just("fd00::9".to_owned())];
+    (any::<bool>(), host, 1..=u16::MAX, "/[a-z0-9?=&_-]{0,9}").prop_map(
+        |(tls, host, port, path)| WebUrl {
+            tls,
+            host,
+            port,
+            path,
+        },
+    )
+}
+
+fn any_contact() -> impl Strategy<Value = Contact> {
+    let webhook = (any_url(), any::<bool>()).prop_map(|(url, allow_local)| WebhookChannel {
+        secret: Some(Secret::new("hush".to_owned())),
+        shape: WebhookShape::Farmux,
+        url,
+        allow_local,
+    });
+    let snpp = (1..=u16::MAX, word()).prop_map(|(port, words)| SnppChannel {
+        host: "pager.example".to_owned(),
+        port,
+        pager: "5551234".to_owned(),
+        words,
+    });
+    let syslog = (1..=u16::MAX, word()).prop_map(|(port, transport)| SyslogChannel {
+        host: "fd00::9".to_owned(),
+        port,
+        transport,
+    });
+    let channels = (any_mail(), webhook, snpp, syslog);
+    let channels = channels.prop_map(|(mail, webhook, snpp, syslog)| {
+        vec![
+            Channel::Mail(mail),
+            Channel::Webhook(webhook),
+            Channel::Snpp(snpp),
+            Channel::Syslog(syslog),
+        ]
+    });
+    let chosen = (channels.prop_shuffle(), 1..=4usize);
+    chosen.prop_map(|(mut channels, count)| {
+        channels.truncate(count);
+        Contact { channels }
+    })
+}
+
+fn any_paging() -> impl Strategy<Value = Paging> {
+    let heartbeat = (any_url(), millis(10_000, 86_400_000), any::<bool>());
+    let heartbeat = heartbeat.prop_map(|(url, every, allow_local)| Heartbeat {
+        url,
+        every,
+        allow_local,
+    });
+    (
+        millis(0, 600_000),
+        any::<bool>(),
+        option::of(heartbeat),
+        option::of(0..1_440u16),
+        option::of(any_url()),
+    )
+        .prop_map(
+            |(storm, second_opinion, heartbeat, canary, link_base)| Paging {
+                storm,
+                second_opinion,
+                heartbeat,
+                canary,
+                link_base,
+                ..Paging::default()
+            },
+        )
 }
 
 pub(super) fn any_config() -> impl Strategy<Value = Config> {
     let gateway = option::of(Just([10, 0, 0, 1].into()));
     let contact = option::of(any_contact());
-    (gateway, any_farm(), any_watch(), contact).prop_map(|(gateway, farm, watch, contact)| {
+    let others = (gateway, any_farm(), any_watch(), contact, any_paging());
+    others.prop_map(|(gateway, farm, watch, contact, paging)| {
         let vip = Vip {
             address: [10, 0, 0, 100].into(),
             network: name("lan"),
@@ -266,6 +342,7 @@ pub(super) fn any_config() -> impl Strategy<Value = Config> {
             farms: BTreeMap::from([(name("shop"), farm)]),
             watches: BTreeMap::from([(name("fs1"), watch)]),
             contacts: contact.into_iter().collect(),
+            paging,
         }
     })
 }

@@ -8,35 +8,45 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use farmux_netplane::origin::Origin;
-use farmux_raft::id::UnixMillis;
-use farmux_raft::state::{DeliveryOutcome, Relay, RelaySecurity};
+use farmux_raft::state::{DeliveryOutcome, Health, Relay, RelaySecurity};
 
 use super::*;
+use crate::pager::call::Word;
+use crate::pager::mail::Mail;
 use crate::pager::testing;
 
 /// Long enough for a machine that builds something else meanwhile.
 const LIMIT: Duration = Duration::from_secs(20);
 
-fn mail(to: &[&str]) -> Mail {
-    Mail {
-        from: "farmux@prod".to_owned(),
-        to: to.iter().map(|to| (*to).to_owned()).collect(),
-        subject: "[DOWN] prod shöp/s2: connection refused (3 of 4 up)".to_owned(),
-        body: "shöp/s2 is DOWN.\n\n.\nA line with a lone dot stands above.\n".to_owned(),
-        message_id: "<1.ops@prod.farmux>".to_owned(),
-        in_reply_to: Some("<0.ops@prod.farmux>".to_owned()),
-        date: UnixMillis(1_700_000_000_000),
-    }
+/// A call about a server that is back: it answers another one.
+fn call() -> Call {
+    let mut state = testing::state(3, &[]);
+    testing::report(&mut state, "s2", Health::Down, "refused", 900_000);
+    testing::report(&mut state, "s2", Health::Up, "connected", 960_000);
+    let mut page = testing::newest(&state).clone();
+    page.title = "shöp/s2".to_owned();
+    testing::call(&state, page, Word::Committed)
 }
 
 fn errand(to: &[&str], port: u16, change: impl FnOnce(&mut Relay)) -> Errand {
-    let mut channel = testing::contact(to, port).mail;
-    change(&mut channel.relay);
+    let mut contact = testing::contact(to, port);
+    match contact.channels.first_mut() {
+        Some(Channel::Mail(mail)) => change(&mut mail.relays[0]),
+        other => panic!("no mail: {other:?}"),
+    }
     Errand {
-        mail: mail(to),
-        channel,
+        call: call(),
+        channels: contact.channels,
         reached: BTreeSet::new(),
         origin: Origin::default(),
+    }
+}
+
+/// The mail that an errand becomes.
+fn mail(errand: &Errand) -> Mail {
+    match errand.channels.first() {
+        Some(Channel::Mail(mail)) => call_mail(&errand.call, mail),
+        other => panic!("no mail: {other:?}"),
     }
 }
 
@@ -49,8 +59,8 @@ async fn deliver_within(limit: Duration, errand: Errand, ca: Option<PathBuf>) ->
     MailCourier::hurried(trust, limit).deliver(errand).await
 }
 
-fn failure(receipt: &Receipt) -> &str {
-    match &receipt.outcome {
+fn failure(receipt: &Receipt) -> String {
+    match receipt.outcome() {
         DeliveryOutcome::Failed(why) => why,
         DeliveryOutcome::Delivered => panic!("delivered: {receipt:?}"),
     }

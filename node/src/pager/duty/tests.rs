@@ -56,7 +56,7 @@ impl Courier for Arc<Post> {
     fn deliver(&self, errand: Errand) -> BoxFuture<'static, Receipt> {
         let post = Arc::clone(self);
         Box::pin(async move {
-            let to = errand.channel.to.clone();
+            let to = testing::recipients(&errand);
             {
                 let mut flying = post.flying.lock().expect("no panic");
                 let each = flying.now.entry(to.clone()).or_default();
@@ -74,11 +74,7 @@ impl Courier for Arc<Post> {
                 .now
                 .entry(to)
                 .or_default() -= 1;
-            Receipt {
-                outcome: post.outcome.clone(),
-                words: "250 taken".to_owned(),
-                reached: BTreeSet::new(),
-            }
+            testing::receipt(post.outcome.clone(), BTreeSet::new())
         })
     }
 }
@@ -149,7 +145,7 @@ impl Bench {
         let carried = self.post.carried.lock().expect("no panic");
         carried
             .iter()
-            .map(|e| (e.mail.message_id.clone(), e.channel.to.clone()))
+            .map(|errand| (errand.call.id.to_string(), testing::recipients(errand)))
             .collect()
     }
 

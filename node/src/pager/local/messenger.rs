@@ -14,9 +14,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
+use crate::pager::call::{Call, Word};
 use crate::pager::courier::{Courier, Errand};
 use crate::pager::duty::origin;
-use crate::pager::message::{Mark, page_mail};
 
 /// What the messenger needs.
 pub struct MessengerParts {
@@ -87,7 +87,7 @@ async fn carry(parts: Arc<MessengerParts>, local: Page, contact: ContactName, ai
             };
             parts.courier.deliver(errand).await
         };
-        match receipt.outcome {
+        match receipt.outcome() {
             DeliveryOutcome::Delivered => {
                 tracing::info!(page = %local.id, %contact, "uncommitted page delivered");
                 return;
@@ -114,16 +114,17 @@ fn errand(
     reached: BTreeSet<String>,
 ) -> Option<Errand> {
     let state = parts.state.borrow().clone();
-    let channel = state.config.contacts.get(contact)?.mail.clone();
+    let channels = state.config.contacts.get(contact)?.channels.clone();
     let by = state
         .nodes
         .get(&parts.me)
-        .map_or("unknown", |node| node.name.as_str());
-    let mark = Mark::Uncommitted { by };
-    let mail = page_mail(state.cluster.as_ref()?, local, contact, &channel, mark);
+        .map_or("unknown", |node| node.name.as_str())
+        .to_owned();
+    let word = Word::Uncommitted { by };
+    let page = Arc::new(local.clone());
     Some(Errand {
-        mail,
-        channel,
+        call: Call::of_page(state.cluster.as_ref()?, page, contact.clone(), word),
+        channels,
         reached,
         origin: origin(&state, &parts.own),
     })
@@ -155,6 +156,7 @@ mod tests {
     use farmux_raft::state::Health;
 
     use super::*;
+    use crate::pager::call::Said;
     use crate::pager::courier::Receipt;
     use crate::pager::local::LocalPages;
     use crate::pager::testing;
@@ -166,14 +168,9 @@ mod tests {
         fn deliver(&self, errand: Errand) -> BoxFuture<'static, Receipt> {
             let sender = self.0.lock().expect("no panic").clone().expect("open");
             Box::pin(async move {
-                let reached = errand.channel.to.iter().cloned().collect();
+                let reached = testing::recipients(&errand).into_iter().collect();
                 sender.send(errand).await.expect("the test reads");
-                let outcome = DeliveryOutcome::Delivered;
-                Receipt {
-                    outcome,
-                    words: "250 taken".to_owned(),
-                    reached,
-                }
+                testing::receipt(DeliveryOutcome::Delivered, reached)
             })
         }
     }
@@ -203,10 +200,15 @@ mod tests {
         let mut to = BTreeSet::new();
         while to.len() < 2 {
             let errand = errands.recv().await.expect("it sends");
-            let wanted = "[DOWN] [UNCOMMITTED] prod shop/s2: connection refused (3 of 4 up)";
-            assert_eq!(errand.mail.subject, wanted);
-            assert!(errand.mail.body.contains("Node lb2 says so by itself"));
-            to.extend(errand.mail.to);
+            match &errand.call.said {
+                Said::Pages { pages, word } => {
+                    assert_eq!(pages[0].title, "shop/s2");
+                    let by = "lb2".to_owned();
+                    assert_eq!(*word, Word::Uncommitted { by });
+                }
+                Said::Test { .. } => panic!("no test was ordered"),
+            }
+            to.extend(testing::recipients(&errand));
         }
         assert_eq!(
             to,

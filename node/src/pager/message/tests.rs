@@ -7,19 +7,10 @@ use farmux_raft::state::{CheckKey, Command, Health, State};
 use super::*;
 use crate::pager::testing;
 
-fn ops() -> ContactName {
-    "ops".parse().expect("a name")
-}
-
-fn mail(state: &State, page: &Page, mark: Mark<'_>) -> Mail {
+fn mail(state: &State, page: &Page, word: Word) -> Mail {
     let contact = testing::contact(&["ops@example.com"], 25);
-    page_mail(
-        state.cluster.as_ref().expect("a cluster"),
-        page,
-        &ops(),
-        &contact.mail,
-        mark,
-    )
+    let call = testing::call(state, page.clone(), word);
+    call_mail(&call, contact.mail().expect("it has mail"))
 }
 
 #[test]
@@ -33,7 +24,7 @@ fn a_server_down_and_back() {
         900_000,
     );
     let down = testing::newest(&state).clone();
-    let mail_down = mail(&state, &down, Mark::Committed);
+    let mail_down = mail(&state, &down, Word::Committed);
     assert_eq!(
         mail_down.subject,
         "[DOWN] prod shop/s2: connection refused (3 of 4 up)"
@@ -54,7 +45,7 @@ fn a_server_down_and_back() {
 
     testing::report(&mut state, "s2", Health::Up, "status 200", 960_000);
     let up = testing::newest(&state).clone();
-    let mail_up = mail(&state, &up, Mark::Committed);
+    let mail_up = mail(&state, &up, Word::Committed);
     assert_eq!(
         mail_up.subject,
         "[UP] prod shop/s2: up again after 1m (4 of 4 up)"
@@ -73,7 +64,7 @@ fn a_server_down_and_back() {
 /// Subject line and body of the newest page; its id reads `ID`.
 fn newest(state: &State) -> (String, String) {
     let page = testing::newest(state);
-    let mail = mail(state, page, Mark::Committed);
+    let mail = mail(state, page, Word::Committed);
     (mail.subject, mail.body.replace(&page.id.to_string(), "ID"))
 }
 
@@ -196,8 +187,14 @@ fn uncommitted_is_marked_and_carries_the_same_id() {
         900_000,
     );
     let page = testing::newest(&state).clone();
-    let committed = mail(&state, &page, Mark::Committed);
-    let alone = mail(&state, &page, Mark::Uncommitted { by: "lb2" });
+    let committed = mail(&state, &page, Word::Committed);
+    let alone = mail(
+        &state,
+        &page,
+        Word::Uncommitted {
+            by: "lb2".to_owned(),
+        },
+    );
     assert_eq!(
         alone.subject,
         "[DOWN] [UNCOMMITTED] prod shop/s2: connection refused (3 of 4 up)"
@@ -220,7 +217,7 @@ fn hostile_texts_stay_in_their_line() {
     page.left.clone_from(&evil);
     page.title.clone_from(&evil);
     page.evidence = vec![evil; 500];
-    let mail = mail(&state, &page, Mark::Committed);
+    let mail = mail(&state, &page, Word::Committed);
     assert!(
         !mail.subject.chars().any(char::is_control),
         "{}",

@@ -105,9 +105,9 @@ fn a_diff_compares_secrets_and_never_shows_them() {
     let with = |password: &str| {
         let mut config = shop(1);
         let contact = config.contacts.get_mut("ops").expect("it is there");
-        contact.mail.relay.security = RelaySecurity::Tls;
-        contact.mail.relay.user = Some("farmux".to_owned());
-        contact.mail.relay.password = Some(Secret::new(password.to_owned()));
+        mail_of(contact).relays[0].security = RelaySecurity::Tls;
+        mail_of(contact).relays[0].user = Some("farmux".to_owned());
+        mail_of(contact).relays[0].password = Some(Secret::new(password.to_owned()));
         config
     };
     assert_eq!(
@@ -176,7 +176,11 @@ fn in_http(change: impl Fn(&mut HttpCheck) + 'static) -> Spoil {
 }
 
 fn in_mail(change: impl Fn(&mut MailChannel) + 'static) -> Spoil {
-    spoil(move |config| change(&mut config.contacts.get_mut("ops").expect("it is there").mail))
+    spoil(move |config| {
+        change(mail_of(
+            config.contacts.get_mut("ops").expect("it is there"),
+        ))
+    })
 }
 
 fn in_server(change: impl Fn(&mut Server) + 'static) -> Spoil {
@@ -344,9 +348,9 @@ fn spoilt_services() -> Vec<(Spoil, &'static [&'static str])> {
 
 fn spoilt_contacts() -> Vec<(Spoil, &'static [&'static str])> {
     let login = |mail: &mut MailChannel, user: &str, password: &str| {
-        mail.relay.security = RelaySecurity::Tls;
-        mail.relay.user = Some(user.to_owned());
-        mail.relay.password = Some(Secret::new(password.to_owned()));
+        mail.relays[0].security = RelaySecurity::Tls;
+        mail.relays[0].user = Some(user.to_owned());
+        mail.relays[0].password = Some(Secret::new(password.to_owned()));
     };
     let to = |text: &'static str| in_mail(move |mail| mail.to = vec![text.to_owned()]);
     vec![
@@ -366,35 +370,35 @@ fn spoilt_contacts() -> Vec<(Spoil, &'static [&'static str])> {
             &["contact[ops].mail.from"],
         ),
         (
-            in_mail(|mail| mail.relay.host = String::new()),
+            in_mail(|mail| mail.relays[0].host = String::new()),
             &["contact[ops].mail.relay"],
         ),
         (
-            in_mail(|mail| mail.relay.host = "a:b".to_owned()),
+            in_mail(|mail| mail.relays[0].host = "a:b".to_owned()),
             &["contact[ops].mail.relay"],
         ),
         (
-            in_mail(|mail| mail.relay.port = 0),
+            in_mail(|mail| mail.relays[0].port = 0),
             &["contact[ops].mail.relay"],
         ),
         (
-            in_mail(|mail| mail.relay.user = Some("ada".to_owned())),
+            in_mail(|mail| mail.relays[0].user = Some("ada".to_owned())),
             &["contact[ops].mail.relay"],
         ),
         (
             in_mail(move |mail| {
                 login(mail, "ada", "hush");
-                mail.relay.security = RelaySecurity::None;
+                mail.relays[0].security = RelaySecurity::None;
             }),
             &["contact[ops].mail.relay"],
         ),
         (
             in_mail(move |mail| login(mail, "a\nb", "hush")),
-            &["contact[ops].mail.relay.user"],
+            &["contact[ops].mail.relays[0].user"],
         ),
         (
             in_mail(move |mail| login(mail, "ada", "hu\rsh")),
-            &["contact[ops].mail.relay.password"],
+            &["contact[ops].mail.relays[0].password"],
         ),
     ]
 }

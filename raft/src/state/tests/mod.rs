@@ -299,23 +299,30 @@ fn shop(servers: u8) -> Config {
         farms: BTreeMap::from([(name("shop"), farm)]),
         watches: BTreeMap::new(),
         contacts: BTreeMap::from([(name("ops"), contact())]),
+        paging: Paging::default(),
+    }
+}
+
+/// The mail channel of a contact that has one.
+fn mail_of(contact: &mut Contact) -> &mut MailChannel {
+    match &mut contact.channels[0] {
+        Channel::Mail(mail) => mail,
+        Channel::Webhook(_) | Channel::Snpp(_) | Channel::Syslog(_) => panic!("no mail"),
     }
 }
 
 fn contact() -> Contact {
-    Contact {
-        mail: MailChannel {
-            to: vec!["ops@example.com".to_owned()],
-            from: None,
-            relay: Relay {
-                host: "10.0.0.9".to_owned(),
-                port: 25,
-                security: RelaySecurity::None,
-                user: None,
-                password: None,
-            },
-        },
-    }
+    Contact::by_mail(MailChannel {
+        to: vec!["ops@example.com".to_owned()],
+        from: None,
+        relays: vec![Relay {
+            host: "10.0.0.9".to_owned(),
+            port: 25,
+            security: RelaySecurity::None,
+            user: None,
+            password: None,
+        }],
+    })
 }
 
 /// The farm `shop` of a configuration, to be changed.

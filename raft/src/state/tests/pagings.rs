@@ -296,7 +296,7 @@ fn deliveries_that_nobody_waits_for_are_refused_or_given_up() {
 
 fn contact_of(user: &str) -> Contact {
     let mut contact = contact();
-    contact.mail.to = vec![format!("{user}@example.com")];
+    mail_of(&mut contact).to = vec![format!("{user}@example.com")];
     contact
 }
 

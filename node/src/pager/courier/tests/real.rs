@@ -99,13 +99,15 @@ async fn a_page_arrives_exactly_as_written() {
     let folder = folder();
     let mut sink = Sink::start("plain", folder.path());
     let to = ["ops@example.com", "boss@example.org"];
-    let receipt = deliver(errand(&to, sink.port, |_| {}), None).await;
-    assert_eq!(receipt.outcome, DeliveryOutcome::Delivered);
+    let errand = errand(&to, sink.port, |_| {});
+    let expected = mail(&errand);
+    let receipt = deliver(errand, None).await;
+    assert_eq!(receipt.outcome(), DeliveryOutcome::Delivered);
     assert_eq!(
-        receipt.words, "250 2.0.0 taken as 4711",
+        receipt.words(),
+        "250 2.0.0 taken as 4711",
         "the relay's own words"
     );
-    let expected = mail(&to);
     assert_eq!(
         sink.next(),
         json!({
@@ -126,6 +128,28 @@ async fn a_page_arrives_exactly_as_written() {
 }
 
 #[tokio::test]
+async fn a_lone_dot_ends_no_letter() {
+    let folder = folder();
+    let mut sink = Sink::start("plain", folder.path());
+    let errand = errand(&["ops@example.com"], sink.port, |_| {});
+    let body = "above\n.\nbelow\n".to_owned();
+    let letter = Mail {
+        body: body.clone(),
+        ..mail(&errand)
+    }
+    .encode();
+    let letter = letter.expect("a good mail");
+    let Some(Channel::Mail(channel)) = errand.channels.first() else {
+        panic!("no mail");
+    };
+    let (relay, trust) = (&channel.relays[0], Trust::system());
+    let deadline = Instant::now() + LIMIT;
+    let handed = relay::hand_over(relay, &letter, &errand.origin, &trust, deadline).await;
+    assert!(handed.is_ok(), "{handed:?}");
+    assert_eq!(sink.next()["body"], body);
+}
+
+#[tokio::test]
 async fn tls_and_login_in_both_forms() {
     let folder = folder();
     let ca = || Some(folder.path().join("ca.pem"));
@@ -136,7 +160,7 @@ async fn tls_and_login_in_both_forms() {
         let mut sink = Sink::start(mode, folder.path());
         let to = ["ops@example.com"];
         let receipt = deliver(errand(&to, sink.port, login(security, "secret")), ca()).await;
-        assert_eq!(receipt.outcome, DeliveryOutcome::Delivered, "{mode}");
+        assert_eq!(receipt.outcome(), DeliveryOutcome::Delivered, "{mode}");
         let told = sink.next();
         assert_eq!(
             (&told["tls"], &told["user"]),
@@ -150,7 +174,7 @@ async fn tls_and_login_in_both_forms() {
             "{mode}: {wrong:?}"
         );
         assert!(
-            !wrong.words.contains("wrong"),
+            !wrong.words().contains("wrong"),
             "a password shows up nowhere: {wrong:?}"
         );
         assert_eq!(sink.end(), Value::Null, "{mode}: nothing more was taken");

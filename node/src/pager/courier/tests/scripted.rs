@@ -136,7 +136,7 @@ async fn every_way_to_fail_is_told_in_words() {
             "{trick:?}: {receipt:?}"
         );
         assert!(
-            receipt.words.chars().count() <= REASON_CHARS_MAX,
+            receipt.words().chars().count() <= REASON_CHARS_MAX,
             "{trick:?}"
         );
         assert!(receipt.reached.is_empty(), "{trick:?}");
@@ -205,8 +205,8 @@ async fn words_behind_the_consent_to_starttls_end_the_conversation() {
 async fn a_letter_is_taken() {
     let (port, letters) = relay(Trick::None);
     let receipt = deliver(errand(&["ops@example.com"], port, |_| {}), None).await;
-    assert_eq!(receipt.outcome, DeliveryOutcome::Delivered);
-    assert_eq!(receipt.words, "250 2.0.0 queued");
+    assert_eq!(receipt.outcome(), DeliveryOutcome::Delivered);
+    assert_eq!(receipt.words(), "250 2.0.0 queued");
     let letter = letters.recv().expect("a letter");
     assert!(
         letter.iter().any(|line| line == "To: ops@example.com"),

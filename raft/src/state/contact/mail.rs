@@ -1,32 +1,26 @@
-//! Contacts: who is paged, and through what.
+//! The mail channel: recipients, a sender, and relays in the order in which they are tried.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::FaultKind;
-use super::check::host;
-use super::fault::Faults;
-use super::text::plain;
-use super::word::words;
+use super::Secret;
+use crate::state::FaultKind;
+use crate::state::check::host;
+use crate::state::fault::Faults;
+use crate::state::text::plain;
+use crate::state::word::words;
 
-/// Somebody who is paged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contact {
-    /// By mail.
-    pub mail: MailChannel,
-}
-
-/// Mail through one relay.
+/// Mail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailChannel {
     /// Recipients, 1 to 20, each an RFC 5321 mailbox.
     pub to: Vec<String>,
     /// The sender; `farmux@<cluster>` where there is none.
     pub from: Option<String>,
-    /// Who takes the mail.
-    pub relay: Relay,
+    /// Who takes the mail, 1 to 5; the next is tried when one fails.
+    pub relays: Vec<Relay>,
 }
 
 /// A mail relay: `smtp://`, `smtp+starttls://` or `smtps://`.
@@ -58,34 +52,11 @@ pub enum RelaySecurity {
 
 words!(RelaySecurity { None => "smtp", Starttls => "smtp+starttls", Tls => "smtps" });
 
-/// A text that is written, never shown.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes a text into custody.
-    pub fn new(text: String) -> Self {
-        Secret(text)
-    }
-
-    /// The text itself, for the one who must send it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-impl Contact {
+impl MailChannel {
     /// What is wrong with it.
     pub(super) fn check(&self, at: &str, faults: &mut Faults) {
-        let MailChannel { to, from, relay } = &self.mail;
-        let here = format!("{at}.mail.to");
+        let MailChannel { to, from, relays } = self;
+        let here = format!("{at}.to");
         if to.is_empty() {
             faults.add(&here, FaultKind::Missing);
         }
@@ -102,12 +73,30 @@ impl Contact {
             faults.add(&here, FaultKind::Mailbox(address.clone()));
         }
         for address in from.iter().filter(|address| !is_mailbox(address)) {
-            faults.add(
-                format!("{at}.mail.from"),
-                FaultKind::Mailbox(address.clone()),
-            );
+            faults.add(format!("{at}.from"), FaultKind::Mailbox(address.clone()));
         }
-        relay.check(&format!("{at}.mail.relay"), faults);
+        let here = format!("{at}.relay");
+        let (have, max) = (relays.len(), RELAYS_MAX);
+        if have == 0 {
+            faults.add(&here, FaultKind::Missing);
+        }
+        if have > max {
+            faults.add(&here, FaultKind::TooMany { have, max });
+        }
+        for relay in relays {
+            relay.check(&here, faults);
+        }
+    }
+}
+
+impl fmt::Display for Relay {
+    /// Without user and password: `smtps://mail.example.com:465`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.security;
+        match self.host.contains(':') {
+            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
+        }
     }
 }
 
@@ -162,6 +151,9 @@ fn is_mailbox(text: &str) -> bool {
     let short = local.len() <= 64 && text.len() <= 254;
     short && local.split('.').all(atom) && domain.split('.').all(label)
 }
+
+/// Each may take seconds to fail.
+const RELAYS_MAX: usize = 5;
 
 /// More belong on a mailing list.
 const RECIPIENTS_MAX: usize = 20;

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use farmux_raft::id::{ContactName, NodeId, RequestId};
 use farmux_raft::state::State;
 
+use super::call::Call;
 use super::courier::{Courier, Errand, Receipt};
 use super::duty::origin;
-use super::message::test_mail;
 use crate::daemon::wall_clock;
 
 /// There is nobody of that name to page.
@@ -29,22 +29,21 @@ pub async fn test_contact(
 ) -> Result<Receipt, UnknownContact> {
     let unknown = || UnknownContact(contact.clone());
     let cluster = state.cluster.as_ref().ok_or_else(unknown)?;
-    let channel = state
+    let channels = state
         .config
         .contacts
         .get(contact)
         .ok_or_else(unknown)?
-        .mail
+        .channels
         .clone();
     let node = state
         .nodes
         .get(&me)
         .map_or_else(|| me.to_string(), |node| node.name.to_string());
     let unique = RequestId::random().0;
-    let mail = test_mail(cluster, contact, &channel, &node, unique, wall_clock());
     let errand = Errand {
-        mail,
-        channel,
+        call: Call::test(cluster, contact.clone(), node, unique, wall_clock()),
+        channels,
         reached: BTreeSet::new(),
         origin: origin(state, own),
     };

@@ -1,0 +1,97 @@
+//! PURE. A call: what one contact is told at once, before a channel gives it a shape.
+//!
+//! ```text
+//!   State (due) --duty--> Call --courier--> mail | webhook | snpp | syslog
+//! ```
+
+use std::sync::Arc;
+
+use farmux_raft::id::{ClusterId, ClusterName, ContactName, PageId, UnixMillis};
+use farmux_raft::state::{Cluster, Page};
+
+/// What one contact is told at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Whose cluster it is.
+    pub cluster: ClusterId,
+    /// What it is called.
+    pub cluster_name: ClusterName,
+    /// Who is told.
+    pub contact: ContactName,
+    /// The same for ever, whoever sends it: receivers fold repeats by it.
+    pub id: PageId,
+    /// What is said.
+    pub said: Said,
+    /// How often it was sent before because nobody acknowledged it.
+    pub reminder: u32,
+    /// Where it can be acknowledged, the first choice first; empty: nowhere.
+    pub links: Vec<String>,
+}
+
+/// What a call says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// These pages, at least one, in their order.
+    Pages {
+        /// Which.
+        pages: Vec<Arc<Page>>,
+        /// By whose word.
+        word: Word,
+    },
+    /// That calls arrive: nothing is wrong.
+    Test {
+        /// The node that sends it.
+        node: String,
+        /// When it was ordered.
+        at: UnixMillis,
+    },
+}
+
+/// By whose word a call goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// The log's.
+    Committed,
+    /// That of one node, which could not reach a majority.
+    Uncommitted {
+        /// The node's name.
+        by: String,
+    },
+}
+
+impl Call {
+    /// One page for one contact.
+    pub fn of_page(cluster: &Cluster, page: Arc<Page>, contact: ContactName, word: Word) -> Call {
+        Call {
+            cluster: cluster.id,
+            cluster_name: cluster.name.clone(),
+            contact,
+            id: page.id,
+            said: Said::Pages {
+                pages: vec![page],
+                word,
+            },
+            reminder: 0,
+            links: vec![],
+        }
+    }
+
+    /// A call that only shows that calls arrive; `unique` tells it from other tests.
+    pub fn test(
+        cluster: &Cluster,
+        contact: ContactName,
+        node: String,
+        unique: u128,
+        at: UnixMillis,
+    ) -> Call {
+        Call {
+            cluster: cluster.id,
+            cluster_name: cluster.name.clone(),
+            contact,
+            id: PageId(unique),
+            said: Said::Test { node, at },
+            reminder: 0,
+            links: vec![],
+        }
+    }
+}
