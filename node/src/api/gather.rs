@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::report::{NodeReport, ServerCount};
 use super::status::{LogView, VERSION, View};
-use crate::daemon::{Member, Node};
+use crate::daemon::{Member, Node, wall_clock};
 
 /// Everything that one node knows, taken at one moment.
 pub(super) struct Gathered {
@@ -38,6 +38,7 @@ impl Gathered {
             me: self.me,
             name: &self.name,
             state: &self.state,
+            now: wall_clock(),
             log: self.log.clone(),
             halves: self.halves.clone(),
             learners: self.learners.clone(),

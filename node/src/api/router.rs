@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
 use super::handle::{
-    admins, cluster, config, contacts, farms, pages, probes, servers, status, watches,
+    admins, cluster, config, contacts, farms, pages, probes, servers, silences, status, watches,
 };
 use crate::daemon::Node;
 use crate::fault::{Code, Fault};
@@ -68,6 +68,8 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .route("/v1/watches", get(watches::list))
         .route("/v1/watches/{name}", get(watches::show))
         .route("/v1/contacts/{name}/test", post(contacts::test))
+        .route("/v1/silences", post(silences::add).get(silences::list))
+        .route("/v1/silences/{number}", delete(silences::end))
         .route("/v1/pages", get(pages::list))
         .route("/v1/pages/{id}", get(pages::show))
         .route("/v1/pages/{id}/ack", post(pages::acknowledge));

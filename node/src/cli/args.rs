@@ -114,6 +114,9 @@ pub enum Action {
     /// Calls to humans
     #[command(subcommand)]
     Page(PageAction),
+    /// What nobody is called for, for a while
+    #[command(subcommand)]
+    Silence(SilenceAction),
     /// Certificates for administrators without root
     #[command(subcommand)]
     AdminCert(AdminCertAction),
@@ -338,6 +341,31 @@ pub enum PageAction {
         /// In whose name [default: root, or the certificate's name]
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
+    },
+}
+
+/// What nobody is called for, for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum SilenceAction {
+    /// Hush what every term matches; it is probed and shown as ever
+    Add {
+        /// watch=NAME, farm=NAME, server=FARM/NAME, node=NAME, vip=NAME or label:NAME=VALUE; `*`
+        /// stands for anything
+        #[arg(required = true, value_name = "TERM")]
+        terms: Vec<String>,
+        /// For how long: 1m to 30d
+        #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+        lasts: Duration,
+        /// Why
+        #[arg(short = 'm', long, value_name = "WHY")]
+        comment: String,
+    },
+    /// Those that are in force
+    List,
+    /// End one before its time; what it hushed and is still down is paged then
+    End {
+        /// Its number, as `list` shows it
+        number: u64,
     },
 }
 

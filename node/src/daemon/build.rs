@@ -164,6 +164,7 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     member.spawn(report::report_nodes(consensus()));
     member.spawn(report::finish_joins(consensus()));
     member.spawn(report::end_holds(consensus()));
+    member.spawn(report::pass_time(consensus()));
     let by_own_word = member.voice.by_own_word.clone();
     let removed = || member.peers.removed();
     member.spawn(report::report_quorum(consensus(), removed(), by_own_word));

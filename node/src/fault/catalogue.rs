@@ -246,6 +246,11 @@ catalogue! {
         "The configuration has no watch of this name.",
         "farmux watch list";
 
+    MatcherBad = 309, Refused, 400,
+        "what shall be silenced is not well written",
+        "Each word names what it looks at: watch=, farm=, server=, node=, vip= or label:NAME=.",
+        "farmux silence add 'watch=web*' label:site=berlin --for 2h -m WHY";
+
     PageUnknown = 401, Refused, 404,
         "there is no such page",
         "A page is named by its id or by the first digits of it. Old, settled pages are forgotten.",

@@ -77,6 +77,10 @@ impl LocalPages {
             return None;
         }
         let subject = member.subject();
+        // What flaps was told, and what is silenced is not.
+        if state.flaps.is_flapping(&subject) || state.silence_of(&subject).is_some() {
+            return None;
+        }
         let before = self.said.get(member).copied();
         let down_before = match before {
             Some(Said { kind, .. }) => kind == PageKind::Down,
@@ -137,7 +141,7 @@ fn page(
         left,
     } = opened;
     let wanted = match kind {
-        PageKind::Down | PageKind::Degraded => Health::Down,
+        PageKind::Down | PageKind::Degraded | PageKind::Flapping => Health::Down,
         PageKind::Up | PageKind::Notice => Health::Up,
     };
     let ours = |change: &&HealthChange| change.check.member() == *member && change.health == wanted;
@@ -147,7 +151,7 @@ fn page(
         .min_by_key(|change| change.at)?
         .clone();
     let cause = match kind {
-        PageKind::Down | PageKind::Degraded => because.reason.clone(),
+        PageKind::Down | PageKind::Degraded | PageKind::Flapping => because.reason.clone(),
         PageKind::Up | PageKind::Notice => "up again".to_owned(),
     };
     let page = Page {
@@ -162,6 +166,7 @@ fn page(
         left,
         evidence: vec![format!("check {}: {}", because.check, because.reason)],
         over: None,
+        silenced: None,
         deliveries: due_to_all(state),
         acknowledged: None,
     };
@@ -201,6 +206,7 @@ pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
                 .to_owned(),
         ],
         over: None,
+        silenced: None,
         deliveries: due_to_all(state),
         acknowledged: None,
     })

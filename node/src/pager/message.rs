@@ -51,7 +51,7 @@ pub fn call_mail(call: &Call, channel: &MailChannel) -> Mail {
 fn parent(call: &Call, page: &Page) -> Option<PageId> {
     let before = match page.kind {
         PageKind::Up => page.transition.checked_sub(1),
-        PageKind::Down | PageKind::Degraded | PageKind::Notice => None,
+        PageKind::Down | PageKind::Degraded | PageKind::Flapping | PageKind::Notice => None,
     };
     before.map(|before| page_id(call.cluster, &page.subject, before))
 }
@@ -71,6 +71,7 @@ fn subject(call: &Call, page: &Page, word: &Word) -> String {
     let kind = match page.kind {
         PageKind::Down => "DOWN",
         PageKind::Degraded => "DEGRADED",
+        PageKind::Flapping => "FLAPPING",
         PageKind::Up => "UP",
         PageKind::Notice => "NOTICE",
     };
@@ -95,6 +96,7 @@ fn body(call: &Call, page: &Page, word: &Word) -> String {
     let what = match page.kind {
         PageKind::Down => format!("{title} is DOWN."),
         PageKind::Degraded => format!("{title} is DEGRADED: it works, with too few servers."),
+        PageKind::Flapping => format!("{title} is FLAPPING: it goes down and comes back."),
         PageKind::Up if matches!(page.subject, Subject::Strength(_)) => {
             format!("{title} has enough servers again.")
         }
@@ -167,7 +169,10 @@ fn commands(page: &Page) -> Vec<String> {
         Subject::Node(_) | Subject::Vip(_) | Subject::Quorum => "farmux status".to_owned(),
     }];
     commands.push(format!("farmux page show {}", page.id));
-    if matches!(page.kind, PageKind::Down | PageKind::Degraded) {
+    if matches!(
+        page.kind,
+        PageKind::Down | PageKind::Degraded | PageKind::Flapping
+    ) {
         commands.push(format!("farmux page ack {}", page.id));
     }
     commands

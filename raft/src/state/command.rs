@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdminOrder, Authority, Config, DeliveryOutcome, HealthChange, Node, Token, TokenId};
+use super::{
+    AdminOrder, Authority, Config, DeliveryOutcome, HealthChange, Node, Silence, Token, TokenId,
+};
 use crate::id::{
     Ballot, ClusterId, ClusterName, ContactName, NodeId, PageId, RequestId, RevisionId, UnixMillis,
     VipName,
@@ -78,6 +80,12 @@ pub enum Command {
     /// Holds that lasted long enough, by their numbers: what is still down gets its page. Only a
     /// leader proposes it, by its own clock.
     EndHolds(BTreeSet<u64>),
+    /// Time passed: what ends by the wall clock ends. Only a leader proposes it, by its own clock.
+    PassTime,
+    /// Nobody is to be called for something, for a while; its `from` is set here.
+    AddSilence(Silence),
+    /// Ends a silence before its time.
+    EndSilence(u64),
     /// What a prober saw change.
     ReportHealth {
         /// By what right.
@@ -187,6 +195,8 @@ pub enum Applied {
     Unchanged,
     /// It made this revision.
     Revision(RevisionId),
+    /// The silence has this number.
+    Silence(u64),
     /// The joiner has this id.
     Node(NodeId),
 }

@@ -216,4 +216,25 @@ pub const EXPLANATIONS: &[Explanation] = &[
          again.",
         "Choose another name: `farmux admin-cert create NAME`.",
     ),
+    explain(
+        "FMX-S070",
+        "A silence of less than a minute is over before anybody read of it; one of months hides \
+         what should not be watched at all.",
+        "Give it one minute (1m) to 30 days (30d): farmux silence add MATCH --for 2h -m WHY",
+    ),
+    explain(
+        "FMX-S071",
+        "Every page is held against each silence, so that there are not many at once.",
+        "End some: farmux silence list, farmux silence end N; or match more with one.",
+    ),
+    explain(
+        "FMX-S072",
+        "It was never there, it was ended, or its time is over.",
+        "See those that are in force: farmux silence list",
+    ),
+    explain(
+        "FMX-S073",
+        "Without a term a silence would hush everything; with many it hardly matches anything.",
+        "Write one to ten terms, as in watch=web* or label:site=berlin.",
+    ),
 ];

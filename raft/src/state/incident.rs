@@ -26,17 +26,36 @@ impl State {
         self.open_incident_as(PageKind::Down, subject, event);
     }
 
-    /// Says that a subject went away, or lost strength.
+    /// Says that a subject went away, or lost strength; unless it flaps.
     pub(super) fn open_incident_as(&mut self, kind: PageKind, subject: Subject, event: Event) {
+        if self.is_told(&subject, true, &event) {
+            self.write_incident(kind, subject, event);
+        }
+    }
+
+    /// Opens an incident with a page.
+    pub(super) fn write_incident(&mut self, kind: PageKind, subject: Subject, event: Event) {
         if let Some(id) = self.write_page(subject.clone(), kind, event) {
             Arc::make_mut(&mut self.incidents).insert(subject, id);
         }
     }
 
-    /// Says that a subject is back.
+    /// Says that a subject is back; unless it flaps.
     pub(super) fn close_incident(&mut self, subject: Subject, event: Event) {
+        if self.is_told(&subject, false, &event) {
+            self.notice_up(subject, event);
+        }
+    }
+
+    /// Closes an incident with a page; that goes to nobody where nobody was told of the incident.
+    pub(super) fn notice_up(&mut self, subject: Subject, event: Event) {
+        let open = self
+            .incidents
+            .get(&subject)
+            .and_then(|id| self.pages.get(id));
+        let hushed = open.and_then(|page| page.silenced);
         self.forget_incident(&subject, event.at);
-        self.write_page(subject, PageKind::Up, event);
+        self.write_page_hushed(subject, PageKind::Up, event, hushed);
     }
 
     /// Says something that opens nothing.
@@ -56,15 +75,26 @@ impl State {
     }
 
     fn write_page(&mut self, subject: Subject, kind: PageKind, event: Event) -> Option<PageId> {
+        self.write_page_hushed(subject, kind, event, None)
+    }
+
+    fn write_page_hushed(
+        &mut self,
+        subject: Subject,
+        kind: PageKind,
+        event: Event,
+        hushed: Option<u64>,
+    ) -> Option<PageId> {
+        let silenced = hushed.or_else(|| self.silence_of(&subject));
         let Cluster { id: cluster, .. } = self.cluster.as_ref()?;
         let cluster = *cluster;
         let transition = Arc::make_mut(&mut self.transitions).advance(&subject);
         let id = page_id(cluster, &subject, transition);
         let over = match kind {
-            PageKind::Down | PageKind::Degraded => None,
+            PageKind::Down | PageKind::Degraded | PageKind::Flapping => None,
             PageKind::Up | PageKind::Notice => Some(event.at),
         };
-        let contacts = self.config.contacts.keys();
+        let contacts = self.config.contacts.keys().filter(|_| silenced.is_none());
         let deliveries = contacts
             .map(|contact| (contact.clone(), Delivery::fresh()))
             .collect();
@@ -81,6 +111,7 @@ impl State {
             evidence: event.evidence,
             over,
             deliveries,
+            silenced,
             acknowledged: None,
         });
         Some(id)

@@ -48,11 +48,12 @@ impl State {
         let subject = member.subject();
         if self.config.is_suspended(member) {
             self.forget_incident(&subject, at);
+            self.forget_flap(&subject);
             self.holds.remove(member);
             self.lift_shadow(member);
             return;
         }
-        let open = self.incidents.get(&subject).copied();
+        let open = self.told_down(&subject);
         match (self.member_health(member), open) {
             (Health::Down, None) => match self.holds.get(member) {
                 None => self.page_or_hold(member, at),
@@ -95,7 +96,7 @@ impl State {
     /// cause.
     fn page_down(&mut self, member: &Parent, lead: &str, at: UnixMillis) {
         self.holds.remove(member);
-        if self.incidents.contains_key(&member.subject()) {
+        if self.told_down(&member.subject()).is_some() {
             return;
         }
         self.note_fall(member);
@@ -171,8 +172,8 @@ impl State {
             left: left.clone(),
             evidence,
         };
-        let down = self.incidents.get(&whole).copied();
-        let weak = self.incidents.get(&strength).copied();
+        let down = self.told_down(&whole);
+        let weak = self.told_down(&strength);
         match condition {
             FarmCondition::Undecided => {}
             FarmCondition::Down(cause) => {

@@ -14,6 +14,7 @@ mod admin;
 mod answered;
 mod check;
 mod check_kinds;
+mod clock;
 mod command;
 mod config;
 mod contact;
@@ -23,11 +24,13 @@ mod event;
 mod explain;
 mod farm;
 mod fault;
+mod flap;
 mod health;
 mod hold;
 mod incident;
 mod judge;
 mod kin;
+mod matcher;
 mod node;
 mod page;
 mod pages;
@@ -39,6 +42,7 @@ mod reject;
 mod revision;
 mod server;
 mod service;
+mod silence;
 mod standing;
 mod text;
 mod token;
@@ -62,9 +66,11 @@ pub use due::DuePage;
 pub use explain::{EXPLANATIONS, Explanation, explanation};
 pub use farm::{Farm, Fate, LastResortPage, Method, OnParentDown, Persistence};
 pub use fault::{AddressClass, FAULTS_MAX, Fault, FaultKind};
+pub use flap::Flaps;
 pub use health::{Authority, CheckKey, Health, HealthChange, HealthRecord, is_probed};
 pub use hold::{Hold, HoldKind, Holds, Sway};
 pub use kin::Kin;
+pub use matcher::{Matcher, Term, TermError};
 pub use node::{Node, NodeCondition, NodeRole};
 pub use page::{Acknowledgement, Delivery, DeliveryOutcome, Page, PageKind, Subject, page_id};
 pub use pages::{PAGES_MAX, Pages};
@@ -77,6 +83,7 @@ pub use server::{AdminOrder, AdminState, Ordered, Server, ServerRole};
 pub use service::{
     Ftp, FtpTls, Limits, PortRange, PortRangeError, ProxyVersion, Queue, Service, ServiceKind,
 };
+pub use silence::{Silence, Silences};
 pub use standing::{Counts, FarmCondition, FarmStanding};
 pub use text::{REASON_CHARS_MAX, clean, duration_text};
 pub use token::{Token, TokenId};
@@ -125,6 +132,10 @@ pub struct State {
     pub ballots: BTreeMap<VipName, BallotFloor>,
     /// Subjects that are down now, with the page that said so.
     pub incidents: Arc<BTreeMap<Subject, PageId>>,
+    /// What changes too often.
+    pub flaps: Flaps,
+    /// What nobody is called for.
+    pub silences: Silences,
     /// What is down and has no page of its own, or none yet.
     pub holds: Holds,
     /// Who is related to whom; no state of its own.
@@ -221,6 +232,9 @@ impl State {
                 note,
             } => self.configure(now, author, base, config, note),
             Command::SetAdmin(order) => self.set_admin(now, order),
+            Command::PassTime => Ok(self.pass_time(now)),
+            Command::AddSilence(silence) => self.add_silence(now, silence),
+            Command::EndSilence(number) => self.end_silence(now, number),
             Command::EndHolds(numbers) => self.end_holds(now, &numbers),
             Command::ReportHealth { authority, changes } => {
                 self.report_health(now, authority, changes)

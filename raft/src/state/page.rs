@@ -37,6 +37,8 @@ pub enum PageKind {
     Down,
     /// A farm has too few servers, and still does its work: opens an incident.
     Degraded,
+    /// It changes too often to be told of each time: opens an incident.
+    Flapping,
     /// It is back: closes the incident.
     Up,
     /// Something to know; opens nothing.
@@ -71,6 +73,8 @@ pub struct Page {
     pub over: Option<UnixMillis>,
     /// What became of it, contact by contact; all contacts that existed when it was opened.
     pub deliveries: BTreeMap<ContactName, Delivery>,
+    /// The silence that hushes it: it goes to nobody.
+    pub silenced: Option<u64>,
     /// Who took it on.
     pub acknowledged: Option<Acknowledgement>,
 }

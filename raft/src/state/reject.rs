@@ -18,6 +18,24 @@ pub enum Reject {
     #[error("there is no cluster yet")]
     NotInitialised,
 
+    /// A silence that would be over at once, or hardly ever.
+    #[error("a silence lasts one minute to 30 days")]
+    SilenceTime,
+    /// No room for another one.
+    #[error("there are {max} silences already")]
+    TooManySilences {
+        /// The bound.
+        max: usize,
+    },
+    /// No silence has this number, or it is over.
+    #[error("there is no silence {0}")]
+    UnknownSilence(u64),
+    /// A matcher for everything, or for hardly anything.
+    #[error("a matcher has one to {max} terms")]
+    MatcherTerms {
+        /// Most.
+        max: usize,
+    },
     /// No node has this id.
     #[error("there is no node {0}")]
     UnknownNode(NodeId),
@@ -264,6 +282,10 @@ impl Reject {
             Reject::TooManyAdmins { .. } => "FMX-S060",
             Reject::UnknownAdmin(_) => "FMX-S061",
             Reject::AdminRevoked { .. } => "FMX-S062",
+            Reject::SilenceTime => "FMX-S070",
+            Reject::TooManySilences { .. } => "FMX-S071",
+            Reject::UnknownSilence(_) => "FMX-S072",
+            Reject::MatcherTerms { .. } => "FMX-S073",
         }
     }
 

@@ -161,6 +161,7 @@ impl State {
         for subject in &gone {
             self.forget_incident(subject, now.at);
         }
+        self.flaps.retain(exists);
         if self.transitions.subjects().any(|subject| !exists(subject)) {
             Arc::make_mut(&mut self.transitions).retain(exists);
         }

@@ -81,7 +81,7 @@ pub(crate) async fn roll_back(
 async fn revise(member: &Member, command: Command) -> Result<Option<u64>, Fault> {
     Ok(match member.change(command).await? {
         Applied::Revision(revision) => Some(revision.0),
-        Applied::Done | Applied::Unchanged | Applied::Node(_) => None,
+        Applied::Done | Applied::Unchanged | Applied::Node(_) | Applied::Silence(_) => None,
     })
 }
 

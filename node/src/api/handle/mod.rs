@@ -8,6 +8,7 @@ pub(super) mod farms;
 pub(super) mod pages;
 pub(super) mod probes;
 pub(super) mod servers;
+pub(super) mod silences;
 pub(super) mod watches;
 
 use std::sync::Arc;

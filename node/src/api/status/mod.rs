@@ -24,7 +24,7 @@ pub use watches::{watch_report, watch_reports};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farmux_raft::id::{NodeId, NodeName, VipName};
+use farmux_raft::id::{NodeId, NodeName, UnixMillis, VipName};
 use farmux_raft::state::{Delivery, Node, NodeRole, State, Vip};
 
 use super::report::NodeReport;
@@ -42,6 +42,8 @@ pub struct View<'a> {
     pub name: &'a NodeName,
     /// Its copy of the state.
     pub state: &'a State,
+    /// This node's wall clock, for ages.
+    pub now: UnixMillis,
     /// How its log stands.
     pub log: LogView,
     /// The voters of the effective membership, both halves while joint.

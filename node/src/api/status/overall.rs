@@ -26,6 +26,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
         farm_as_a_whole(view.state, farm, &mut add);
     }
     blame(view.state, &mut add);
+    silences(view, &mut add);
     if status.pages.failing > 0 {
         let failing = status.pages.failing;
         add(
@@ -36,6 +37,32 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     // Stable: within a level they stay in the order in which they were found.
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.level));
     reasons
+}
+
+/// What somebody may have forgotten, and what changes too often to be told of.
+fn silences(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
+    let state = view.state;
+    for (number, silence) in state.silences.iter() {
+        if silence.is_forgotten(view.now) {
+            let text = format!(
+                "silence {number} ({}) of {} has lasted for more than a day: farmux silence list",
+                silence.matcher, silence.author.0
+            );
+            add(Overall::Degraded, text);
+        }
+    }
+    let flapping: Vec<String> = state
+        .flaps
+        .iter()
+        .map(|subject| state.title(subject))
+        .collect();
+    if let Some(first) = flapping.first() {
+        let text = match flapping.len() {
+            1 => format!("{first} is flapping"),
+            count => format!("{first} and {} more are flapping", count - 1),
+        };
+        add(Overall::Degraded, text);
+    }
 }
 
 fn agreement(view: &View<'_>, status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {

@@ -210,6 +210,7 @@ pub(crate) fn view<'a>(state: &'a State, answering: &[u64]) -> View<'a> {
         me: NodeId(1),
         name: &state.nodes[&NodeId(1)].name,
         state,
+        now: THEN,
         log: LogView {
             removed: false,
             term: 3,

@@ -1,5 +1,7 @@
 //! Tables of what a view becomes.
 
+mod silences;
+
 use farmux_raft::id::NodeId;
 use farmux_raft::state::NodeRole::{Balancer, Witness};
 use farmux_raft::state::{AdminState, Ftp, FtpTls, Health, NodeRole, Service, ServiceKind, State};

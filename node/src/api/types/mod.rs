@@ -9,6 +9,7 @@ mod config;
 mod farm;
 mod moment;
 mod page;
+mod silence;
 mod status;
 mod watch;
 
@@ -24,6 +25,7 @@ pub use farm::{
 };
 pub use moment::Moment;
 pub use page::{AckRequest, ContactTestAnswer, DeliveryReport, DeliveryState, PageReport};
+pub use silence::{SilenceAnswer, SilenceReport, SilenceRequest};
 pub use status::{
     Answering, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall, PageStatus, Reason,
     StatusReport, Survives, VipStatus,

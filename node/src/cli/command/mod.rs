@@ -7,6 +7,7 @@ mod explain;
 mod farm;
 mod page;
 mod server;
+mod silence;
 mod version;
 mod watch;
 
@@ -52,6 +53,7 @@ impl Shell {
                 })
             }
             Action::Page(action) => self.page(action).await,
+            Action::Silence(action) => self.silence(action).await,
             Action::AdminCert(action) => self.admin_cert(action).await,
             Action::Explain { code } => self.explain(code.as_deref()),
             Action::Version => self.version().await,

@@ -4,6 +4,7 @@ mod cluster;
 mod config;
 mod farm;
 mod page;
+mod silence;
 mod status;
 mod table;
 mod watch;
@@ -15,6 +16,7 @@ pub use cluster::{admin_certs, token_created, token_use, tokens};
 pub use config::{applied, history};
 pub use farm::{farm, farms};
 pub use page::{page, pages};
+pub use silence::{silence_added, silences};
 pub use status::status;
 pub use watch::{watch, watches};
 

@@ -90,6 +90,8 @@ fn kind_words(page: &PageReport) -> (&'static str, Mood) {
     match (page.kind, page.open) {
         (PageKind::Down, true) => ("DOWN", Mood::Bad),
         (PageKind::Degraded, true) => ("DEGRADED", Mood::Poor),
+        (PageKind::Flapping, true) => ("FLAPPING", Mood::Bad),
+        (PageKind::Flapping, false) => ("flapping, over", Mood::Loud),
         (PageKind::Degraded, false) => ("degraded, over", Mood::Loud),
         (PageKind::Down, false) => ("down, over", Mood::Loud),
         (PageKind::Up, _) => ("up", Mood::Good),

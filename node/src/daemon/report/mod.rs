@@ -1,5 +1,5 @@
 //! What this node sees and the log shall know: nodes that come and go, VIPs gained, majorities
-//! lost, joins to be finished, holds to be ended.
+//! lost, joins to be finished, holds to be ended, and time that passes.
 //!
 //! Each report is a wish compared with the state: what the state says already is not said again,
 //! and what could not be committed is tried again at the next tick. So nothing queues up.
@@ -9,6 +9,7 @@ mod joins;
 mod nodes;
 mod quorum;
 mod roles;
+mod time;
 mod vips;
 
 pub(super) use holds::end_holds;
@@ -16,6 +17,7 @@ pub(super) use joins::finish_joins;
 pub(super) use nodes::report_nodes;
 pub(super) use quorum::report_quorum;
 pub(super) use roles::tell_roles;
+pub(super) use time::pass_time;
 pub(super) use vips::report_vips;
 
 use std::time::Duration;

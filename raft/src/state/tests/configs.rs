@@ -394,11 +394,11 @@ fn spoilt_contacts() -> Vec<(Spoil, &'static [&'static str])> {
         ),
         (
             in_mail(move |mail| login(mail, "a\nb", "hush")),
-            &["contact[ops].mail.relays[0].user"],
+            &["contact[ops].mail.relay.user"],
         ),
         (
             in_mail(move |mail| login(mail, "ada", "hu\rsh")),
-            &["contact[ops].mail.relays[0].password"],
+            &["contact[ops].mail.relay.password"],
         ),
     ]
 }

@@ -8,6 +8,7 @@ mod nodes;
 mod pagings;
 mod past;
 mod properties;
+mod quiet;
 mod refusals;
 mod roles;
 mod standings;
@@ -145,6 +146,7 @@ fn line(page: &Page) -> String {
     let kind = match page.kind {
         PageKind::Down => "DOWN",
         PageKind::Degraded => "DEGRADED",
+        PageKind::Flapping => "FLAPPING",
         PageKind::Up => "UP",
         PageKind::Notice => "NOTICE",
     };

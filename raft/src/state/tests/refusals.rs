@@ -95,6 +95,10 @@ fn all() -> Vec<Reject> {
         Reject::AdminRevoked {
             name: "ada".to_owned(),
         },
+        Reject::SilenceTime,
+        Reject::TooManySilences { max: 1 },
+        Reject::UnknownSilence(1),
+        Reject::MatcherTerms { max: 1 },
     ]
 }
 

@@ -1,0 +1,30 @@
+//! What somebody may have forgotten.
+
+use farmux_raft::id::UnixMillis;
+use farmux_raft::state::NodeRole::Balancer;
+use farmux_raft::state::{Author, Command, Matcher, Silence};
+
+use crate::api::status::assemble;
+use crate::api::status::sample::{THEN, apply, state, view};
+
+#[test]
+fn a_silence_is_forgotten_after_a_day() {
+    let mut state = state(&[Balancer]);
+    let silence = Silence {
+        matcher: Matcher(vec!["watch=web*".parse().expect("a term")]),
+        comment: "moving".to_owned(),
+        author: Author("anna".to_owned()),
+        from: THEN,
+        until: UnixMillis(THEN.0 + 48 * 3_600_000),
+    };
+    apply(&mut state, Command::AddSilence(silence));
+    let wanted = "silence 1 (watch=web*) of anna has lasted for more than a day: \
+                  farmux silence list";
+    for (hours, told) in [(23, false), (25, true)] {
+        let mut view = view(&state, &[1]);
+        view.now = UnixMillis(THEN.0 + hours * 3_600_000);
+        let reasons = assemble(&view).reasons;
+        let found = reasons.iter().any(|reason| reason.text == wanted);
+        assert_eq!(found, told, "{hours} hours: {reasons:?}");
+    }
+}

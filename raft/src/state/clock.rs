@@ -1,0 +1,25 @@
+//! Time that passes: what ends by the leader's wall clock, so that it ends once and everywhere.
+//!
+//! ```text
+//!   State::next_time ──leader waits until then──▶ PassTime ──▶ flaps and silences end
+//! ```
+
+use super::{Applied, Now, State};
+use crate::id::UnixMillis;
+
+impl State {
+    /// Ends everything whose time is over at `now.at`.
+    pub(super) fn pass_time(&mut self, now: Now) -> Applied {
+        let calm = self.end_flaps(now.at);
+        let silences = self.expire_silences(now.at);
+        match calm || silences {
+            true => Applied::Done,
+            false => Applied::Unchanged,
+        }
+    }
+
+    /// When the next thing ends by time; `None`: nothing does.
+    pub fn next_time(&self) -> Option<UnixMillis> {
+        self.next_calm().into_iter().chain(self.next_expiry()).min()
+    }
+}
