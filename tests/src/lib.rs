@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!   gap     how long an address did not answer, as a client sees it
+//!   judge   whether every page came, once and in time, and none for nothing
 //!   lab     a LAN on this machine: hosts, nodes, nginx, a mail server, a client
 //!   script  steps, and whether each showed the answers and pages that it should
 //!   source  reading Rust source for the house rules
 //! ```
 
 pub mod gap;
+pub mod judge;
 pub mod lab;
 pub mod script;
 pub mod source;

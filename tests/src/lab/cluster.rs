@@ -37,6 +37,19 @@ impl Cluster {
     ///
     /// **Errors**: a step failed, or took too long.
     pub fn form_told(nodes: u8, tell: impl Fn(&str)) -> Result<Cluster> {
+        let (vip, gateway) = (VIP.to_string(), GATEWAY.to_string());
+        let vip = ["--vip", &vip, "--network", "lan", "--gateway", &gateway];
+        Cluster::found(nodes, &vip, tell)
+    }
+
+    /// A cluster `prod` of `lb1`, `lb2`, … without any VIP: it watches, and balances nothing.
+    ///
+    /// **Errors**: a step failed, or took too long.
+    pub fn form_watching(nodes: u8) -> Result<Cluster> {
+        Cluster::found(nodes, &[], |_| ())
+    }
+
+    fn found(nodes: u8, vip: &[&str], tell: impl Fn(&str)) -> Result<Cluster> {
         let lab = Lab::new()?;
         let client = lab.host("client", CLIENT)?;
         let mut cluster = Cluster {
@@ -53,10 +66,8 @@ impl Cluster {
                 Ok(())
             };
             if number == 1 {
-                let (vip, gateway) = (VIP.to_string(), GATEWAY.to_string());
-                let network = ["--network", "lan", "--gateway", &gateway];
-                let args = ["cluster", "init", "--name", "prod", "--vip", &vip];
-                typed(&node, &[&args[..], &network[..]].concat())?;
+                let args = ["cluster", "init", "--name", "prod"];
+                typed(&node, &[&args[..], vip].concat())?;
             } else {
                 tell("lb1# farmux cluster token create");
                 let token = cluster.nodes[0].token(&[])?;

@@ -5,7 +5,8 @@
 //!                            ├── s1 .21    s2 .22                nginx
 //!                            ├── s3 .23    s4 .24                nginx and keepalived (VIP: .101)
 //!                            ├── fs1 .50                         what servers fetch from
-//!                            ├── mail .9                         an SMTP server
+//!                            ├── mail .9                         an SMTP server, or all of `post`
+//!                            ├── street .60                      10.1.x.x: hundreds of small servers
 //!                            └── client .200                     VIP: .100
 //! ```
 //!
@@ -20,11 +21,13 @@ pub mod http;
 pub mod keepalived;
 pub mod machine;
 pub mod mail;
+pub mod neighbourhood;
 pub mod network;
 pub mod nfs;
 pub mod nginx;
 pub mod node;
 pub mod origin;
+pub mod post;
 pub mod process;
 pub mod sheet;
 pub mod tls;

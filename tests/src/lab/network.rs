@@ -141,6 +141,29 @@ impl Host {
         ])
     }
 
+    /// Runs lines of the `ip` command on it, all at once.
+    ///
+    /// **Errors**: one of them failed.
+    pub(super) fn batch(&self, lines: &str) -> Result<()> {
+        let file = self.folder.join(format!("{}.batch", self.name));
+        fs::write(&file, lines).with_context(|| format!("write {}", file.display()))?;
+        ip(&["-n", &self.namespace, "-batch", &file.display().to_string()])
+    }
+
+    /// Sends nothing to `other` any more; what `other` sends still arrives, and is not answered.
+    ///
+    /// **Errors**: it does so already.
+    pub fn shun(&self, other: Ipv4Addr) -> Result<()> {
+        self.batch(&format!("route add blackhole {other}/32\n"))
+    }
+
+    /// Sends to `other` again.
+    ///
+    /// **Errors**: it does so already.
+    pub fn greet(&self, other: Ipv4Addr) -> Result<()> {
+        self.batch(&format!("route del blackhole {other}/32\n"))
+    }
+
     /// Pulls the cable at the bridge: this host sees its carrier go, the others hear nothing.
     ///
     /// **Errors**: the lab is gone.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -264,12 +264,17 @@ pub fn binary() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("FARMUX_BIN") {
         return Ok(named.into());
     }
+    beside("farmux")
+}
+
+/// A binary that stands beside this program, or beside the folder of this test.
+///
+/// **Errors**: there is none.
+pub(super) fn beside(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("where this program stands")?;
-    let beside = own
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("farmux"));
-    let found = beside.into_iter().find(|path| Path::is_file(path));
-    found.context("no farmux beside this program: run `cargo build --release` first")
+    let mut beside = own.ancestors().skip(1).take(2);
+    let found = beside.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()));
+    found.with_context(|| {
+        format!("no {name} beside this program: run `cargo build --release` first")
+    })
 }

@@ -1,0 +1,162 @@
+//! The leader dies at the worst moments for the pages that it carries.
+//!
+//! ```text
+//!   BeforeData   leader ── DATA ──▶ relay holds ── kill -9            nothing was taken
+//!   AfterReply   leader ── mail ──▶ relay holds ── the leader's ways to its peers are cut
+//!                       ◀── 250 ── goes on      ── QUIT is seen ── kill -9
+//!                the leader knows that it was taken, and could not have that recorded
+//!   InStorm      a hundred are down, and a few of their pages are out
+//! ```
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use farmux_tests::judge::{ExcuseKind, Turn};
+use farmux_tests::lab::neighbourhood::order::Act;
+use farmux_tests::lab::post::relay::{Reply, Stage};
+use farmux_tests::lab::wait;
+
+use super::scene::{Scene, now_ms};
+
+/// When the leader dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// It said DATA and has no answer.
+    BeforeData,
+    /// It read the relay's 250 and has not had it recorded.
+    AfterReply,
+    /// Many pages are due, and a few were sent.
+    InStorm,
+}
+
+/// From a change to the conversation about it.
+const HELD_WITHIN: Duration = Duration::from_secs(30);
+
+/// From a released 250 to the word after it.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
+
+/// A new leader begins with fresh counts, and spreads its first probes over one interval.
+const FIRST_PROBES_MS: u64 = 1_000;
+
+/// Houses that fail in the storm in which a leader dies.
+const STORM: std::ops::Range<u16> = 0..100;
+
+/// Pages of that storm that are out when it dies.
+const STORM_PAGES: usize = 10;
+
+/// A step: the leader dies so, all is told, it comes back, and all is well again.
+pub(crate) fn lose(scene: &mut Scene, moment: Moment) -> Result<()> {
+    let houses: Vec<u16> = match moment {
+        Moment::BeforeData | Moment::AfterReply => vec![430, 431, 432],
+        Moment::InStorm => STORM.collect(),
+    };
+    let storm = moment == Moment::InStorm;
+    let dead = match moment {
+        Moment::BeforeData | Moment::AfterReply => {
+            let armed = arm(scene, moment);
+            scene.order(Act::Kill, &houses)?;
+            strike(scene, armed)?
+        }
+        Moment::InStorm => {
+            scene.excuse_storm();
+            let before = scene.post.relay.count();
+            scene.order(Act::Kill, &houses)?;
+            let relay = &scene.post.relay;
+            wait::until_true("the storm's first pages", HELD_WITHIN, || {
+                relay.count() >= before + STORM_PAGES
+            })?;
+            kill(scene)?
+        }
+    };
+    scene.wait_for_pages()?;
+    revive(scene, &dead)?;
+    if storm {
+        scene.excuse_storm();
+    }
+    scene.order(Act::Heal, &houses)?;
+    scene.wait_for_pages()
+}
+
+/// A death that is prepared.
+pub(crate) struct Armed {
+    moment: Moment,
+    /// Mails wait from here on.
+    excuse: Option<usize>,
+}
+
+/// Prepares the relay, before anything happens that is paged.
+pub(crate) fn arm(scene: &mut Scene, moment: Moment) -> Armed {
+    let stage = match moment {
+        Moment::BeforeData => Some(Stage::Data),
+        Moment::AfterReply => Some(Stage::Taken),
+        Moment::InStorm => None,
+    };
+    let excuse = stage.map(|stage| {
+        scene.post.relay.hold(stage);
+        scene.excuse(ExcuseKind::Mute, now_ms())
+    });
+    Armed { moment, excuse }
+}
+
+/// Waits for the moment, and kills the leader; returns its name.
+pub(crate) fn strike(scene: &mut Scene, armed: Armed) -> Result<String> {
+    let Armed { moment, excuse } = armed;
+    let Some(excuse) = excuse else {
+        return kill(scene);
+    };
+    let held = scene.post.relay.wait_held(HELD_WITHIN);
+    let struck = held.and_then(|()| match moment {
+        Moment::BeforeData | Moment::InStorm => kill(scene),
+        Moment::AfterReply => kill_after_reply(scene),
+    });
+    scene.post.relay.go_on();
+    scene.end_excuse(excuse, now_ms());
+    struck
+}
+
+fn kill_after_reply(scene: &mut Scene) -> Result<String> {
+    let leader = scene.cluster.leader()?;
+    let nodes = scene.cluster.nodes.iter();
+    let (own, peers): (Vec<_>, Vec<_>) = nodes
+        .map(|node| node.host().clone())
+        .partition(|host| host.name() == leader);
+    let own = own.first().context("the leader has a host")?;
+    for peer in &peers {
+        own.shun(peer.address())?;
+    }
+    let relay = &scene.post.relay;
+    let number = relay.count().checked_sub(1).context("a mail was taken")?;
+    relay.go_on();
+    let heard = wait::until_true("the leader has read the 250", HEARD_WITHIN, || {
+        relay.replies().get(number) == Some(&Reply::Heard)
+    });
+    let killed = kill(scene);
+    for peer in &peers {
+        own.greet(peer.address())?;
+    }
+    heard?;
+    let killed = killed?;
+    ensure!(killed == leader, "{leader} led, and {killed} was killed");
+    Ok(killed)
+}
+
+/// Kills whoever leads, and waits until another does.
+pub(crate) fn kill(scene: &mut Scene) -> Result<String> {
+    let leader = scene.cluster.leader()?;
+    let from_ms = now_ms();
+    scene.cluster.node(&leader).kill();
+    scene.kills += 1;
+    scene.note_node(&leader, Turn::Down);
+    let excuse = scene.excuse(ExcuseKind::Blind, from_ms);
+    let next = scene.cluster.leader()?;
+    ensure!(next != leader, "{leader} is dead and leads");
+    scene.end_excuse(excuse, now_ms() + FIRST_PROBES_MS);
+    Ok(leader)
+}
+
+/// Starts a killed node, and waits until the cluster is whole.
+pub(crate) fn revive(scene: &mut Scene, node: &str) -> Result<()> {
+    scene.note_node(node, Turn::Up);
+    scene.cluster.node(node).run()?;
+    scene.cluster.wait_for_voters(3)
+}
