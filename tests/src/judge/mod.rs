@@ -316,8 +316,8 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    /// Which change a message means: the oldest lasting one that nobody named; else the newest of
-    /// those that did not last.
+    /// Which change a message means: the oldest that is owed and that nobody named; else the newest
+    /// of those that need not be told.
     fn place(&self, said: &Said, at_ms: u64) -> Named {
         let case = self.case;
         let street = self.streets.get(said.what.as_str());
@@ -329,10 +329,10 @@ impl<'a> Hearing<'a> {
         });
         let happened: Vec<usize> = happened.collect();
         let mut open = happened.iter().filter(|number| !self.told.contains(number));
-        let lasting = open
+        let owed = open
             .clone()
-            .find(|number| case.lasts(self.streets, **number));
-        if let Some(number) = lasting.or_else(|| open.next_back()) {
+            .find(|number| case.is_owed(self.streets, &self.told, **number));
+        if let Some(number) = owed.or_else(|| open.next_back()) {
             return Named::New(*number);
         }
         // A double of what is still so, or of what was so when it may have been sent.

@@ -212,6 +212,22 @@ fn brief_changes_around_a_lasting_one_are_told_apart() {
     assert_eq!(counts(&case(changes), &messages), [0; 6]);
 }
 
+/// An up that nobody was owed, because the down before it was brief, took the page of a later one.
+#[test]
+fn a_page_is_not_spent_on_a_change_that_nobody_saw() {
+    let changes = vec![
+        change("a", Down, 10_000),
+        change("a", Up, 11_000),
+        change("a", Down, 30_000),
+        change("a", Up, 40_000),
+    ];
+    let messages = [
+        message("1", 33_000, &[(Down, "a")]),
+        message("2", 42_000, &[(Up, "a")]),
+    ];
+    assert_eq!(counts(&case(changes), &messages), [0; 6]);
+}
+
 #[test]
 fn excuses_give_time_and_only_what_they_are_for() {
     let mut case = down_and_up();
