@@ -122,6 +122,8 @@ pub struct Report {
     pub wrong: Vec<String>,
     /// Repeats of ids whose copies before were never answered.
     pub resent: usize,
+    /// Ids of which no copy was answered yet: another is on its way.
+    pub unanswered: usize,
     /// Messages that name something.
     pub pages: usize,
     /// Messages that name nothing.
@@ -149,7 +151,8 @@ impl Case {
             for message in theirs {
                 hearing.hear(message);
             }
-            let told = hearing.told;
+            let Hearing { told, copies, .. } = hearing;
+            report.unanswered += copies.values().filter(|answered| !**answered).count();
             for (number, change) in self.changes.iter().enumerate() {
                 if told.contains(&number) || !self.is_owed(&streets, &told, number) {
                     continue;

@@ -161,6 +161,8 @@ fn a_repeat_after_an_answer_that_never_came_is_resent() {
     let case = down_and_up();
     let messages = [lost.clone(), lost.clone(), down.clone(), up.clone()];
     assert_eq!(counts(&case, &messages), [0, 0, 0, 0, 0, 2]);
+    let unanswered = |messages| case.judge(messages, 100_000).unanswered;
+    assert_eq!((unanswered(&messages[..2]), unanswered(&messages)), (1, 0));
     let messages = [lost, down.clone(), down, up];
     assert_eq!(counts(&case, &messages), [0, 0, 1, 0, 0, 1]);
 }

@@ -4,8 +4,10 @@
 //!   BeforeData   leader ── DATA ──▶ relay holds ── kill -9            nothing was taken
 //!   AfterReply   leader ── mail ──▶ relay holds ── the leader's ways to its peers are cut
 //!                       ◀── 250 ── goes on      ── QUIT is seen ── kill -9
-//!                the leader knows that it was taken, and could not have that recorded
+//!                the leader knows that it was taken, and could not have that recorded;
+//!                its next mail is held, so that it is about this one alone
 //!   InStorm      a hundred are down, and a few of their pages are out
+//!   CutOff       the same, and for a while it could have nothing recorded before it dies
 //! ```
 
 use std::time::Duration;
@@ -14,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 use farmux_tests::judge::{ExcuseKind, Turn};
 use farmux_tests::lab::neighbourhood::order::Act;
 use farmux_tests::lab::post::relay::{Reply, Stage};
-use farmux_tests::lab::wait;
+use farmux_tests::lab::{Host, wait};
 
 use super::scene::{Scene, now_ms};
 
@@ -27,6 +29,8 @@ pub(crate) enum Moment {
     AfterReply,
     /// Many pages are due, and a few were sent.
     InStorm,
+    /// The same, and its peers heard nothing of what it sent last.
+    CutOff,
 }
 
 /// From a change to the conversation about it.
@@ -41,23 +45,25 @@ const FIRST_PROBES_MS: u64 = 1_000;
 /// Houses that fail in the storm in which a leader dies.
 const STORM: std::ops::Range<u16> = 0..100;
 
+/// For so long the leader believes in its majority though it hears of it no more: most of a second.
+const CUT_OFF: Duration = Duration::from_millis(700);
+
 /// Pages of that storm that are out when it dies.
 const STORM_PAGES: usize = 10;
 
 /// A step: the leader dies so, all is told, it comes back, and all is well again.
 pub(crate) fn lose(scene: &mut Scene, moment: Moment) -> Result<()> {
-    let houses: Vec<u16> = match moment {
-        Moment::BeforeData | Moment::AfterReply => vec![430, 431, 432],
-        Moment::InStorm => STORM.collect(),
+    let (houses, storm): (Vec<u16>, bool) = match moment {
+        Moment::BeforeData | Moment::AfterReply => (vec![430, 431, 432], false),
+        Moment::InStorm | Moment::CutOff => (STORM.collect(), true),
     };
-    let storm = moment == Moment::InStorm;
     let dead = match moment {
         Moment::BeforeData | Moment::AfterReply => {
             let armed = arm(scene, moment);
             scene.order(Act::Kill, &houses)?;
             strike(scene, armed)?
         }
-        Moment::InStorm => {
+        Moment::InStorm | Moment::CutOff => {
             scene.excuse_storm();
             let before = scene.post.relay.count();
             scene.order(Act::Kill, &houses)?;
@@ -65,7 +71,10 @@ pub(crate) fn lose(scene: &mut Scene, moment: Moment) -> Result<()> {
             wait::until_true("the storm's first pages", HELD_WITHIN, || {
                 relay.count() >= before + STORM_PAGES
             })?;
-            kill(scene)?
+            match moment == Moment::CutOff {
+                true => kill_cut_off(scene)?,
+                false => kill(scene)?,
+            }
         }
     };
     scene.wait_for_pages()?;
@@ -89,7 +98,7 @@ pub(crate) fn arm(scene: &mut Scene, moment: Moment) -> Armed {
     let stage = match moment {
         Moment::BeforeData => Some(Stage::Data),
         Moment::AfterReply => Some(Stage::Taken),
-        Moment::InStorm => None,
+        Moment::InStorm | Moment::CutOff => None,
     };
     let excuse = stage.map(|stage| {
         scene.post.relay.hold(stage);
@@ -106,7 +115,7 @@ pub(crate) fn strike(scene: &mut Scene, armed: Armed) -> Result<String> {
     };
     let held = scene.post.relay.wait_held(HELD_WITHIN);
     let struck = held.and_then(|()| match moment {
-        Moment::BeforeData | Moment::InStorm => kill(scene),
+        Moment::BeforeData | Moment::InStorm | Moment::CutOff => kill(scene),
         Moment::AfterReply => kill_after_reply(scene),
     });
     scene.post.relay.go_on();
@@ -115,34 +124,61 @@ pub(crate) fn strike(scene: &mut Scene, armed: Armed) -> Result<String> {
 }
 
 fn kill_after_reply(scene: &mut Scene) -> Result<String> {
-    let leader = scene.cluster.leader()?;
-    let nodes = scene.cluster.nodes.iter();
-    let (own, peers): (Vec<_>, Vec<_>) = nodes
-        .map(|node| node.host().clone())
-        .partition(|host| host.name() == leader);
-    let own = own.first().context("the leader has a host")?;
-    for peer in &peers {
-        own.shun(peer.address())?;
-    }
+    let cut = Cut::off_the_leader(scene)?;
     let relay = &scene.post.relay;
     let number = relay.count().checked_sub(1).context("a mail was taken")?;
-    relay.go_on();
+    // This one goes on; the next is held, and dies with the leader.
+    relay.hold(Stage::Data);
     let heard = wait::until_true("the leader has read the 250", HEARD_WITHIN, || {
         relay.replies().get(number) == Some(&Reply::Heard)
     });
-    let killed = kill(scene);
-    for peer in &peers {
-        own.greet(peer.address())?;
-    }
+    let killed = kill_one(scene, cut.leader.name().to_owned());
+    cut.mend()?;
     heard?;
-    let killed = killed?;
-    ensure!(killed == leader, "{leader} led, and {killed} was killed");
-    Ok(killed)
+    killed
+}
+
+fn kill_cut_off(scene: &mut Scene) -> Result<String> {
+    let cut = Cut::off_the_leader(scene)?;
+    scene.pass(CUT_OFF);
+    let killed = kill_one(scene, cut.leader.name().to_owned());
+    cut.mend()?;
+    killed
+}
+
+/// The leader sends nothing to its peers any more.
+struct Cut {
+    leader: Host,
+    peers: Vec<Host>,
+}
+
+impl Cut {
+    fn off_the_leader(scene: &Scene) -> Result<Cut> {
+        let name = scene.cluster.leader()?;
+        let hosts = scene.cluster.nodes.iter().map(|node| node.host().clone());
+        let (leader, peers): (Vec<Host>, Vec<Host>) = hosts.partition(|host| host.name() == name);
+        let leader = leader.into_iter().next();
+        let leader = leader.context("the leader has a host")?;
+        for peer in &peers {
+            leader.shun(peer.address())?;
+        }
+        Ok(Cut { leader, peers })
+    }
+
+    fn mend(&self) -> Result<()> {
+        let mut peers = self.peers.iter();
+        peers.try_for_each(|peer| self.leader.greet(peer.address()))
+    }
 }
 
 /// Kills whoever leads, and waits until another does.
-pub(crate) fn kill(scene: &mut Scene) -> Result<String> {
+fn kill(scene: &mut Scene) -> Result<String> {
     let leader = scene.cluster.leader()?;
+    kill_one(scene, leader)
+}
+
+/// Kills the node that led when it was asked for, and waits until another leads.
+fn kill_one(scene: &mut Scene, leader: String) -> Result<String> {
     let from_ms = now_ms();
     scene.cluster.node(&leader).kill();
     scene.kills += 1;

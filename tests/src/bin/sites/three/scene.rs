@@ -1,9 +1,11 @@
 //! What the steps of site 3 share: a cluster, a street, the post, and what really happened.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use farmux_tests::judge::{
     Case, Change, Excuse, ExcuseKind, Letter, Message, Owed, Report, Terms, Turn,
 };
@@ -21,12 +23,15 @@ use crate::tell;
 ///
 /// Down: the first probe starts up to 1 s after the change, each may take 1 s, and the third ends
 /// 3 s after the first began. The issue gives the pager 1 s more at p99; this is a bound for each
-/// page on two busy cores, so it is a second longer. The steps print the quantiles.
+/// page on two busy cores, so it is a second longer. The summary has the quantiles.
+///
+/// A probe that began before the change may be decided by it: of an address that comes back, the
+/// one that waited for ARP succeeds at once, and the next is due in the same moment.
 const TERMS: Terms = Terms {
     down_lasts_ms: 4_000,
     up_lasts_ms: 3_000,
-    down_soonest_ms: 1_500,
-    up_soonest_ms: 500,
+    down_soonest_ms: 900,
+    up_soonest_ms: 0,
     told_within_ms: 2_000,
     // To come with digests: 30_000.
     gathered_ms: 0,
@@ -111,6 +116,7 @@ impl Scene {
     pub(crate) fn step(&mut self, title: &str, work: impl FnOnce(&mut Scene) -> Result<()>) {
         let start = Instant::now();
         self.steps += 1;
+        let kills = self.kills;
         let done = work(self);
         if let Err(wrong) = &done {
             self.failed.push(format!("{title}: {wrong:#}"));
@@ -118,14 +124,18 @@ impl Scene {
         let before = std::mem::take(&mut self.told);
         let now = self.judge();
         let fresh = told_since(&before, &now);
-        let verdict = if done.is_ok() && fresh.is_empty() {
+        // A leader that dies may have said something that nobody will know of.
+        let doubled = now.doubled.len() - before.doubled.len();
+        let excused = fresh.len() == doubled && doubled <= self.kills - kills;
+        let verdict = if done.is_ok() && excused {
             "ok"
         } else {
             "WRONG"
         };
         let seconds = start.elapsed().as_secs_f32();
         tell(&format!(
-            "site3 {:4.0}s step {}: {title}: {verdict} ({seconds:.1} s, pages {}, resent {})",
+            "site3 {:4.0}s step {}: {title}: {verdict} ({seconds:.1} s, pages {}, \
+             resent {}, doubled {doubled})",
             self.start.elapsed().as_secs_f32(),
             self.steps,
             now.pages - before.pages,
@@ -163,9 +173,26 @@ impl Scene {
             tell(&format!("  after the last step: {text}"));
         }
         tell(&report.summary(self.kills));
-        ensure!(self.failed.is_empty(), "steps failed: {:#?}", self.failed);
-        ensure!(report.is_well(self.kills), "not as promised: {report:#?}");
-        Ok(())
+        if self.failed.is_empty() && report.is_well(self.kills) {
+            return Ok(());
+        }
+        let kept = self.keep_logs()?;
+        bail!(
+            "not as promised; steps failed: {:#?}; logs: {}",
+            self.failed,
+            kept.display()
+        )
+    }
+
+    /// The lab takes its folder with it; whoever looks for the reason needs what the nodes said.
+    fn keep_logs(&self) -> Result<PathBuf> {
+        let into = std::env::temp_dir().join(format!("site3-{}", std::process::id()));
+        fs::create_dir_all(&into)?;
+        for node in &self.cluster.nodes {
+            let log = format!("{}.log", node.name());
+            fs::copy(self.cluster.lab.folder().join(&log), into.join(&log))?;
+        }
+        Ok(into)
     }
 
     /// Applies the configuration: all watches and one contact.
@@ -276,7 +303,8 @@ impl Scene {
         let _ = wait::throughout("time passes", span, || true);
     }
 
-    /// Waits until every lasting change was told, or its time is over.
+    /// Waits until every lasting change was told, or its time is over; and until every sender knows
+    /// what it was told.
     pub(crate) fn wait_for_pages(&mut self) -> Result<()> {
         let mut judged = (usize::MAX, Instant::now());
         let waited = wait::until_true("every change is told, or late", PAGES_WITHIN, || {
@@ -285,10 +313,16 @@ impl Scene {
                 return false;
             }
             judged = now;
-            self.judge().pending.is_empty()
+            let report = self.judge();
+            report.pending.is_empty() && report.unanswered == 0
         });
         if waited.is_err() {
-            bail!("pages are pending for ever: {:?}", self.judge().pending);
+            let Report {
+                pending,
+                unanswered,
+                ..
+            } = self.judge();
+            bail!("pages wait for ever: {pending:?}; not answered: {unanswered}");
         }
         Ok(())
     }
