@@ -7,6 +7,7 @@
 //! ```
 
 mod chance;
+mod harm;
 mod leader;
 mod long;
 mod scene;
@@ -28,10 +29,11 @@ const SERVERS: u16 = 500;
 type Step = (&'static str, fn(&mut Scene) -> Result<()>);
 
 /// In this order.
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 20] = [
     ("all up, and no page", all_up),
     ("one killed, and healed", one),
     ("one of each kind spoiled, and healed", spoiled),
+    ("thirty answer with poison, and healed", harm::tainted),
     ("twenty hung, and healed", hung),
     ("twenty unplugged, and plugged in again", unplugged),
     ("one fails for less than its fall: no page", brief),

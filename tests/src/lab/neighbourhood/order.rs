@@ -19,6 +19,8 @@ pub enum Act {
     Hang,
     /// It answers, and its answer says that it is unwell.
     Spoil,
+    /// It says that it is unwell, in words that are meant for whoever repeats them in a mail.
+    Taint,
     /// Its address goes from the interface: nobody answers ARP for it.
     Unplug,
     /// Killed and healed in turn, each for so long, until the next order.
@@ -71,6 +73,7 @@ impl FromStr for Order {
             "kill" => Act::Kill,
             "hang" => Act::Hang,
             "spoil" => Act::Spoil,
+            "taint" => Act::Taint,
             "unplug" => Act::Unplug,
             "heal" => Act::Heal,
             "flap" => {
@@ -94,6 +97,7 @@ impl fmt::Display for Order {
             Act::Kill => "kill",
             Act::Hang => "hang",
             Act::Spoil => "spoil",
+            Act::Taint => "taint",
             Act::Unplug => "unplug",
             Act::Heal => "heal",
             Act::Flap { .. } => "flap",
@@ -102,7 +106,7 @@ impl fmt::Display for Order {
         write!(f, "{verb} {}", houses.join(","))?;
         match self.act {
             Act::Flap { half_ms } => write!(f, " {half_ms}"),
-            Act::Kill | Act::Hang | Act::Spoil | Act::Unplug | Act::Heal => Ok(()),
+            Act::Kill | Act::Hang | Act::Spoil | Act::Taint | Act::Unplug | Act::Heal => Ok(()),
         }
     }
 }
@@ -159,6 +163,7 @@ mod tests {
             ("heal 3,7-9", order(Act::Heal, &[3, 7, 8, 9])),
             ("hang 0-1", order(Act::Hang, &[0, 1])),
             ("spoil 5", order(Act::Spoil, &[5])),
+            ("taint 5", order(Act::Taint, &[5])),
             ("unplug 5", order(Act::Unplug, &[5])),
             ("flap 5 700", order(Act::Flap { half_ms: 700 }, &[5])),
         ] {

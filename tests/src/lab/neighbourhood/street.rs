@@ -108,7 +108,7 @@ impl Street {
         match act {
             Act::Unplug => return self.plug(&houses, false).await,
             Act::Heal => self.plug(&houses, true).await?,
-            Act::Kill | Act::Hang | Act::Spoil | Act::Flap { .. } => {}
+            Act::Kill | Act::Hang | Act::Spoil | Act::Taint | Act::Flap { .. } => {}
         }
         for house in houses {
             let Some(server) = self.servers.get_mut(usize::from(house)) else {
@@ -118,6 +118,7 @@ impl Street {
                 Act::Kill => server.close().await,
                 Act::Hang => server.feel(Mood::Hung),
                 Act::Spoil => server.feel(Mood::Spoiled),
+                Act::Taint => server.feel(Mood::Tainted),
                 Act::Heal => {
                     server.feel(Mood::Well);
                     server.open().await?;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 
 use super::kind::Kind;
+use super::taint;
 
 /// How a server answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(super) enum Mood {
     Hung,
     /// That it is unwell.
     Spoiled,
+    /// That it is unwell, in words meant to do harm.
+    Tainted,
 }
 
 /// Holds one conversation.
@@ -29,6 +32,7 @@ pub(super) async fn talk(kind: Kind, mood: Mood, stream: TcpStream) -> io::Resul
         Mood::Well => true,
         Mood::Spoiled => false,
         Mood::Hung => return listen_only(stream).await,
+        Mood::Tainted => return do_harm(kind, stream).await,
     };
     let here = stream.local_addr()?.ip();
     let mut line = BufReader::new(stream);
@@ -48,6 +52,19 @@ async fn listen_only(mut stream: TcpStream) -> io::Result<()> {
     let mut heard = [0; 512];
     while stream.read(&mut heard).await? > 0 {}
     Ok(())
+}
+
+async fn do_harm(kind: Kind, mut stream: TcpStream) -> io::Result<()> {
+    let number = match stream.local_addr()?.ip() {
+        IpAddr::V4(ip) => usize::from(ip.octets()[3]),
+        IpAddr::V6(_) => 0,
+    };
+    if kind == Kind::Http {
+        // Some of the question, so that the answer is one.
+        stream.read(&mut [0; 512]).await?;
+    }
+    stream.write_all(&taint::words(kind, number)).await?;
+    stream.shutdown().await
 }
 
 /// One line without its end; `None`: the other side is gone, or speaks without end.

@@ -84,7 +84,7 @@ fn turn(scene: &mut Scene, chance: &mut Chance, house: u16) -> Result<()> {
     let acts: &[Act] = match (scene.is_up(house), Kind::of(house).notices_silence()) {
         (false, _) => &[Act::Heal],
         (true, false) => &[Act::Kill, Act::Unplug],
-        (true, true) => &[Act::Kill, Act::Unplug, Act::Hang, Act::Spoil],
+        (true, true) => &[Act::Kill, Act::Unplug, Act::Hang, Act::Spoil, Act::Taint],
     };
     scene.order(chance.pick(acts), &[house])
 }

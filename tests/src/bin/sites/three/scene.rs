@@ -56,7 +56,7 @@ const PAGES_WITHIN: Duration = Duration::from_secs(180);
 const UP_WITHIN: Duration = Duration::from_secs(60);
 
 /// The one recipient.
-const OPS: &str = "<ops@example.com>";
+pub(crate) const OPS: &str = "<ops@example.com>";
 
 /// Everything, while it runs.
 pub(crate) struct Scene {
@@ -239,7 +239,9 @@ impl Scene {
     fn note(&mut self, house: u16, act: Act, done: Done) {
         let up = match act {
             Act::Heal => true,
-            Act::Kill | Act::Hang | Act::Spoil | Act::Unplug | Act::Flap { .. } => false,
+            Act::Kill | Act::Hang | Act::Spoil | Act::Taint | Act::Unplug | Act::Flap { .. } => {
+                false
+            }
         };
         if self.is_up.insert(house, up) == Some(up) {
             return;
