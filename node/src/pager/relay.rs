@@ -172,9 +172,13 @@ impl Talk {
             }
             // One address that swallows everything must leave time for the next.
             let limited = tokio::time::timeout(CONNECT_TIME_MAX, socket.connect(address));
-            limited
+            let stream = limited
                 .await
-                .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+                .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))?;
+            // lettre writes the end of a letter by itself, which would wait for the relay's
+            // delayed ACK of the rest: 40 ms a mail.
+            stream.set_nodelay(true)?;
+            Ok::<_, std::io::Error>(stream)
         };
         let stream = self
             .step(&format!("connecting to {address}"), connect)
