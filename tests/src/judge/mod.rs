@@ -1,10 +1,10 @@
 //! PURE. Whether every page came, once and in time, and none for nothing.
 //!
 //! ```text
-//!   changes:  what really happened, and when        ┐                 missed   named by nothing
-//!   messages: what came, when, which ids            ├─▶ Case::judge ─▶ late     named after its time
-//!   excuses:  when nobody could have told, or seen  ┘                 doubled  says nothing new
-//!                                                                     wrong    names what was not
+//!   changes:  what really happened, and when   ┐                 missed   named by nothing
+//!   messages: what came, when, which ids       ├─▶ Case::judge ─▶ late     named after its time
+//!   excuses:  when nobody could tell, or look  ┘                 doubled  says nothing new
+//!                                                                wrong    names what was not
 //! ```
 //!
 //! A message is judged as a whole: one that names twenty things, of which one is new, is no double.

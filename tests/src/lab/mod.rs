@@ -6,7 +6,7 @@
 //!                            ├── s3 .23    s4 .24                nginx and keepalived (VIP: .101)
 //!                            ├── fs1 .50                         what servers fetch from
 //!                            ├── mail .9                         an SMTP server, or all of `post`
-//!                            ├── street .60                      10.1.x.x: hundreds of small servers
+//!                            ├── street .60                      10.1.x.x: hundreds of servers
 //!                            └── client .200                     VIP: .100
 //! ```
 //!

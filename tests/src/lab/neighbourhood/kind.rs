@@ -95,15 +95,12 @@ pub fn name(number: u16) -> String {
 /// successes are up.
 pub fn watches(count: u16) -> String {
     let watch = |number| {
-        let kind = Kind::of(number);
+        let (kind, name, address) = (Kind::of(number), name(number), address(number));
+        let (word, port, check) = (kind.word(), kind.port(), kind.check());
+        let times = "interval = \"1s\", timeout = \"1s\", fall = 3, rise = 2";
         format!(
-            "\n[[watch]]\nname = \"{}\"\naddress = \"{}\"\nport = {}\nlabels = {{ kind = \"{}\" }}\n\
-             check = {{ {}, interval = \"1s\", timeout = \"1s\", fall = 3, rise = 2 }}\n",
-            name(number),
-            address(number),
-            kind.port(),
-            kind.word(),
-            kind.check()
+            "\n[[watch]]\nname = \"{name}\"\naddress = \"{address}\"\nport = {port}\n\
+             labels = {{ kind = \"{word}\" }}\ncheck = {{ {check}, {times} }}\n"
         )
     };
     (0..count).map(watch).collect()

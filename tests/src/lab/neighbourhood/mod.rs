@@ -3,7 +3,8 @@
 //! ```text
 //!   br0 ──┬── lb1, lb2, lb3       know a way to 10.1.0.0/16: ask for each address by ARP
 //!         └── street 10.0.0.60    10.1.0.1 http, 10.1.0.2 ftp, .3 smtp, .4 dns, .5 tcp, .6 http, …
-//!                  ▲ control socket: kill, hang, spoil, taint, unplug, flap, heal; answered when it is so
+//!                  ▲ control socket: kill, hang, spoil, taint, unplug, flap, heal
+//!                  └─ answered when it is so
 //! ```
 //!
 //! One process serves all of them (`src/bin/neighbourhood.rs`).

@@ -1,7 +1,7 @@
 //! Receivers of pages, each with every fault that a real one has, switched at run time.
 //!
 //! ```text
-//!   host mail 10.0.0.9 ── :25   relay     SMTP      dead, slow, 4xx, 5xx, cut in DATA or before 250
+//!   host mail 10.0.0.9 ── :25   relay     SMTP      dead, slow, 4xx, 5xx, cut in DATA, before 250
 //!                      ── :8080 webhook   HTTP/1.1  dead, hang, 500, 302, huge, slow
 //!                      ── :444  pager     SNPP      dead, hang, refuse
 //!                      ── :514  syslog    UDP

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
+use farmux_node::api::types::WatchReport;
+use farmux_raft::state::Health;
 use farmux_tests::judge::{
     Case, Change, Excuse, ExcuseKind, Letter, Message, Owed, Report, Terms, Turn,
 };
@@ -213,11 +215,9 @@ impl Scene {
             let listed = self
                 .cluster
                 .any()
-                .and_then(|node| node.ask(&["watch", "list"]));
-            let listed = listed.unwrap_or_default();
-            let up = listed
-                .lines()
-                .filter(|line| line.to_lowercase().contains(" up "));
+                .and_then(|node| node.report(&["watch", "list"]));
+            let listed: Vec<WatchReport> = listed.unwrap_or_default();
+            let up = listed.iter().filter(|watch| watch.health == Health::Up);
             up.count() == count
         })
     }
