@@ -10,6 +10,7 @@ mod failover;
 mod ftp;
 mod limits;
 mod membership;
+mod neighbourhood;
 mod network;
 mod pages;
 mod parents;
