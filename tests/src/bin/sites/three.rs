@@ -8,6 +8,7 @@
 
 mod chance;
 mod harm;
+mod later;
 mod leader;
 mod long;
 mod scene;
@@ -76,12 +77,16 @@ const STEPS: [Step; 20] = [
 
 /// Played when they are asked for by their titles, and not among the others: what the product does
 /// not do yet. Each moves up when it does.
-const LATER: [Step; 1] = [
+const LATER: [Step; 3] = [
     // A leader that cannot have a delivery recorded sends the next mail nevertheless, as long as it
     // believes in its majority; whoever leads next repeats all of them.
     ("the leader cut off, then killed", |scene| {
         leader::lose(scene, Moment::CutOff)
     }),
+    // The servers are well, the leader's way to them is not: nothing of them is to be paged.
+    ("the leader cannot reach the street", later::astray),
+    // More than five changes in ten minutes are one page, and then silence.
+    ("one flaps", later::flapping),
     // "the leader killed in the middle of a webhook": `Moment::InWebhook`, with
     // `scene.post.webhook.hold(Stage::Taken)`.
     // Digests: `gathered_ms` in scene.rs, and a bound on what `tell_messages` counts.

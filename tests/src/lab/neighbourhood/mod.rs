@@ -34,6 +34,9 @@ use order::{Act, Done, Order};
 /// The host on which they stand.
 const STREET: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 60);
 
+/// An address of the LAN that no host has.
+const NOBODY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 253);
+
 /// Thousands of listeners are opened one after the other.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -77,9 +80,16 @@ impl Neighbourhood {
 
     /// Shows a host the way to all of them.
     ///
-    /// **Errors**: it knows one already.
+    /// **Errors**: the host is gone.
     pub fn show_the_way(&self, host: &Host) -> Result<()> {
-        host.batch(&format!("route add {} dev eth0\n", kind::NETWORK))
+        host.batch(&format!("route replace {} dev eth0\n", kind::NETWORK))
+    }
+
+    /// Sends whatever a host has for them to a router that is not there, as a broken network does.
+    ///
+    /// **Errors**: the host is gone.
+    pub fn mislead(&self, host: &Host) -> Result<()> {
+        host.batch(&format!("route replace {} via {NOBODY}\n", kind::NETWORK))
     }
 
     /// How many there are.

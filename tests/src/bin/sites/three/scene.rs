@@ -224,9 +224,18 @@ impl Scene {
 
     /// Has something done to houses, and writes down what happened.
     pub(crate) fn order(&mut self, act: Act, houses: &[u16]) -> Result<()> {
+        self.order_owed(act, houses, Owed::Page)
+    }
+
+    /// The same, where a page is right and none is right too.
+    pub(crate) fn order_unowed(&mut self, act: Act, houses: &[u16]) -> Result<()> {
+        self.order_owed(act, houses, Owed::Nothing)
+    }
+
+    fn order_owed(&mut self, act: Act, houses: &[u16], owed: Owed) -> Result<()> {
         let done = self.street.order(act, houses)?;
         for house in houses {
-            self.note(*house, act, done);
+            self.note(*house, act, done, owed);
         }
         Ok(())
     }
@@ -236,7 +245,7 @@ impl Scene {
         self.is_up.get(&house).copied().unwrap_or(false)
     }
 
-    fn note(&mut self, house: u16, act: Act, done: Done) {
+    fn note(&mut self, house: u16, act: Act, done: Done, owed: Owed) {
         let up = match act {
             Act::Heal => true,
             Act::Kill | Act::Hang | Act::Spoil | Act::Taint | Act::Unplug | Act::Flap { .. } => {
@@ -251,7 +260,7 @@ impl Scene {
             turn: if up { Turn::Up } else { Turn::Down },
             from_ms: done.from_ms,
             to_ms: done.to_ms,
-            owed: Owed::Page,
+            owed,
         });
     }
 
