@@ -95,7 +95,7 @@ const DEPENDED: [(&str, &[&str]); 3] = [
 ];
 
 /// Where time, randomness and input come as arguments (conventions, Where code goes).
-const PURE: [&str; 19] = [
+const PURE: [&str; 28] = [
     "raft/src/state/",
     "raft/src/lease/acceptor.rs",
     "raft/src/lease/proposer.rs",
@@ -104,8 +104,17 @@ const PURE: [&str; 19] = [
     "netplane/src/balance/",
     "netplane/src/probe/exec/plugin.rs",
     "netplane/src/probe/ftp/dialog.rs",
+    "netplane/src/probe/greeting/failure.rs",
+    "netplane/src/probe/greeting/imap.rs",
+    "netplane/src/probe/greeting/mysql.rs",
+    "netplane/src/probe/greeting/pop3.rs",
+    "netplane/src/probe/greeting/postgres.rs",
+    "netplane/src/probe/greeting/redis.rs",
+    "netplane/src/probe/greeting/smtp.rs",
+    "netplane/src/probe/greeting/ssh.rs",
     "netplane/src/probe/inquiry.rs",
     "netplane/src/probe/nfs/rpc.rs",
+    "netplane/src/probe/tls/dates.rs",
     "netplane/src/probe/verdict.rs",
     "netplane/src/ftp/address.rs",
     "netplane/src/ftp/command.rs",

@@ -13,7 +13,8 @@ use super::ftp::Errand;
 use super::inquiry::{Answer, Inquiry};
 use super::nfs::Question;
 use super::outcome::Outcome;
-use super::{Counters, exec, ftp, http, nfs, tcp};
+use super::tls::Clients;
+use super::{Counters, exec, ftp, greeting, http, nfs, tcp};
 use crate::origin::Origin;
 use crate::plan::{ProbeKey, ProbeKind, ProbePlan};
 
@@ -24,6 +25,8 @@ pub(super) struct Means {
     pub(super) origin: Arc<Origin>,
     /// How they run plugins.
     pub(super) plugins: Arc<Plugins>,
+    /// How they speak TLS.
+    pub(super) clients: Arc<Clients>,
 }
 
 /// Probes once.
@@ -44,13 +47,19 @@ pub(super) async fn once(
             status,
             text,
             obey: _,
-            tls: _,
+            tls,
         } => {
             let expected = Expected {
                 status: *status,
                 text: text.clone(),
             };
-            http::probe(target, proxy, path, host, expected, origin, budget).await
+            let errand = http::Errand {
+                path,
+                host,
+                expected,
+            };
+            let tls = tls.as_ref().map(|tls| (tls, &means.clients));
+            http::probe(target, proxy, errand, tls, origin, budget).await
         }
         ProbeKind::Ftp {
             user,
@@ -85,10 +94,12 @@ pub(super) async fn once(
             };
             exec::probe(order, &means.plugins, budget).await
         }
-        ProbeKind::Greeting(_) | ProbeKind::Dns { .. } | ProbeKind::Icmp => {
+        ProbeKind::Greeting(protocol) => {
+            greeting::probe(target, proxy, *protocol, origin, budget).await
+        }
+        ProbeKind::Dns { .. } | ProbeKind::Icmp | ProbeKind::Udp { .. } => {
             tcp::probe(target, proxy, origin, budget).await
         }
-        ProbeKind::Udp { .. } => tcp::probe(target, proxy, origin, budget).await,
     }
 }
 

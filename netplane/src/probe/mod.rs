@@ -1,7 +1,7 @@
 //! Probing: asks servers whether they are well, and says so when that changes.
 //!
 //! ```text
-//!   plan --watch--> runner (one thread) --short-lived task each--> tcp, http, ftp, nfs --> server
+//!   plan --watch--> runner (one thread) --short-lived task each--> tcp, http(s), … --> server
 //!                     |                                            exec --> plugin
 //!                     |  schedule: when; inquiry: at once; verdict: what it means (all PURE)
 //!                     +--first--> HealthOverlay      obeyed by the data path at once
@@ -16,6 +16,7 @@ mod attempt;
 mod connect;
 mod exec;
 mod ftp;
+mod greeting;
 mod http;
 mod inquiry;
 mod nfs;
@@ -23,6 +24,7 @@ mod outcome;
 mod runner;
 mod schedule;
 mod tcp;
+mod tls;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,8 +43,10 @@ use crate::plan::{Health, ProbeKey, ProbePlan};
 
 pub use exec::{ExecUser, PluginLine, PluginTrouble, UnsafeFile};
 pub use ftp::{FtpFailure, FtpStep};
+pub use greeting::{Greeted, GreetingFailure, GreetingStep, RedisError, SqlState};
 pub use nfs::RpcFailure;
 pub use outcome::{Failure, LocalTrouble, Outcome, Phase, Place, Success, Unreachable};
+pub use tls::{Alert, CertificateDays, TlsFailure, Trust};
 
 /// What is this machine's own and does not change while it probes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub struct ProbeSettings {
     pub exec_dir: Option<PathBuf>,
     /// As whom they run.
     pub exec_user: ExecUser,
+    /// Whose certificates `https` checks trust.
+    pub trust: Trust,
 }
 
 impl ProbeSettings {
@@ -63,6 +69,7 @@ impl ProbeSettings {
             own,
             exec_dir: None,
             exec_user: ExecUser::NOBODY,
+            trust: Trust::system(),
         }
     }
 }

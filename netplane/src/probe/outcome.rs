@@ -11,7 +11,10 @@ use std::time::Duration;
 use super::answer::{BODY_BYTES_MAX, HEAD_BYTES_MAX};
 use super::exec::{PluginLine, PluginTrouble};
 use super::ftp::{FtpFailure, FtpStep};
+use super::greeting::{Greeted, GreetingFailure, GreetingStep};
 use super::nfs::RpcFailure;
+use super::tls::{CertificateDays, TlsFailure};
+use crate::plan::Protocol;
 
 /// What one probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,15 @@ pub enum Success {
     Status(u16),
     /// It answered with the expected status and text.
     Text(u16),
+    /// The same within TLS.
+    Secure {
+        /// What was seen.
+        within: Box<Success>,
+        /// For how long its certificate is good.
+        certificate: CertificateDays,
+    },
+    /// It speaks this protocol.
+    Greeted(Protocol, Greeted),
     /// It let us in and listed a folder.
     Listed {
         /// How much of the listing was read.
@@ -105,6 +117,12 @@ pub enum Failure {
         /// What.
         failure: Box<Failure>,
     },
+    /// TLS did not come about, or its certificate does not do.
+    #[error(transparent)]
+    Tls(#[from] TlsFailure),
+    /// A server that should greet says no, or something else.
+    #[error(transparent)]
+    Greeting(#[from] GreetingFailure),
     /// An FTP server says no, or something else.
     #[error(transparent)]
     Ftp(#[from] FtpFailure),
@@ -176,6 +194,10 @@ pub enum Phase {
     Reading,
     /// In the middle of an FTP dialogue.
     Ftp(FtpStep),
+    /// TLS is not there yet.
+    Handshake,
+    /// In the middle of a greeting.
+    Greeting(Protocol, GreetingStep),
     /// A plugin runs.
     Plugin,
 }
@@ -188,6 +210,10 @@ impl fmt::Display for Phase {
             Phase::Waiting => "waiting for the answer",
             Phase::Reading => "reading the answer",
             Phase::Ftp(step) => return f.write_str(&step.awaited()),
+            Phase::Handshake => "negotiating TLS",
+            Phase::Greeting(protocol, step) => {
+                return write!(f, "waiting for the {} {step}", protocol.name());
+            }
             Phase::Plugin => "its plugin ran",
         })
     }
@@ -202,6 +228,12 @@ pub enum LocalTrouble {
     /// Every address that the probe could leave from is a VIP.
     #[error("this node could not probe: no own address leads there")]
     NoOwnAddress,
+    /// Whose certificates to trust cannot be read.
+    #[error("this node could not probe: {0}")]
+    Trust(String),
+    /// The check's host is nothing that a certificate could bear.
+    #[error("this node could not probe: no certificate can bear the name in the check's host")]
+    CertificateName,
     /// A plugin could not be run, or did not do what plugins do.
     #[error("this node could not probe: {0}")]
     Plugin(PluginTrouble),
@@ -226,6 +258,11 @@ impl fmt::Display for Success {
             Success::Connected => write!(f, "connected"),
             Success::Status(status) => write!(f, "status {status}"),
             Success::Text(status) => write!(f, "status {status}, text found"),
+            Success::Secure {
+                within,
+                certificate,
+            } => write!(f, "{within}, {certificate}"),
+            Success::Greeted(protocol, greeted) => write!(f, "{} {greeted}", protocol.name()),
             Success::Listed { bytes } => write!(f, "logged in, {bytes} bytes listed"),
             Success::Fetched { bytes } => write!(f, "logged in, {bytes} bytes fetched"),
             Success::Answered(version) => write!(f, "NFS version {version} answers"),
@@ -251,6 +288,8 @@ impl Failure {
             | Failure::Status { .. }
             | Failure::TextMissing
             | Failure::Closed(_)
+            | Failure::Tls(_)
+            | Failure::Greeting(_)
             | Failure::Ftp(_)
             | Failure::Rpc(_)
             | Failure::Critical(_)
@@ -291,7 +330,11 @@ impl Outcome {
             return Outcome::Inconclusive(LocalTrouble::Exhausted(error.to_string()));
         }
         let kind = error.kind();
-        let failure = if kind == io::ErrorKind::ConnectionRefused {
+        let failure = if let Some(failure) = TlsFailure::of(error) {
+            Failure::Tls(failure)
+        } else if during == Phase::Handshake && kind == io::ErrorKind::UnexpectedEof {
+            Failure::Closed(during)
+        } else if kind == io::ErrorKind::ConnectionRefused {
             Failure::Refused
         } else if matches!(
             kind,

@@ -18,6 +18,7 @@ use super::exec::Plugins;
 use super::inquiry::{Answer, Inquiry};
 use super::outcome::Outcome;
 use super::schedule::Schedule;
+use super::tls::Clients;
 use super::verdict::{Tally, Thresholds};
 use super::{Counters, ProbeResult, ProbeSettings, Results, Verdict, Wish};
 use crate::health::HealthOverlay;
@@ -84,6 +85,7 @@ impl Runner {
             own,
             exec_dir,
             exec_user,
+            trust,
         } = settings;
         // Probers of several nodes shall not shake their starts alike.
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
@@ -98,6 +100,7 @@ impl Runner {
                     never: BTreeSet::new(),
                 }),
                 plugins: Arc::new(Plugins::new(exec_dir, exec_user)),
+                clients: Arc::new(Clients::new(trust)),
             },
             entries: BTreeMap::new(),
             schedule: Schedule::new(seed),

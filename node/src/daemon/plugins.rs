@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use farmux_netplane::probe::{ExecUser, ProbeSettings};
+use farmux_netplane::probe::{ExecUser, ProbeSettings, Trust};
 
 use crate::settings::Settings;
 
@@ -57,6 +57,7 @@ pub(super) fn probe_settings(settings: &Settings) -> Result<ProbeSettings, Plugi
     let (uid, gid) = user_in(&std::fs::read_to_string(Path::new(USERS))?, name)
         .ok_or_else(|| PluginsUnusable::NoUser(name.clone()))?;
     Ok(ProbeSettings {
+        trust: Trust::system(),
         own,
         exec_dir: Some(folder.clone()),
         exec_user: ExecUser::new(uid, gid).ok_or_else(|| PluginsUnusable::Root(name.clone()))?,

@@ -37,9 +37,9 @@ pub enum Protocol {
     Ssh,
     /// `PING`, and `+PONG` or `-NOAUTH`. **Source**: the RESP protocol.
     Redis,
-    /// An `SSLRequest`, and one byte. **Source**: PostgreSQL, 55.2.
+    /// A `StartupMessage`, and what it is answered. **Source**: PostgreSQL, 55.2.
     Postgres,
-    /// The initial handshake packet. **Source**: MySQL, Protocol::HandshakeV10.
+    /// The initial handshake packet, and a login. **Source**: MySQL, Protocol::HandshakeV10.
     Mysql,
 }
 

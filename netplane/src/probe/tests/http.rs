@@ -19,8 +19,12 @@ async fn ask(address: SocketAddr, text: Option<&str>) -> Outcome {
         text: text.map(Arc::from),
     };
     let (origin, budget) = (Origin::default(), Budget::begin(TIMEOUT));
-    let (path, host) = ("/health", "shop.test");
-    http::probe(address, None, path, host, expected, &origin, &budget).await
+    let errand = http::Errand {
+        path: "/health",
+        host: "shop.test",
+        expected,
+    };
+    http::probe(address, None, errand, None, &origin, &budget).await
 }
 
 #[tokio::test]
