@@ -79,6 +79,8 @@ unpack_packages() {
         # apt-get downloads into the current folder, where its own user may not write.
         (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download "$package" &&
             dpkg-deb -x ./*.deb unpacked) || die "cannot get Debian's package $package"
+        # Nothing that lies in a build folder shall run as anybody but its caller.
+        find "$folder/unpacked" -type f -perm /6000 -exec chmod a-s {} +
         mkdir -p "$into"
         cp -a "$folder/unpacked/." "$into/"
         rm -rf "$folder"
@@ -89,6 +91,20 @@ unpack_packages() {
 need_ftp() {
     need_packages ftp
     unpack_packages pure-ftpd proftpd-core
+}
+
+# The servers that greetings are tried against, and the libraries that this machine lacks for them:
+# unpacked, because installing a mail server or a database is much to ask of a machine that builds.
+need_servers() {
+    local library
+    unpack_packages exim4-daemon-light dovecot-core dovecot-imapd dovecot-pop3d openssh-server \
+        redis-server redis-tools postgresql-15 mariadb-server-core
+    for library in libaio1 libevent-2.1-7 libgnutls-dane0 libgssapi-krb5-2 libicu72 libidn12 \
+        libjemalloc2 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0 libldap-2.5-0 liblzf1 \
+        libnsl2 libnuma1 libpq5 libsasl2-2 libsodium23 libssl3 libtirpc3 libunbound8 libunwind8 \
+        liburing2 libwrap0 libxml2; do
+        [[ -e /usr/share/doc/$library ]] || unpack_packages "$library"
+    done
 }
 
 apt_get() {

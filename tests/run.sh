@@ -9,6 +9,7 @@ source deploy/setup.sh
 
 need_packages build lab tests
 need_ftp
+need_servers
 need_cargo
 build
 

@@ -229,7 +229,7 @@ pub(super) const SESSIONS_MAX: &str = "200";
 /// A file that `deploy/setup.sh` unpacked, beside this program's own.
 ///
 /// **Errors**: it did not.
-fn unpacked(path: &str) -> Result<PathBuf> {
+pub(super) fn unpacked(path: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("where this program stands")?;
     let mut places = own
         .ancestors()

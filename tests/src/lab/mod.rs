@@ -14,6 +14,7 @@
 //! its LAN goes: on drop, or when the next lab starts and finds the maker of this one dead.
 
 pub mod cluster;
+pub mod daemons;
 pub mod ftp;
 pub mod ftpd;
 mod ftpd_files;

@@ -8,6 +8,8 @@ mod disk;
 mod faces;
 mod failover;
 mod ftp;
+mod greetings;
+mod https;
 mod limits;
 mod membership;
 mod neighbourhood;

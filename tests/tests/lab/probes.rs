@@ -15,7 +15,7 @@ use farmux_tests::lab::process::Process;
 use farmux_tests::lab::{CLIENT, Host, Lab, nfs as nfs_server, server_address, wait};
 
 /// How long a server may take to start: ganesha reads its state first.
-const STARTS_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
 /// What one probe may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -24,9 +24,22 @@ const NFS: u16 = 2049;
 const PORTMAPPER: u16 = 111;
 
 /// What each check finds, in words, probing once from `client`.
-fn found<const N: usize>(client: &Host, to: &Host, checks: [(u16, ProbeKind); N]) -> [String; N] {
+pub(super) fn found<const N: usize>(
+    client: &Host,
+    to: &Host,
+    checks: [(u16, ProbeKind); N],
+) -> [String; N] {
+    found_by(ProbeSettings::plain(vec![]), client, to, checks)
+}
+
+/// The same, of a machine with these settings.
+pub(super) fn found_by<const N: usize>(
+    settings: ProbeSettings,
+    client: &Host,
+    to: &Host,
+    checks: [(u16, ProbeKind); N],
+) -> [String; N] {
     client.within(|| {
-        let settings = ProbeSettings::plain(vec![]);
         let overlay = Arc::new(HealthOverlay::new());
         let (probing, _verdicts) = Probing::start(overlay, settings).expect("a thread");
         let keys = std::array::from_fn(|number| ProbeKey::Watch(number.to_string().into()));

@@ -2,7 +2,9 @@
 
 mod asked;
 mod ftp;
+mod greeting;
 mod http;
+mod https;
 mod nfs;
 mod proxy;
 mod runner;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::ftp::{Script, play};
 use super::{PATIENCE, Server, key, plan, read_request, until};
 use crate::health::HealthOverlay;
-use crate::plan::{Health, Hidden, ProbeKind, ProbePlan, ProxyVersion};
+use crate::plan::{Health, Hidden, ProbeKind, ProbePlan, Protocol, ProxyVersion};
 use crate::probe::{ProbeSettings, Probing};
 
 /// What the specification says, written by hand; sections 2.1 and 2.2.
@@ -68,6 +68,7 @@ fn every_kind_begins_with_the_header() {
             (ProbeKind::Tcp, "connected"),
             (get.clone(), "status 200"),
             (log_in.clone(), "logged in, 0 bytes listed"),
+            (ProbeKind::Greeting(Protocol::Pop3), "POP3 greets"),
         ] {
             let served = kind.clone();
             let (server, begins) = demanding(header, move |mut stream| match served {
@@ -79,10 +80,12 @@ fn every_kind_begins_with_the_header() {
                     // The probe may be gone when it has what it wants.
                     let _ = play(&Script::default(), &stream, drop);
                 }
+                ProbeKind::Greeting(_) => {
+                    let _ = stream.write_all(b"+OK\r\n");
+                }
                 ProbeKind::Tcp
                 | ProbeKind::Nfs { .. }
                 | ProbeKind::Exec { .. }
-                | ProbeKind::Greeting(_)
                 | ProbeKind::Dns { .. }
                 | ProbeKind::Icmp
                 | ProbeKind::Udp { .. } => {}

@@ -1,0 +1,185 @@
+//! The greeting probes against the servers that people really run, one LAN away.
+
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpStream};
+
+use farmux_netplane::plan::{ProbeKind, Protocol};
+use farmux_tests::lab::daemons::Daemons;
+use farmux_tests::lab::process::Process;
+use farmux_tests::lab::{CLIENT, Host, Lab, server_address, wait};
+use rustix::process::Signal;
+
+use super::probes::{STARTS_WITHIN, found};
+
+fn check(protocol: Protocol) -> (u16, ProbeKind) {
+    let port = match protocol {
+        Protocol::Smtp => 25,
+        Protocol::Pop3 => 110,
+        Protocol::Imap => 143,
+        Protocol::Ssh => 22,
+        Protocol::Redis => 6379,
+        Protocol::Postgres => 5432,
+        Protocol::Mysql => 3306,
+    };
+    (port, ProbeKind::Greeting(protocol))
+}
+
+/// The seven, each at its port.
+fn all() -> [(u16, ProbeKind); 7] {
+    [
+        check(Protocol::Smtp),
+        check(Protocol::Pop3),
+        check(Protocol::Imap),
+        check(Protocol::Ssh),
+        check(Protocol::Redis),
+        check(Protocol::Postgres),
+        check(Protocol::Mysql),
+    ]
+}
+
+/// Waits until one check finds this.
+fn until(client: &Host, host: &Host, check: (u16, ProbeKind), wanted: &str) {
+    let seen = std::cell::RefCell::new(String::new());
+    let is = || {
+        let [found] = found(client, host, [check.clone()]);
+        *seen.borrow_mut() = found;
+        *seen.borrow() == wanted
+    };
+    let ended = wait::until_true(wanted, STARTS_WITHIN, is);
+    assert!(ended.is_ok(), "{wanted}: {}", seen.borrow());
+}
+
+fn says_nothing_of(server: &Process, trouble: &[&str]) {
+    let log = server.log();
+    for word in trouble {
+        assert!(!log.contains(word), "{word}: {log}");
+    }
+}
+
+/// Each is well, without an account, and nothing in its log speaks of a client that vanished; each
+/// is missed when it hangs and when it is gone.
+#[test]
+fn seven_servers_greet() {
+    let lab = Lab::new().expect("a lab needs root and iproute2");
+    let client = lab.host("client", CLIENT).expect("a client");
+    let host = lab.host("s1", server_address(1)).expect("a server");
+    let daemons = Daemons::on(&host, lab.folder()).expect("tests/run.sh unpacked them");
+    let exim = daemons.exim().expect("Exim");
+    let dovecot = daemons.dovecot().expect("Dovecot");
+    let sshd = daemons.sshd().expect("OpenSSH");
+    let _redis = daemons.redis(6379, "--protected-mode no").expect("Redis");
+    let postgres = daemons.postgres("scram-sha-256").expect("PostgreSQL");
+    let mariadb = daemons.mariadb("").expect("MariaDB");
+    let well = [
+        "SMTP greets",
+        "POP3 greets",
+        "IMAP greets",
+        "SSH greets",
+        "Redis answers",
+        "PostgreSQL answers, login wanted",
+        "MySQL answers, login refused",
+    ];
+    for (check, wanted) in all().into_iter().zip(well) {
+        until(&client, &host, check, wanted);
+    }
+    for _ in 0..5 {
+        assert_eq!(found(&client, &host, all()), well);
+    }
+    let main = lab.folder().join("s1-servers/exim/mainlog");
+    let main = std::fs::read_to_string(main).expect("Exim wrote it");
+    assert!(main.contains("closed by QUIT"), "{main}");
+    for trouble in ["lost", "unexpected", "rejected"] {
+        assert!(!main.contains(trouble), "{trouble}: {main}");
+    }
+    says_nothing_of(&dovecot, &["Error", "Disconnected"]);
+    says_nothing_of(&sshd, &["kex_exchange", "banner", "invalid", "reset"]);
+    assert!(sshd.log().contains("Received disconnect"), "{}", sshd.log());
+    says_nothing_of(
+        &postgres,
+        &["could not receive", "incomplete", "FATAL", "ERROR"],
+    );
+    says_nothing_of(&mariadb, &["Aborted connection"]);
+    assert!(exim.is_running());
+
+    host.hang();
+    let late = |what: &str| format!("timeout after 2 s while waiting for the {what}");
+    let hung = [
+        late("SMTP greeting"),
+        late("POP3 greeting"),
+        late("IMAP greeting"),
+        late("SSH greeting"),
+        late("Redis answer"),
+        late("PostgreSQL answer"),
+        late("MySQL greeting"),
+    ];
+    assert_eq!(found(&client, &host, all()), hung);
+    host.go_on();
+    host.crash();
+    assert_eq!(found(&client, &host, all()), ["connection refused"; 7]);
+}
+
+/// MariaDB blocks an address whose handshakes break off five times in a row; those of probes do
+/// not. Whoever only reads its greeting is blocked, which the end shows.
+#[test]
+fn mysql_does_not_block_who_probes() {
+    let lab = Lab::new().expect("a lab needs root and iproute2");
+    let client = lab.host("client", CLIENT).expect("a client");
+    let host = lab.host("s1", server_address(1)).expect("a server");
+    let daemons = Daemons::on(&host, lab.folder()).expect("tests/run.sh unpacked them");
+    let _mariadb = daemons.mariadb("--max-connect-errors=5").expect("MariaDB");
+    let well = "MySQL answers, login refused";
+    until(&client, &host, check(Protocol::Mysql), well);
+    for _ in 0..20 {
+        assert_eq!(found(&client, &host, [check(Protocol::Mysql)]), [well]);
+    }
+    client.within(|| {
+        let to = SocketAddr::from((host.address(), 3306));
+        for _ in 0..8 {
+            let mut stream = TcpStream::connect(to).expect("it listens");
+            let _ = stream.read(&mut [0; 100]);
+        }
+    });
+    let blocked = "MySQL error 1129 (this node is blocked: mysqladmin flush-hosts)";
+    until(&client, &host, check(Protocol::Mysql), blocked);
+}
+
+/// Servers that live and want no strangers are well; those that say that they cannot serve are not.
+#[test]
+fn what_a_server_says_decides() {
+    let lab = Lab::new().expect("a lab needs root and iproute2");
+    let client = lab.host("client", CLIENT).expect("a client");
+    let host = lab.host("s1", server_address(1)).expect("a server");
+    let daemons = Daemons::on(&host, lab.folder()).expect("tests/run.sh unpacked them");
+    let redis = ProbeKind::Greeting(Protocol::Redis);
+    let _secret = daemons.redis(6380, "--requirepass s3cret").expect("Redis");
+    let _shy = daemons.redis(6381, "--protected-mode yes").expect("Redis");
+    let full = "--protected-mode no --maxclients 1";
+    let _full = daemons.redis(6382, full).expect("Redis");
+    let postgres = daemons.postgres("reject").expect("PostgreSQL");
+    until(
+        &client,
+        &host,
+        (6380, redis.clone()),
+        "Redis answers, login wanted",
+    );
+    until(
+        &client,
+        &host,
+        (6381, redis.clone()),
+        "Redis is in protected mode",
+    );
+    until(&client, &host, (6382, redis.clone()), "Redis answers");
+    let to = |port| SocketAddr::from((host.address(), port));
+    let _held = client.within(|| TcpStream::connect(to(6382)).expect("it listens"));
+    until(&client, &host, (6382, redis), "Redis says error");
+
+    let check = check(Protocol::Postgres);
+    let refused = "PostgreSQL answers, login refused";
+    until(&client, &host, check.clone(), refused);
+    // It waits for its last client before it ends, and takes no other.
+    let _last = client.within(|| TcpStream::connect(to(5432)).expect("it listens"));
+    assert_eq!(found(&client, &host, [check.clone()]), [refused]);
+    postgres.signal(Signal::TERM).expect("it runs");
+    let not_now = "PostgreSQL takes no connections now (57P03)";
+    until(&client, &host, check, not_now);
+}
