@@ -19,6 +19,7 @@ mod ftp;
 mod greeting;
 mod http;
 mod inquiry;
+mod lag;
 mod nfs;
 mod outcome;
 mod runner;
@@ -44,6 +45,7 @@ use crate::plan::{Health, ProbeKey, ProbePlan};
 pub use exec::{ExecUser, PluginLine, PluginTrouble, UnsafeFile};
 pub use ftp::{FtpFailure, FtpStep};
 pub use greeting::{Greeted, GreetingFailure, GreetingStep, RedisError, SqlState};
+pub use lag::Lag;
 pub use nfs::RpcFailure;
 pub use outcome::{Failure, LocalTrouble, Outcome, Phase, Place, Success, Unreachable};
 pub use tls::{Alert, CertificateDays, TlsFailure, Trust};
@@ -131,10 +133,8 @@ pub struct ProbeCounts {
     pub inconclusive: u64,
     /// Verdicts reached.
     pub verdicts: u64,
-    /// Sum of the times by which probes started late; with `started`, the mean.
-    pub lag_sum: Duration,
-    /// The longest of these times.
-    pub lag_worst: Duration,
+    /// By how much probes started late.
+    pub lag: Lag,
 }
 
 /// What the runner shall do: the newest wins.
@@ -234,16 +234,13 @@ struct Counters {
     failed: AtomicU64,
     inconclusive: AtomicU64,
     verdicts: AtomicU64,
-    lag_sum_us: AtomicU64,
-    lag_worst_us: AtomicU64,
+    lag: lag::LagCounter,
 }
 
 impl Counters {
     fn started(&self, lag: Duration) {
-        let lag_us = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
         self.started.fetch_add(1, Ordering::Relaxed);
-        self.lag_sum_us.fetch_add(lag_us, Ordering::Relaxed);
-        self.lag_worst_us.fetch_max(lag_us, Ordering::Relaxed);
+        self.lag.count(lag);
     }
 
     fn ended(&self, outcome: &Outcome) {
@@ -263,8 +260,7 @@ impl Counters {
             failed: get(&self.failed),
             inconclusive: get(&self.inconclusive),
             verdicts: get(&self.verdicts),
-            lag_sum: Duration::from_micros(get(&self.lag_sum_us)),
-            lag_worst: Duration::from_micros(get(&self.lag_worst_us)),
+            lag: self.lag.read(),
         }
     }
 }

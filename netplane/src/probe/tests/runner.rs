@@ -154,7 +154,7 @@ fn a_hanging_target_holds_nobody_up() {
     probing.apply(probes, BTreeSet::new());
     counted(&probing, |counts| counts.passed >= 3 * 180);
     let counts = probing.counts();
-    let mean = counts.lag_sum / u32::try_from(counts.started).expect("few");
+    let mean = counts.lag.sum / u32::try_from(counts.started).expect("few");
     assert!(
         mean < Duration::from_millis(50),
         "late by {mean:?} in the mean"
@@ -181,7 +181,7 @@ fn five_thousand_checks_start_on_time() {
     probing.apply(probes, BTreeSet::new());
     std::thread::sleep(Duration::from_secs(20));
     let counts = probing.counts();
-    let mean = counts.lag_sum / u32::try_from(counts.started.max(1)).expect("few");
+    let mean = counts.lag.sum / u32::try_from(counts.started.max(1)).expect("few");
     assert!(counts.started > 18_000, "{counts:?}");
     assert!(
         mean < Duration::from_millis(20),

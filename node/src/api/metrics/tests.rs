@@ -1,8 +1,10 @@
 //! A scrape says what it should, and is the same text for the same facts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use farmux_netplane::plan::ServiceKey;
+use farmux_netplane::probe::{Lag, ProbeCounts};
 use farmux_netplane::serve::{ServerCounts, ServiceCounts};
 use farmux_raft::state::Health;
 use farmux_raft::state::NodeRole::{Balancer, Witness};
@@ -98,6 +100,13 @@ fn the_wire_is_counted_by_service_and_server() {
     let wire = WireView {
         services: BTreeMap::from([(key, counts)]),
         leases: vec![("gained", 1)],
+        probes: ProbeCounts {
+            lag: Lag {
+                counts: [7, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1],
+                sum: Duration::from_millis(1500),
+            },
+            ..ProbeCounts::default()
+        },
         ..WireView::default()
     };
     let text = expose(None, Some(&wire));
@@ -112,6 +121,13 @@ fn the_wire_is_counted_by_service_and_server() {
         "farmux_server_taken_total{farm=\"shop\",service=\"web\",server=\"s1\"} 9",
         "farmux_lease_events_total{event=\"gained\"} 1",
         "farmux_probes_started_total 0",
+        "# TYPE farmux_probe_lag_seconds histogram",
+        "farmux_probe_lag_seconds_bucket{le=\"0.001\"} 7",
+        "farmux_probe_lag_seconds_bucket{le=\"0.005\"} 9",
+        "farmux_probe_lag_seconds_bucket{le=\"1.0\"} 9",
+        "farmux_probe_lag_seconds_bucket{le=\"+Inf\"} 10",
+        "farmux_probe_lag_seconds_sum 1.5",
+        "farmux_probe_lag_seconds_count 10",
     ] {
         has(&text, line);
     }

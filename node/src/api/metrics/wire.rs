@@ -1,11 +1,14 @@
 //! PURE. What this machine does on the wire, as metrics: services, servers, leases, probes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use farmux_netplane::plan::ServiceKey;
-use farmux_netplane::probe::ProbeCounts;
+use farmux_netplane::probe::{Lag, ProbeCounts};
 use farmux_netplane::serve::ServiceCounts;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
@@ -37,8 +40,7 @@ pub(super) fn expose(registry: &mut Registry, wire: &WireView) {
         failed,
         inconclusive,
         verdicts,
-        lag_sum,
-        ..
+        lag,
     } = wire.probes;
     let outcomes = [
         ("passed", passed),
@@ -54,13 +56,8 @@ pub(super) fn expose(registry: &mut Registry, wire: &WireView) {
     );
     counters(registry, "probes_started", "Probes started", plain(started));
     counters(registry, "verdicts", "Verdicts reached", plain(verdicts));
-    let lag = plain(millis(lag_sum));
-    counters(
-        registry,
-        "probe_lag_ms",
-        "Milliseconds by which probes started late, summed",
-        lag,
-    );
+    let help = "By how much probes started late";
+    registry.register("probe_lag_seconds", help, Late(lag));
     counters(
         registry,
         "lease_events",
@@ -217,8 +214,24 @@ fn labelled(label: &'static str, pairs: &[(&'static str, u64)]) -> Vec<(Labels, 
         .collect()
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// The histogram of late starts, counted elsewhere.
+#[derive(Debug)]
+struct Late(Lag);
+
+impl EncodeMetric for Late {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let Late(lag) = self;
+        let steps = Lag::STEPS_MS.map(|step| Duration::from_millis(step).as_secs_f64());
+        // The encoder's word for no bound at all.
+        let bounds = steps.into_iter().chain([f64::MAX]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(lag.counts).collect();
+        let sum = lag.sum.as_secs_f64();
+        encoder.encode_histogram::<NoLabelSet>(sum, lag.count(), &buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
 }
 
 /// One counter with all its samples; its name gets `_total`.
