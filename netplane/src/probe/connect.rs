@@ -77,7 +77,7 @@ pub(super) async fn connect(
     let stream = budget
         .step(Phase::Connecting, socket.connect(target))
         .await?;
-    if is_own_echo(&stream) {
+    if is_own_echo(&stream, target) {
         return Err(Outcome::Fail(Failure::Refused));
     }
     Ok(stream)
@@ -157,8 +157,8 @@ async fn drain(stream: &mut TcpStream) -> io::Result<()> {
 
 /// Whether a connection to a port of this very machine met itself: TCP allows it (RFC 9293,
 /// simultaneous open) where nobody listens and the port drawn is the port asked for.
-fn is_own_echo(stream: &TcpStream) -> bool {
-    matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local == peer)
+fn is_own_echo(stream: &TcpStream, target: SocketAddr) -> bool {
+    stream.local_addr().is_ok_and(|local| local == target)
 }
 
 /// One read of what nobody wants to know.

@@ -14,6 +14,7 @@
 mod answer;
 mod attempt;
 mod connect;
+mod entries;
 mod exec;
 mod ftp;
 mod greeting;
@@ -22,6 +23,7 @@ mod inquiry;
 mod lag;
 mod nfs;
 mod outcome;
+mod results;
 mod runner;
 mod schedule;
 mod tcp;
@@ -33,14 +35,15 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
 use crate::health::HealthOverlay;
 use crate::plan::{Health, ProbeKey, ProbePlan};
+use results::Results;
 
 pub use exec::{ExecUser, PluginLine, PluginTrouble, UnsafeFile};
 pub use ftp::{FtpFailure, FtpStep};
@@ -197,7 +200,13 @@ impl Probing {
 
     /// How the last probe of each check ended; checks that never ended a probe are missing.
     pub fn results(&self) -> BTreeMap<ProbeKey, ProbeResult> {
-        self.results.lock().clone()
+        self.results.by_key()
+    }
+
+    /// Checks that cannot be made here, and why: their probes have told nothing of the server for
+    /// longer than five intervals and a minute, so that the verdict which stands is an old one.
+    pub fn blind(&self) -> Vec<(ProbeKey, String)> {
+        self.results.blind(Instant::now())
     }
 
     /// What probing has done so far.
@@ -213,16 +222,6 @@ impl Drop for Probing {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-}
-
-/// Last results, written by the runner and read by people; the data path never comes here.
-#[derive(Debug, Default)]
-struct Results(Mutex<BTreeMap<ProbeKey, ProbeResult>>);
-
-impl Results {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ProbeKey, ProbeResult>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

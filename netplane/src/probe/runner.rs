@@ -7,20 +7,25 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use super::attempt::{self, Means};
+use super::entries::{Check, Entries, Entry, Id, Run};
 use super::exec::Plugins;
 use super::inquiry::{Answer, Inquiry};
 use super::outcome::Outcome;
+use super::results::Results;
 use super::schedule::Schedule;
 use super::tls::Clients;
 use super::verdict::{Tally, Thresholds};
 use super::{Counters, ProbeResult, ProbeSettings, Results, Verdict, Wish};
+use super::verdict::Tally;
+use super::{Counters, ProbeResult, ProbeSettings, Verdict, Wish};
 use crate::health::HealthOverlay;
 use crate::origin::Origin;
 use crate::plan::{Health, ProbeKey, ProbePlan};
@@ -31,41 +36,20 @@ pub(super) struct Runner {
     verdicts: mpsc::Sender<Verdict>,
     results: Arc<Results>,
     counters: Arc<Counters>,
-    means: Means,
-    entries: BTreeMap<ProbeKey, Entry>,
-    schedule: Schedule<ProbeKey>,
+    means: Arc<Means>,
+    entries: Entries,
+    schedule: Schedule<Id>,
     /// What somebody wants to know at once; before all that is due.
-    asked: BTreeSet<ProbeKey>,
+    asked: BTreeSet<Id>,
     running: JoinSet<Ended>,
     /// Verdicts for which the channel had no room; at most one a check.
-    unread: BTreeMap<ProbeKey, Verdict>,
+    unread: BTreeMap<Id, Verdict>,
     runs: u64,
-}
-
-/// One check.
-struct Entry {
-    plan: ProbePlan,
-    tally: Tally,
-    /// Whether the verdict is our own; until then the log's may replace it.
-    decided: bool,
-    run: Option<Run>,
-    /// How long the last probe in its turn took that passed.
-    usual: Option<Duration>,
-    /// Asked again while an inquiry was in flight.
-    again: bool,
-}
-
-/// A probe or an inquiry in flight; its number tells it from one that was given up.
-struct Run {
-    number: u64,
-    abort: AbortHandle,
-    /// How often it had been asked when this inquiry began; `None`: a probe in its turn.
-    answers: Option<u64>,
 }
 
 /// What a task leaves behind.
 struct Ended {
-    key: ProbeKey,
+    id: Id,
     number: u64,
     /// What an inquiry found; `None`: a probe in its turn.
     answer: Option<Answer>,
@@ -94,7 +78,7 @@ impl Runner {
             verdicts,
             results,
             counters,
-            means: Means {
+            means: Arc::new(Means {
                 origin: Arc::new(Origin {
                     own,
                     never: BTreeSet::new(),
@@ -103,6 +87,8 @@ impl Runner {
                 clients: Arc::new(Clients::new(trust)),
             },
             entries: BTreeMap::new(),
+            }),
+            entries: Entries::default(),
             schedule: Schedule::new(seed),
             asked: BTreeSet::new(),
             running: JoinSet::new(),
@@ -114,10 +100,17 @@ impl Runner {
     /// Probes until nobody wishes any more.
     pub(super) async fn run(mut self, mut wishes: watch::Receiver<Arc<Wish>>) {
         let verdicts = self.verdicts.clone();
+        // One timer, set anew only where the next start is another: a new one with each turn of
+        // this loop would cost more than the turn.
+        let mut set_to = Instant::now();
+        let mut timer = pin!(tokio::time::sleep_until(set_to.into()));
         loop {
             let room = self.running.len() < PROBES_AT_ONCE_MAX;
             let next = self.schedule.next().filter(|_| room);
-            let timer = tokio::time::sleep_until(next.unwrap_or_else(Instant::now).into());
+            if let Some(next) = next.filter(|next| *next != set_to) {
+                timer.as_mut().reset(next.into());
+                set_to = next;
+            }
             tokio::select! {
                 changed = wishes.changed() => {
                     if changed.is_err() {
@@ -128,8 +121,9 @@ impl Runner {
                 }
                 Some(ended) = self.running.join_next() => {
                     // Whoever was given up meanwhile comes back as cancelled: nothing to count.
-                    if let Ok(ended) = ended {
-                        self.finish(ended);
+                    ended.map_or_else(drop, |ended| self.finish(ended));
+                    while let Some(more) = self.running.try_join_next() {
+                        more.map_or_else(drop, |ended| self.finish(ended));
                     }
                 }
                 permit = verdicts.reserve(), if !self.unread.is_empty() => {
@@ -139,7 +133,7 @@ impl Runner {
                         (Ok(_) | Err(_), _) => self.unread.clear(),
                     }
                 }
-                () = timer, if next.is_some() => {}
+                () = timer.as_mut(), if next.is_some() => {}
             }
             self.start_due(Instant::now());
         }
@@ -149,99 +143,85 @@ impl Runner {
     fn apply(&mut self, wish: &Wish, now: Instant) {
         if self.means.origin.never != wish.vips {
             let own = self.means.origin.own.clone();
-            self.means.origin = Arc::new(Origin {
-                own,
-                never: wish.vips.clone(),
+            self.means = Arc::new(Means {
+                origin: Arc::new(Origin {
+                    own,
+                    never: wish.vips.clone(),
+                }),
+                plugins: Arc::clone(&self.means.plugins),
             });
         }
+        let differing = self.entries.differing(&wish.probes);
         let mut seen = Vec::new();
-        let gone: Vec<ProbeKey> = self
-            .entries
-            .keys()
-            .filter(|key| !wish.probes.contains_key(*key))
-            .cloned()
-            .collect();
-        for key in gone {
-            self.forget(&key);
-            seen.push((key, None));
+        for id in differing.gone {
+            let key = self.forget(id);
+            seen.extend(key.map(|key| (key, None)));
         }
-        for (key, plan) in &wish.probes {
-            if self
-                .entries
-                .get(key)
-                .is_none_or(|entry| entry.plan != *plan)
-            {
-                let health = self.wish_one(key, plan.clone(), now);
-                seen.push((key.clone(), Some(health)));
-            }
+        for (key, plan) in differing.changed {
+            let health = self.wish_one(key, plan.clone(), now);
+            seen.push((key.clone(), Some(health)));
         }
         self.overlay.set(seen);
     }
 
-    fn forget(&mut self, key: &ProbeKey) {
-        if let Some(Entry { run: Some(run), .. }) = self.entries.remove(key) {
+    fn forget(&mut self, id: Id) -> Option<ProbeKey> {
+        self.schedule.remove(&id);
+        self.asked.remove(&id);
+        self.unread.remove(&id);
+        self.results.forget(id);
+        let gone = self.entries.remove(id)?;
+        if let Some(run) = gone.run {
             run.abort.abort();
         }
-        self.schedule.remove(key);
-        self.asked.remove(key);
-        self.unread.remove(key);
-        self.results.lock().remove(key);
+        Some(gone.check.key.clone())
     }
 
     /// Takes one plan in; the health to go on with.
     fn wish_one(&mut self, key: &ProbeKey, plan: ProbePlan, now: Instant) -> Health {
-        if let Some(entry) = self.entries.get_mut(key)
-            && is_same_probe(&entry.plan, &plan)
-        {
-            if !entry.decided && entry.plan.remembered != plan.remembered {
-                entry.tally = Tally::from_remembered(plan.remembered);
-            }
-            let same_times =
-                (entry.plan.interval, entry.plan.timeout) == (plan.interval, plan.timeout);
-            let mut asked = plan.asked > entry.plan.asked;
-            let interval = plan.interval;
-            entry.plan = plan;
-            let health = entry.tally.health();
-            if !same_times {
-                if let Some(run) = entry.run.take() {
-                    run.abort.abort();
-                    entry.again = false;
-                    asked |= run.answers.is_some();
+        if let Some(id) = self.entries.id(key) {
+            let entry = self.entries.get_mut(id);
+            if let Some(entry) = entry.filter(|entry| entry.is_same_probe(&plan)) {
+                if !entry.decided && entry.plan().remembered != plan.remembered {
+                    entry.tally = Tally::from_remembered(plan.remembered);
                 }
-                self.schedule.add(key.clone(), interval, now);
+                let old = entry.plan();
+                let same_times = (old.interval, old.timeout) == (plan.interval, plan.timeout);
+                let mut asked = plan.asked > old.asked;
+                let interval = plan.interval;
+                entry.replan(plan);
+                let health = entry.tally.health();
+                if !same_times {
+                    if let Some(run) = entry.run.take() {
+                        run.abort.abort();
+                        entry.again = false;
+                        asked |= run.answers.is_some();
+                    }
+                    self.schedule.add(id, interval, now);
+                }
+                if asked {
+                    self.ask(id);
+                }
+                return health;
             }
-            if asked {
-                self.ask(key);
-            }
-            return health;
+            self.forget(id);
         }
-        self.forget(key);
-        self.schedule.add(key.clone(), plan.interval, now);
         // Somebody waits, whoever probed this before.
         let asked = plan.asked > 0;
-        let tally = Tally::from_remembered(plan.remembered);
-        let health = tally.health();
-        self.entries.insert(
-            key.clone(),
-            Entry {
-                plan,
-                tally,
-                decided: false,
-                run: None,
-                usual: None,
-                again: false,
-            },
-        );
+        let interval = plan.interval;
+        let entry = Entry::new(key.clone(), plan);
+        let health = entry.tally.health();
+        let id = self.entries.insert(entry);
+        self.schedule.add(id, interval, now);
         if asked {
-            self.ask(key);
+            self.ask(id);
         }
         health
     }
 
     /// Somebody wants to know at once. A probe in flight began before that and makes way; an
     /// inquiry in flight ends first, or those who ask often would never hear an answer.
-    fn ask(&mut self, key: &ProbeKey) {
-        let Some(entry) = self.entries.get_mut(key) else {
+    fn ask(&mut self, id: Id) {
+        let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
         match entry.run.take_if(|run| run.answers.is_none()) {
@@ -252,25 +232,25 @@ impl Runner {
             }
             None => {}
         }
-        self.asked.insert(key.clone());
+        self.asked.insert(id);
     }
 
     fn start_due(&mut self, now: Instant) {
         self.start_asked();
         while self.running.len() < PROBES_AT_ONCE_MAX {
-            let Some((key, planned)) = self.schedule.take(now) else {
+            let Some((id, planned)) = self.schedule.take(now) else {
                 return;
             };
-            let Some(entry) = self.entries.get_mut(&key) else {
+            let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
             self.counters
                 .started(now.saturating_duration_since(planned));
             self.runs += 1;
-            let (number, plan) = (self.runs, entry.plan.clone());
-            let one = probe_in_turn(key, number, plan, self.means.clone());
+            let (check, means) = (Arc::clone(&entry.check), Arc::clone(&self.means));
+            let one = probe_in_turn(id, self.runs, check, means);
             entry.run = Some(Run {
-                number,
+                number: self.runs,
                 abort: self.running.spawn(one),
                 answers: None,
             });
@@ -279,60 +259,61 @@ impl Runner {
 
     fn start_asked(&mut self) {
         while self.running.len() < PROBES_AT_ONCE_MAX {
-            let Some(key) = self.asked.pop_first() else {
+            let Some(id) = self.asked.pop_first() else {
                 return;
             };
-            let Some(entry) = self.entries.get_mut(&key) else {
+            let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
-            self.schedule.hold(&key);
+            self.schedule.hold(&id);
             self.runs += 1;
-            let plan = &entry.plan;
-            let inquiry = Inquiry::new(entry.tally, thresholds(plan), plan.timeout, entry.usual);
+            let (timeout, asked) = (entry.plan().timeout, entry.plan().asked);
+            let inquiry = Inquiry::new(entry.tally, entry.thresholds(), timeout, entry.usual);
             let inquiry = inquire(
-                key,
+                id,
                 self.runs,
-                entry.plan.clone(),
+                Arc::clone(&entry.check),
                 inquiry,
-                self.means.clone(),
+                Arc::clone(&self.means),
                 Arc::clone(&self.counters),
             );
             entry.run = Some(Run {
                 number: self.runs,
                 abort: self.running.spawn(inquiry),
-                answers: Some(entry.plan.asked),
+                answers: Some(asked),
             });
         }
     }
 
     fn finish(&mut self, ended: Ended) {
         let Ended {
-            key,
+            id,
             number,
             answer,
             outcome,
             took,
         } = ended;
-        let Some(entry) = self.entries.get_mut(&key) else {
+        let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
         let Some(run) = entry.run.take_if(|run| run.number == number) else {
             return;
         };
-        self.schedule.again(&key, Instant::now());
+        let now = Instant::now();
+        self.schedule.again(&id, now);
         if run.answers.is_none() {
             self.counters.ended(&outcome);
             if matches!(outcome, Outcome::Pass(_)) {
                 entry.usual = Some(took);
             }
         }
-        let turned = count(entry, answer, &outcome);
+        let turned = entry.count(answer, &outcome);
         let spoke = !matches!(answer, Some(Answer::Nothing));
         let at = SystemTime::now();
         let (health, against) = (entry.tally.health(), entry.tally.against());
         let answers = run.answers.filter(|_| spoke);
         let verdict = (turned.is_some() || answers.is_some()).then(|| Verdict {
-            key: key.clone(),
+            key: entry.check.key.clone(),
             health,
             reason: reason(health, &outcome),
             at,
@@ -340,7 +321,7 @@ impl Runner {
         });
         entry.decided |= verdict.is_some();
         if std::mem::take(&mut entry.again) {
-            self.asked.insert(key.clone());
+            self.asked.insert(id);
         }
         let result = ProbeResult {
             outcome,
@@ -349,14 +330,14 @@ impl Runner {
             health,
             against,
         };
-        self.results.lock().insert(key, result);
+        self.results.put(id, &entry.check, result, now);
         if let Some(verdict) = verdict {
-            self.tell(verdict, turned.is_some());
+            self.tell(id, verdict, turned.is_some());
         }
     }
 
     /// The data path first, then whoever proposes.
-    fn tell(&mut self, mut verdict: Verdict, changed: bool) {
+    fn tell(&mut self, id: Id, mut verdict: Verdict, changed: bool) {
         let Verdict {
             key,
             health,
@@ -374,31 +355,11 @@ impl Runner {
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         // The loop hands it on as soon as there is room; a newer one takes an older one's place,
         // and answers what that one answered.
-        let key = key.clone();
-        if let Some(older) = self.unread.remove(&key) {
+        if let Some(older) = self.unread.remove(&id) {
             verdict.answers = verdict.answers.max(older.answers);
         }
-        self.unread.insert(key, verdict);
+        self.unread.insert(id, verdict);
     }
-}
-
-/// Counts in what was found; the new verdict, if it turned.
-fn count(entry: &mut Entry, answer: Option<Answer>, outcome: &Outcome) -> Option<Health> {
-    let thresholds = thresholds(&entry.plan);
-    match (answer, outcome) {
-        (Some(Answer::Well), _) | (None, Outcome::Pass(_)) => entry.tally.count(true, thresholds),
-        (None, Outcome::Fail(_)) => entry.tally.count(false, thresholds),
-        (Some(Answer::Unwell), _) => entry.tally.condemn(),
-        (Some(Answer::Nothing), _) | (None, Outcome::Inconclusive(_)) => {
-            tracing::debug!(check = %entry.plan.target, %outcome, "probe tells nothing");
-            None
-        }
-    }
-}
-
-/// Whether what was found by the one speaks for the other.
-fn is_same_probe(one: &ProbePlan, other: &ProbePlan) -> bool {
-    (one.target, one.proxy, &one.kind) == (other.target, other.proxy, &other.kind)
 }
 
 /// Why a check has this health after this outcome.
@@ -409,18 +370,12 @@ fn reason(health: Health, outcome: &Outcome) -> String {
     }
 }
 
-fn thresholds(plan: &ProbePlan) -> Thresholds {
-    Thresholds {
-        fall: plan.fall,
-        rise: plan.rise,
-    }
-}
-
-async fn probe_in_turn(key: ProbeKey, number: u64, plan: ProbePlan, means: Means) -> Ended {
+async fn probe_in_turn(id: Id, number: u64, check: Arc<Check>, means: Arc<Means>) -> Ended {
     let begun = Instant::now();
-    let outcome = attempt::once(&key, &plan, plan.timeout, &means).await;
+    let Check { key, plan } = &*check;
+    let outcome = attempt::once(key, plan, plan.timeout, &means).await;
     Ended {
-        key,
+        id,
         number,
         answer: None,
         outcome,
@@ -429,17 +384,18 @@ async fn probe_in_turn(key: ProbeKey, number: u64, plan: ProbePlan, means: Means
 }
 
 async fn inquire(
-    key: ProbeKey,
+    id: Id,
     number: u64,
-    plan: ProbePlan,
+    check: Arc<Check>,
     inquiry: Inquiry,
-    means: Means,
+    means: Arc<Means>,
     counters: Arc<Counters>,
 ) -> Ended {
     let begun = Instant::now();
-    let (answer, outcome) = attempt::inquire(&key, &plan, inquiry, &means, &counters).await;
+    let Check { key, plan } = &*check;
+    let (answer, outcome) = attempt::inquire(key, plan, inquiry, &means, &counters).await;
     Ended {
-        key,
+        id,
         number,
         answer: Some(answer),
         outcome,
