@@ -202,7 +202,9 @@ mod tests {
 
     fn wish(checks: &[(&str, u32)]) -> BTreeMap<ProbeKey, ProbePlan> {
         let checks = checks.iter();
-        checks.map(|(name, fall)| (key(name), plan(*fall))).collect()
+        checks
+            .map(|(name, fall)| (key(name), plan(*fall)))
+            .collect()
     }
 
     #[test]

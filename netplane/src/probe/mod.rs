@@ -26,6 +26,7 @@ mod outcome;
 mod results;
 mod runner;
 mod schedule;
+mod shortage;
 mod tcp;
 mod tls;
 mod verdict;
@@ -35,7 +36,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -43,7 +44,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::health::HealthOverlay;
 use crate::plan::{Health, ProbeKey, ProbePlan};
+use crate::sys;
 use results::Results;
+use shortage::Need;
 
 pub use exec::{ExecUser, PluginLine, PluginTrouble, UnsafeFile};
 pub use ftp::{FtpFailure, FtpStep};
@@ -52,6 +55,7 @@ pub use lag::Lag;
 pub use nfs::RpcFailure;
 pub use outcome::{Failure, LocalTrouble, Outcome, Phase, Place, Success, Unreachable};
 pub use tls::{Alert, CertificateDays, TlsFailure, Trust};
+pub use shortage::{Scarce, Shortage};
 
 /// What is this machine's own and does not change while it probes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +91,7 @@ pub struct Probing {
     wish: watch::Sender<Arc<Wish>>,
     results: Arc<Results>,
     counters: Arc<Counters>,
+    shortages: Mutex<Vec<Shortage>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -147,6 +152,15 @@ struct Wish {
     vips: BTreeSet<IpAddr>,
 }
 
+impl Wish {
+    /// Whether both probe the same targets.
+    fn has_targets_of(&self, other: &Wish) -> bool {
+        let targets =
+            |wish: &Wish| -> Vec<_> { wish.probes.values().map(|plan| plan.target).collect() };
+        self.vips.is_empty() == other.vips.is_empty() && targets(self) == targets(other)
+    }
+}
+
 impl Probing {
     /// Starts the thread; nothing is probed until the first [`Self::apply`].
     ///
@@ -183,6 +197,7 @@ impl Probing {
                 wish,
                 results,
                 counters,
+                shortages: Mutex::default(),
                 thread: Some(thread),
             },
             verdicts,
@@ -195,7 +210,36 @@ impl Probing {
     ///
     /// No probe leaves from an address in `vips`.
     pub fn apply(&self, probes: BTreeMap<ProbeKey, ProbePlan>, vips: BTreeSet<IpAddr>) {
-        self.wish.send_replace(Arc::new(Wish { probes, vips }));
+        let next = Arc::new(Wish { probes, vips });
+        let last = self.wish.send_replace(Arc::clone(&next));
+        if !next.has_targets_of(&last) {
+            self.find_shortages(&next);
+        }
+    }
+
+    /// Looks whether there is room for all of it, and says so once where there is not.
+    fn find_shortages(&self, wish: &Wish) {
+        let room = sys::room::Room::read();
+        let targets = wish.probes.values().map(|plan| plan.target);
+        let need = Need::of(targets, &room, !wish.vips.is_empty());
+        let found = shortage::shortages(&need, &room);
+        let mut known = self.lock_shortages();
+        let said = |of| known.iter().any(|old| old.of == of);
+        for new in found.iter().filter(|new| !said(new.of)) {
+            tracing::warn!(scarce = new.of.word(), "{new}");
+        }
+        *known = found;
+    }
+
+    /// Of what this machine has too little for its checks, as it was when they last changed.
+    pub fn shortages(&self) -> Vec<Shortage> {
+        self.lock_shortages().clone()
+    }
+
+    fn lock_shortages(&self) -> MutexGuard<'_, Vec<Shortage>> {
+        self.shortages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the last probe of each check ended; checks that never ended a probe are missing.

@@ -7,6 +7,7 @@
 //!   process   killing groups of processes, seeing one end
 //!   packet    raw ARP frames, in and out, through the qdisc
 //!   realtime  real-time scheduling, locked memory
+//!   room      descriptors, ports and neighbours, for thousands of probes
 //!   sysctl    what the kernel says about ARP
 //! ```
 //!
@@ -19,6 +20,7 @@ mod netlink;
 mod packet;
 mod process;
 mod realtime;
+pub mod room;
 mod sysctl;
 
 pub use clock::boottime_ns;

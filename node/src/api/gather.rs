@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use farmux_netplane::plan::ProbeKey;
 use farmux_netplane::vip::VipStatus;
 use farmux_raft::id::{NodeId, NodeName, VipName};
 use farmux_raft::peer::{PeerClient, PeerReply, PeerRequest};
@@ -127,6 +128,8 @@ async fn ask(peers: &PeerClient, other: NodeId) -> Option<NodeReport> {
 /// What this node says of itself.
 pub(super) fn report(member: &Member) -> NodeReport {
     let standing = member.consensus().standing().borrow().clone();
+    let blind = member.probing().blind();
+    let of_blind = |(check, why): &(ProbeKey, String)| format!("{check} ({why})");
     NodeReport {
         version: VERSION.to_owned(),
         term: standing.term,
@@ -135,9 +138,20 @@ pub(super) fn report(member: &Member) -> NodeReport {
         settling: member.lease().is_silent(),
         held: member.held().into_keys().collect(),
         troubles: troubles(member),
+        shortages: member
+            .probing()
+            .shortages()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        blind: blind.len(),
+        blind_some: blind.iter().take(BLIND_SHOWN_MAX).map(of_blind).collect(),
         servers: counts(member),
     }
 }
+
+/// A reader who saw five knows what they have in common.
+const BLIND_SHOWN_MAX: usize = 5;
 
 fn troubles(member: &Member) -> BTreeMap<VipName, String> {
     let shown = member

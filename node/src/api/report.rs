@@ -32,6 +32,15 @@ pub struct NodeReport {
     /// What stands in the way of a VIP on it, in an operator's words.
     #[serde(default)]
     pub troubles: BTreeMap<VipName, String>,
+    /// Of what it has too little for its checks, each in one line with what mends it.
+    #[serde(default)]
+    pub shortages: Vec<String>,
+    /// How many checks it cannot make, so that their verdicts are old ones.
+    #[serde(default)]
+    pub blind: usize,
+    /// Some of them, each with its reason.
+    #[serde(default)]
+    pub blind_some: Vec<String>,
     /// What it serves, for each server of each service.
     pub servers: Vec<ServerCount>,
 }

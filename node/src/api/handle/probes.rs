@@ -65,6 +65,8 @@ fn wire_view(member: &Member) -> WireView {
             .map(|wire| wire.serving.counts())
             .unwrap_or_default(),
         probes: member.probing().counts(),
+        blind: member.probing().blind().len(),
+        shortages: member.probing().shortages(),
         leases: vec![
             ("sent", read(&counters.sent)),
             ("send-error", read(&counters.send_errors)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use farmux_netplane::plan::ServiceKey;
-use farmux_netplane::probe::{Lag, ProbeCounts};
+use farmux_netplane::probe::{Lag, ProbeCounts, Scarce, Shortage};
 use farmux_netplane::serve::{ServerCounts, ServiceCounts};
 use farmux_raft::state::Health;
 use farmux_raft::state::NodeRole::{Balancer, Witness};
@@ -107,6 +107,12 @@ fn the_wire_is_counted_by_service_and_server() {
             },
             ..ProbeCounts::default()
         },
+        blind: 2,
+        shortages: vec![Shortage {
+            of: Scarce::NeighboursV4,
+            need: 5000,
+            have: 1024,
+        }],
         ..WireView::default()
     };
     let text = expose(None, Some(&wire));
@@ -128,6 +134,9 @@ fn the_wire_is_counted_by_service_and_server() {
         "farmux_probe_lag_seconds_bucket{le=\"+Inf\"} 10",
         "farmux_probe_lag_seconds_sum 1.5",
         "farmux_probe_lag_seconds_count 10",
+        "farmux_probe_blind 2",
+        "farmux_probe_shortage{of=\"neighbours-v4\"} 3976",
+        "farmux_probe_shortage{of=\"descriptors\"} 0",
     ] {
         has(&text, line);
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use farmux_netplane::plan::ServiceKey;
-use farmux_netplane::probe::{Lag, ProbeCounts};
+use farmux_netplane::probe::{Lag, ProbeCounts, Scarce, Shortage};
 use farmux_netplane::serve::ServiceCounts;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -22,6 +22,10 @@ pub struct WireView {
     pub services: BTreeMap<ServiceKey, ServiceCounts>,
     /// The probes.
     pub probes: ProbeCounts,
+    /// Checks that cannot be made here.
+    pub blind: usize,
+    /// Of what there is too little for them.
+    pub shortages: Vec<Shortage>,
     /// The lease thread, by the name of what it counts.
     pub leases: Vec<(&'static str, u64)>,
     /// Lease datagrams that were ignored, by reason.
@@ -34,6 +38,21 @@ pub struct WireView {
 pub(super) fn expose(registry: &mut Registry, wire: &WireView) {
     services(registry, &wire.services);
     servers(registry, &wire.services);
+    probes(registry, wire);
+    let by = |label, pairs: &[(&'static str, u64)]| labelled(label, pairs);
+    counters(
+        registry,
+        "lease_events",
+        "What the lease thread did",
+        by("event", &wire.leases),
+    );
+    let help = "Lease datagrams ignored, by reason";
+    counters(registry, "lease_ignored", help, by("reason", &wire.ignored));
+    let help = "Connections on the peer port refused, by reason";
+    counters(registry, "peer_refused", help, by("reason", &wire.refused));
+}
+
+fn probes(registry: &mut Registry, wire: &WireView) {
     let ProbeCounts {
         started,
         passed,
@@ -47,27 +66,26 @@ pub(super) fn expose(registry: &mut Registry, wire: &WireView) {
         ("failed", failed),
         ("inconclusive", inconclusive),
     ];
-    let by = |label, pairs: &[(&'static str, u64)]| labelled(label, pairs);
     counters(
         registry,
         "probes",
         "Probes that ended, by outcome",
-        by("outcome", &outcomes),
+        labelled("outcome", &outcomes),
     );
     counters(registry, "probes_started", "Probes started", plain(started));
     counters(registry, "verdicts", "Verdicts reached", plain(verdicts));
     let help = "By how much probes started late";
     registry.register("probe_lag_seconds", help, Late(lag));
-    counters(
-        registry,
-        "lease_events",
-        "What the lease thread did",
-        by("event", &wire.leases),
-    );
-    let help = "Lease datagrams ignored, by reason";
-    counters(registry, "lease_ignored", help, by("reason", &wire.ignored));
-    let help = "Connections on the peer port refused, by reason";
-    counters(registry, "peer_refused", help, by("reason", &wire.refused));
+    let blind = [(Labels::new(), number(wire.blind as u64))];
+    let help = "Checks that have told nothing for five intervals and a minute";
+    gauges(registry, "probe_blind", help, blind);
+    let short = Scarce::ALL.map(|of| {
+        let missing = wire.shortages.iter().find(|short| short.of == of);
+        let missing = missing.map_or(0, |short| short.need.saturating_sub(short.have));
+        (vec![("of", of.word().to_owned())], number(missing))
+    });
+    let help = "What this machine lacks for its checks, were all targets to hang; 0: nothing";
+    gauges(registry, "probe_shortage", help, short);
 }
 
 fn services(registry: &mut Registry, services: &BTreeMap<ServiceKey, ServiceCounts>) {

@@ -20,6 +20,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     agreement(view, status, &mut add);
     vips(view, status, &mut add);
     troubles(view, &mut add);
+    probing(view, &mut add);
     nodes(status, &mut add);
     settling(view, &mut add);
     for farm in &status.farms {
@@ -123,6 +124,28 @@ fn troubles(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
                 level,
                 format!("VIP {vip} on {}: {trouble}", view.state.node_name(*node)),
             );
+        }
+    }
+}
+
+/// What keeps a node from making its checks.
+fn probing(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
+    for (node, report) in &view.reports {
+        let name = view.state.node_name(*node);
+        for shortage in &report.shortages {
+            add(Overall::Degraded, format!("node {name}: {shortage}"));
+        }
+        if report.blind > 0 {
+            let (count, some) = (report.blind, report.blind_some.join(", "));
+            let more = match count > report.blind_some.len() {
+                true => ", …",
+                false => "",
+            };
+            let text = format!(
+                "node {name} cannot make {count} of its checks, and their verdicts are old: \
+                 {some}{more}"
+            );
+            add(Overall::Degraded, text);
         }
     }
 }

@@ -21,7 +21,8 @@ pub(crate) fn run() -> Result<()> {
     // Nobody ever accepts here, and the backlog is full: the kernel drops every SYN.
     let hanging = listen(HANGING_PORT, 0)?;
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, HANGING_PORT));
-    let fillers = (0..FILLERS).map(|_| TcpStream::connect_timeout(&local, Duration::from_millis(50)));
+    let fillers =
+        (0..FILLERS).map(|_| TcpStream::connect_timeout(&local, Duration::from_millis(50)));
     let fillers: Vec<_> = fillers.collect();
     let listener = listen(PORT, BACKLOG)?;
     loop {
@@ -36,7 +37,9 @@ fn listen(port: u16, backlog: i32) -> Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).context("a socket")?;
     socket.set_reuse_address(true)?;
     let at = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-    socket.bind(&at.into()).with_context(|| format!("bind {at}"))?;
+    socket
+        .bind(&at.into())
+        .with_context(|| format!("bind {at}"))?;
     socket.listen(backlog).context("listen")?;
     Ok(socket)
 }

@@ -81,9 +81,14 @@ pub(crate) fn run(count: usize, hanging: usize, span: Duration) -> Result<Made> 
         let wait = (begun + apart * next).saturating_duration_since(Instant::now());
         // Whole milliseconds, as every epoll had until 2021 and as tokio has: what became due
         // meanwhile starts together.
-        let wait = Timespec::try_from(wait.max(Duration::from_millis(1))).context("a short time")?;
+        let wait =
+            Timespec::try_from(wait.max(Duration::from_millis(1))).context("a short time")?;
         events.clear();
-        match epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), Some(&wait)) {
+        match epoll::wait(
+            &epoll,
+            rustix::buffer::spare_capacity(&mut events),
+            Some(&wait),
+        ) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error).context("epoll_wait"),
         }

@@ -65,7 +65,9 @@ pub(crate) fn read(node: &Node) -> Result<Reading> {
             Some(step) => format!("{:?}", Duration::from_millis(*step).as_secs_f64()),
             None => "+Inf".to_owned(),
         };
-        let all = whole(number(&format!("farmux_probe_lag_seconds_bucket{{le=\"{bound}\"}}"))?);
+        let all = whole(number(&format!(
+            "farmux_probe_lag_seconds_bucket{{le=\"{bound}\"}}"
+        ))?);
         *count = all - before;
         before = all;
     }

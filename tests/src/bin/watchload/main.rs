@@ -66,7 +66,10 @@ fn main() -> Result<()> {
 fn target(number: usize, well: usize) -> SocketAddr {
     let port = if number < well { PORT } else { HANGING_PORT };
     let byte = |value: usize| u8::try_from(value % 250 + 1).unwrap_or(1);
-    SocketAddr::from((Ipv4Addr::new(10, 77, byte(number / 250), byte(number)), port))
+    SocketAddr::from((
+        Ipv4Addr::new(10, 77, byte(number / 250), byte(number)),
+        port,
+    ))
 }
 
 fn bench(span: Duration) -> Result<()> {
