@@ -158,4 +158,6 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod tests;

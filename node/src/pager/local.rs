@@ -11,11 +11,11 @@
 
 mod messenger;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use farmux_raft::id::{ContactName, ServerName, UnixMillis};
 use farmux_raft::state::{
-    Delivery, Health, HealthChange, Page, PageKind, Parent, State, Subject, page_id,
+    CheckKey, Delivery, Health, HealthChange, Page, PageKind, Parent, State, Subject, page_id,
 };
 
 pub use messenger::{Messenger, MessengerParts};
@@ -33,6 +33,54 @@ pub struct LocalPage {
 #[derive(Debug, Default)]
 pub struct LocalPages {
     said: BTreeMap<Parent, Said>,
+}
+
+/// Verdicts that the log could not take: thousands of them while it is gone, looked up ten times a
+/// second.
+struct Overdue<'a> {
+    by_check: BTreeMap<&'a CheckKey, &'a HealthChange>,
+    by_member: BTreeMap<Parent, Vec<&'a HealthChange>>,
+}
+
+impl<'a> Overdue<'a> {
+    fn of(changes: &'a [HealthChange]) -> Overdue<'a> {
+        let mut by_member: BTreeMap<Parent, Vec<_>> = BTreeMap::new();
+        for change in changes {
+            by_member
+                .entry(change.check.member())
+                .or_default()
+                .push(change);
+        }
+        Overdue {
+            by_check: changes
+                .iter()
+                .map(|change| (&change.check, change))
+                .collect(),
+            by_member,
+        }
+    }
+
+    /// A thing as a whole, by our own verdicts where we have some, else by the log's; judged as the
+    /// log judges ([`State::member_health`]).
+    fn health(&self, state: &State, member: &Parent) -> Health {
+        let mut all = Health::Up;
+        for key in state.config.checks_of(member) {
+            let own = self.by_check.get(&key).map(|change| change.health);
+            match own.unwrap_or_else(|| state.check_health(&key)) {
+                Health::Down => return Health::Down,
+                Health::Unknown => all = Health::Unknown,
+                Health::Up => {}
+            }
+        }
+        all
+    }
+
+    /// Why something has this health: the oldest of our verdicts that says so.
+    fn because(&self, member: &Parent, health: Health) -> Option<&'a HealthChange> {
+        let ours = self.by_member.get(member)?.iter().copied();
+        let ours = ours.filter(|change| change.health == health);
+        ours.min_by_key(|change| change.at)
+    }
 }
 
 /// The last page by our own word about one thing.
@@ -54,28 +102,23 @@ impl LocalPages {
         overdue: &[HealthChange],
         room: usize,
     ) -> Vec<LocalPage> {
-        let members: BTreeSet<Parent> =
-            overdue.iter().map(|change| change.check.member()).collect();
-        self.said.retain(|member, _| members.contains(member));
-        let pages = members
-            .iter()
-            .filter_map(|member| self.judge(state, overdue, member));
+        let overdue = Overdue::of(overdue);
+        self.said
+            .retain(|member, _| overdue.by_member.contains_key(member));
+        let members = overdue.by_member.keys();
+        let pages = members.filter_map(|member| self.judge(state, &overdue, member));
         pages.take(room).collect()
     }
 
     fn judge(
         &mut self,
         state: &State,
-        overdue: &[HealthChange],
+        overdue: &Overdue<'_>,
         member: &Parent,
     ) -> Option<LocalPage> {
         // Neither what is in maintenance nor what is gone has a check.
         state.config.checks_of(member).next()?;
-        let seen = |other: &Parent| health(state, overdue, other);
-        let mut ancestors = state.config.ancestors_of(member).into_iter();
-        if ancestors.any(|parent| seen(&parent) == Health::Down) {
-            return None;
-        }
+        let seen = |other: &Parent| overdue.health(state, other);
         let subject = member.subject();
         // What flaps was told, and what is silenced is not.
         if state.flaps.is_flapping(&subject) || state.silence_of(&subject).is_some() {
@@ -91,6 +134,10 @@ impl LocalPages {
             (Health::Up, true) => PageKind::Up,
             (Health::Down, true) | (Health::Up, false) | (Health::Unknown, _) => return None,
         };
+        let mut ancestors = state.config.ancestors_of(member).into_iter();
+        if ancestors.any(|parent| seen(&parent) == Health::Down) {
+            return None;
+        }
         let transition = match before {
             Some(Said { transition, .. }) => transition + 1,
             None => state.transitions.next(&subject),
@@ -115,7 +162,7 @@ struct Opened {
 }
 
 /// How many servers of its farm are up; nothing for a watch, which is alone.
-fn left(state: &State, overdue: &[HealthChange], member: &Parent) -> String {
+fn left(state: &State, overdue: &Overdue<'_>, member: &Parent) -> String {
     let Parent::Server(name, _) = member else {
         return String::new();
     };
@@ -123,14 +170,14 @@ fn left(state: &State, overdue: &[HealthChange], member: &Parent) -> String {
     let all: Vec<&ServerName> = servers.into_iter().flat_map(BTreeMap::keys).collect();
     let up = all.iter().filter(|server| {
         let other = Parent::Server(name.clone(), (**server).clone());
-        health(state, overdue, &other) == Health::Up
+        overdue.health(state, &other) == Health::Up
     });
     format!("{} of {} up", up.count(), all.len())
 }
 
 fn page(
     state: &State,
-    overdue: &[HealthChange],
+    overdue: &Overdue<'_>,
     member: &Parent,
     opened: Opened,
 ) -> Option<LocalPage> {
@@ -144,12 +191,7 @@ fn page(
         PageKind::Down | PageKind::Degraded | PageKind::Flapping => Health::Down,
         PageKind::Up | PageKind::Notice => Health::Up,
     };
-    let ours = |change: &&HealthChange| change.check.member() == *member && change.health == wanted;
-    let because = overdue
-        .iter()
-        .filter(ours)
-        .min_by_key(|change| change.at)?
-        .clone();
+    let because = overdue.because(member, wanted)?.clone();
     let cause = match kind {
         PageKind::Down | PageKind::Degraded | PageKind::Flapping => because.reason.clone(),
         PageKind::Up | PageKind::Notice => "up again".to_owned(),
@@ -210,24 +252,6 @@ pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
         deliveries: due_to_all(state),
         acknowledged: None,
     })
-}
-
-/// A thing as a whole, by our own verdicts where we have some, else by the log's; judged as the
-/// log judges ([`State::member_health`]).
-fn health(state: &State, overdue: &[HealthChange], member: &Parent) -> Health {
-    let mut all = Health::Up;
-    for key in state.config.checks_of(member) {
-        let own = overdue
-            .iter()
-            .find(|change| change.check == key)
-            .map(|change| change.health);
-        match own.unwrap_or_else(|| state.check_health(&key)) {
-            Health::Down => return Health::Down,
-            Health::Unknown => all = Health::Unknown,
-            Health::Up => {}
-        }
-    }
-    all
 }
 
 #[cfg(test)]

@@ -22,8 +22,34 @@ type Right<'a> = &'a dyn Fn(&State, &CheckKey) -> Option<Authority>;
 #[derive(Debug, Default)]
 pub(super) struct Book {
     entries: BTreeMap<CheckKey, Entry>,
-    /// Paged by our own word and not in the log yet; oldest first.
-    owed: VecDeque<HealthChange>,
+    owed: Owed,
+}
+
+/// Paged by our own word and not in the log yet; oldest first.
+#[derive(Debug, Default)]
+struct Owed {
+    changes: VecDeque<HealthChange>,
+    /// How many there are of each check.
+    count: BTreeMap<CheckKey, usize>,
+}
+
+impl Owed {
+    fn push(&mut self, change: HealthChange) {
+        *self.count.entry(change.check.clone()).or_insert(0) += 1;
+        self.changes.push_back(change);
+    }
+
+    fn pop(&mut self) {
+        let Some(change) = self.changes.pop_front() else {
+            return;
+        };
+        if let Some(count) = self.count.get_mut(&change.check) {
+            *count -= 1;
+            if *count == 0 {
+                self.count.remove(&change.check);
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -78,11 +104,11 @@ impl Book {
     pub(super) fn settle(&mut self, state: &State, right: Right<'_>, now: Instant) {
         self.entries
             .retain(|key, _| right_to(state, key, right).is_some());
-        while let Some(owed) = self.owed.front()
+        while let Some(owed) = self.owed.changes.front()
             && (!self.entries.contains_key(&owed.check)
                 || state.check_health(&owed.check) == owed.health)
         {
-            self.owed.pop_front();
+            self.owed.pop();
         }
         for (key, entry) in &mut self.entries {
             // Once the log has heard it, nobody waits for it any more; a newer question is not
@@ -90,7 +116,7 @@ impl Book {
             entry.answers = entry
                 .answers
                 .filter(|answers| state.is_waited_for(key, *answers));
-            let owed = self.owed.iter().any(|owed| owed.check == *key);
+            let owed = self.owed.count.contains_key(key);
             if !owed && state.check_health(key) == entry.newest.health {
                 entry.lacking = None;
             } else {
@@ -104,24 +130,14 @@ impl Book {
     pub(super) fn report(&self, state: &State, right: Right<'_>) -> Option<Command> {
         let mut members = BTreeSet::new();
         let each_once = |owed: &&HealthChange| members.insert(owed.check.member());
-        let owed = self.owed.iter().take_while(each_once).cloned();
-        let owed: Vec<HealthChange> = owed.collect();
+        let owed = self.owed.changes.iter().take_while(each_once).cloned();
+        let mut owed = owed.peekable();
         let open = self.entries.values().filter(|entry| entry.is_open());
-        let candidates = match owed.is_empty() {
-            false => owed,
-            true => open.map(Entry::change).collect(),
-        };
-        let mut by: Option<Authority> = None;
-        let mut changes = Vec::new();
-        for change in candidates {
-            let Some(authority) = right_to(state, &change.check, right) else {
-                continue;
-            };
-            if *by.get_or_insert(authority) == authority && changes.len() < CHANGES_MAX {
-                changes.push(change);
-            }
+        let open = open.map(Entry::change);
+        match owed.peek().is_some() {
+            true => one_report(owed, state, right),
+            false => one_report(open, state, right),
         }
-        by.map(|authority| Command::ReportHealth { authority, changes })
     }
 
     /// Verdicts that the state has lacked for too long.
@@ -140,8 +156,8 @@ impl Book {
 
     /// This one was paged by our own word.
     pub(super) fn owe(&mut self, change: HealthChange) {
-        if self.owed.len() < OWED_MAX {
-            self.owed.push_back(HealthChange {
+        if self.owed.changes.len() < OWED_MAX {
+            self.owed.push(HealthChange {
                 paged: true,
                 ..change
             });
@@ -152,6 +168,21 @@ impl Book {
     pub(super) fn is_open(&self) -> bool {
         self.entries.values().any(Entry::is_open)
     }
+}
+
+/// The first of these that may be reported by one and the same right.
+fn one_report(
+    candidates: impl Iterator<Item = HealthChange>,
+    state: &State,
+    right: Right<'_>,
+) -> Option<Command> {
+    let mut by: Option<Authority> = None;
+    let allowed = candidates.filter(|change| {
+        right_to(state, &change.check, right)
+            .is_some_and(|authority| *by.get_or_insert(authority) == authority)
+    });
+    let changes = allowed.take(CHANGES_MAX).collect();
+    by.map(|authority| Command::ReportHealth { authority, changes })
 }
 
 /// By what right we report a check that is there and not suspended.

@@ -273,6 +273,25 @@ fn what_stands_in_the_way_of_a_vip_is_told_for_every_node() {
 }
 
 #[test]
+fn what_keeps_a_node_from_its_checks_is_told() {
+    let state = state(&[Balancer, Balancer, Witness]);
+    let mut view = view(&state, &[1, 2, 3]);
+    let report = view.reports.get_mut(&NodeId(2)).expect("it answers");
+    report.shortages = vec!["5000 targets are neighbours".to_owned()];
+    report.blind = 7;
+    report.blind_some = vec!["fs1 (no own address)".to_owned()];
+    let report = assemble(&view);
+    assert_eq!(report.overall, Overall::Degraded);
+    let texts: Vec<&str> = report.reasons.iter().map(|r| r.text.as_str()).collect();
+    let wanted = [
+        "node lb2: 5000 targets are neighbours",
+        "node lb2 cannot make 7 of its checks, and their verdicts are old: fs1 (no own \
+         address), …",
+    ];
+    assert_eq!(texts, wanted);
+}
+
+#[test]
 fn the_worst_reason_comes_first() {
     let mut state = state(&[Balancer, Balancer, Witness]);
     set_health(&mut state, "s2", Health::Down, "connection refused");
