@@ -117,7 +117,7 @@ fn five_thousand_overdue_verdicts_are_no_work() {
 #[ignore = "prints times, and asserts nothing about them"]
 #[expect(clippy::print_stdout, reason = "that is what it is for")]
 fn what_five_thousand_take() {
-    for parent in [None, Some(0)] {
+    for parent in [None, Some(0), Some(WATCHES - 1)] {
         let (mut state, mut book) = (state(parent), Book::default());
         for (step, health) in [(1, Seen::Up), (2, Seen::Down), (3, Seen::Up)] {
             let begun = Instant::now();

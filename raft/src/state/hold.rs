@@ -245,7 +245,7 @@ impl State {
     pub(super) fn lift_shadow(&mut self, cause: &Parent) {
         let suspended = self.config.is_suspended(cause);
         let shadowed = self.holds.iter().filter(|(member, hold)| {
-            hold.kind == HoldKind::Shadowed(cause.clone())
+            matches!(&hold.kind, HoldKind::Shadowed(other) if other == cause)
                 && !(suspended && self.config.ancestors_of(member).contains(cause))
         });
         let shadowed: Vec<Parent> = shadowed.map(|(member, _)| member.clone()).collect();
