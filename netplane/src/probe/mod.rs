@@ -54,8 +54,8 @@ pub use greeting::{Greeted, GreetingFailure, GreetingStep, RedisError, SqlState}
 pub use lag::Lag;
 pub use nfs::RpcFailure;
 pub use outcome::{Failure, LocalTrouble, Outcome, Phase, Place, Success, Unreachable};
-pub use tls::{Alert, CertificateDays, TlsFailure, Trust};
 pub use shortage::{Scarce, Shortage};
+pub use tls::{Alert, CertificateDays, TlsFailure, Trust};
 
 /// What is this machine's own and does not change while it probes.
 #[derive(Debug, Clone, PartialEq, Eq)]

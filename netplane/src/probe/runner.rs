@@ -22,8 +22,6 @@ use super::outcome::Outcome;
 use super::results::Results;
 use super::schedule::Schedule;
 use super::tls::Clients;
-use super::verdict::{Tally, Thresholds};
-use super::{Counters, ProbeResult, ProbeSettings, Results, Verdict, Wish};
 use super::verdict::Tally;
 use super::{Counters, ProbeResult, ProbeSettings, Verdict, Wish};
 use crate::health::HealthOverlay;
@@ -85,8 +83,6 @@ impl Runner {
                 }),
                 plugins: Arc::new(Plugins::new(exec_dir, exec_user)),
                 clients: Arc::new(Clients::new(trust)),
-            },
-            entries: BTreeMap::new(),
             }),
             entries: Entries::default(),
             schedule: Schedule::new(seed),
@@ -149,6 +145,7 @@ impl Runner {
                     never: wish.vips.clone(),
                 }),
                 plugins: Arc::clone(&self.means.plugins),
+                clients: Arc::clone(&self.means.clients),
             });
         }
         let differing = self.entries.differing(&wish.probes);
