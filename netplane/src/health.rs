@@ -15,7 +15,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::plan::{Health, ProbeKey};
+use crate::plan::{Advice, Health, ProbeKey};
+
+/// What one check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The verdict.
+    pub health: Health,
+    /// What the server's own page asks for.
+    pub advice: Advice,
+}
+
+impl Seen {
+    fn is_up(&self) -> bool {
+        self.health == Health::Up
+    }
+}
+
+impl From<Health> for Seen {
+    fn from(health: Health) -> Seen {
+        let advice = Advice::None;
+        Seen { health, advice }
+    }
+}
 
 /// The verdicts of this machine's own probes; one writer, any number of readers.
 #[derive(Debug, Default)]
@@ -46,12 +68,12 @@ impl HealthOverlay {
     }
 
     /// Takes in several changes as one: `None` forgets a check that is not probed here any more.
-    pub fn set(&self, changes: impl IntoIterator<Item = (ProbeKey, Option<Health>)>) {
+    pub fn set<S: Into<Seen>>(&self, changes: impl IntoIterator<Item = (ProbeKey, Option<S>)>) {
         let _one_writer = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = OwnVerdicts::clone(&self.verdicts.load());
         let mut changed = false;
-        for (key, health) in changes {
-            changed |= next.set(&key, health);
+        for (key, seen) in changes {
+            changed |= next.set(&key, seen.map(Into::into));
         }
         if changed {
             self.verdicts.store(Arc::new(next));
@@ -68,12 +90,34 @@ pub struct OwnVerdicts {
 }
 
 /// The verdicts of one farm: by server, then by service.
-type FarmVerdicts = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Health>>;
+type FarmVerdicts = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Seen>>;
 
 impl OwnVerdicts {
     /// What the own probe of one check says; `None` where this machine does not probe it.
-    pub fn get(&self, farm: &str, service: &str, server: &str) -> Option<Health> {
+    pub fn get(&self, farm: &str, service: &str, server: &str) -> Option<Seen> {
         self.farms.get(farm)?.get(server)?.get(service).copied()
+    }
+
+    /// What `server` asks for in `service`: with fate *each* what its own check found there, with
+    /// shared fate the strictest of what all its checks found. `logged` is what the log remembers;
+    /// it counts where no own probe watches.
+    pub fn advice(
+        &self,
+        farm: &str,
+        service: &str,
+        server: &str,
+        shared_fate: bool,
+        logged: Advice,
+    ) -> Advice {
+        let own = self.farms.get(farm).and_then(|servers| servers.get(server));
+        let Some(checks) = own else { return logged };
+        match shared_fate {
+            false => checks.get(service).map_or(logged, |seen| seen.advice),
+            true => {
+                let all = checks.values().map(|seen| seen.advice);
+                all.fold(Advice::None, Advice::stricter)
+            }
+        }
     }
 
     /// Whether `server` may be given work of `service`.
@@ -92,18 +136,18 @@ impl OwnVerdicts {
     ) -> bool {
         let own = self.farms.get(farm).and_then(|servers| servers.get(server));
         let Some(checks) = own else { return logged };
-        let mine = checks.get(service).map(|health| *health == Health::Up);
+        let mine = checks.get(service).map(Seen::is_up);
         if !shared_fate {
             return mine.unwrap_or(logged);
         }
-        if checks.values().any(|health| *health == Health::Down) {
+        if checks.values().any(|seen| seen.health == Health::Down) {
             return false;
         }
-        mine.unwrap_or_else(|| checks.values().any(|health| *health == Health::Up))
+        mine.unwrap_or_else(|| checks.values().any(Seen::is_up))
     }
 
     /// A watch is nobody's server: its verdict concerns no data path.
-    fn set(&mut self, key: &ProbeKey, health: Option<Health>) -> bool {
+    fn set(&mut self, key: &ProbeKey, seen: Option<Seen>) -> bool {
         let ProbeKey::Server {
             farm,
             server,
@@ -112,14 +156,14 @@ impl OwnVerdicts {
         else {
             return false;
         };
-        if self.get(farm, service, server) == health {
+        if self.get(farm, service, server) == seen {
             return false;
         }
         let servers = Arc::make_mut(self.farms.entry(farm.clone()).or_default());
         let checks = servers.entry(server.clone()).or_default();
-        match health {
-            Some(health) => {
-                checks.insert(service.clone(), health);
+        match seen {
+            Some(seen) => {
+                checks.insert(service.clone(), seen);
             }
             None => {
                 checks.remove(service);
@@ -201,11 +245,11 @@ mod tests {
         ]);
         assert_eq!(overlay.generation(), first);
         let before = overlay.load();
-        overlay.set([(key("s1", "web"), None)]);
+        overlay.set([(key("s1", "web"), None::<Health>)]);
         assert!(overlay.generation() > first);
         assert_eq!(
             before.get("shop", "web", "s1"),
-            Some(Health::Up),
+            Some(Health::Up.into()),
             "pictures never change"
         );
         assert_eq!(
@@ -213,5 +257,54 @@ mod tests {
             OwnVerdicts::default(),
             "nothing is left behind"
         );
+    }
+
+    /// Advice of (web, api), fate, the log's -> what web's server asks for there.
+    #[test]
+    fn whose_advice_counts() {
+        use Advice::{None as Nothing, Overload, Quiesce};
+        let weight = |n| Advice::Weight(std::num::NonZeroU32::new(n).expect("not 0"));
+        type Row = (Option<Advice>, Option<Advice>, bool, Advice, Advice);
+        let rows: &[Row] = &[
+            (None, None, true, Overload, Overload),
+            (None, None, false, Quiesce, Quiesce),
+            (Some(Nothing), None, true, Quiesce, Nothing),
+            (Some(Nothing), None, false, Quiesce, Nothing),
+            (Some(Overload), Some(Quiesce), true, Nothing, Quiesce),
+            (Some(Overload), Some(Quiesce), false, Nothing, Overload),
+            (Some(weight(9)), Some(weight(3)), true, Nothing, weight(3)),
+            (Some(weight(9)), Some(weight(3)), false, Nothing, weight(9)),
+            (Some(weight(9)), Some(Nothing), true, Nothing, weight(9)),
+            // web has no check of its own
+            (None, Some(Quiesce), true, Nothing, Quiesce),
+            (None, Some(Quiesce), false, Nothing, Nothing),
+        ];
+        for &(web, api, shared, logged, wanted) in rows {
+            let overlay = HealthOverlay::new();
+            let seen = |advice| Seen {
+                health: Health::Up,
+                advice,
+            };
+            overlay.set([
+                (key("s1", "web"), web.map(seen)),
+                (key("s1", "api"), api.map(seen)),
+            ]);
+            let got = overlay.load().advice("shop", "web", "s1", shared, logged);
+            assert_eq!(got, wanted, "{web:?}, {api:?}, shared {shared}, {logged:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_advice_alone_is_a_change() {
+        let overlay = HealthOverlay::new();
+        overlay.set([(key("s1", "web"), Some(Health::Up))]);
+        let before = overlay.generation();
+        let seen = Seen {
+            health: Health::Up,
+            advice: Advice::Quiesce,
+        };
+        overlay.set([(key("s1", "web"), Some(seen))]);
+        assert!(overlay.generation() > before);
+        assert_eq!(overlay.load().get("shop", "web", "s1"), Some(seen));
     }
 }

@@ -12,6 +12,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+mod checks;
+
+pub use checks::{Advice, DnsRecord, ProbeTls, Protocol};
+
 /// Everything this machine must show.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
@@ -145,6 +149,7 @@ impl ServerPlan {
             tier: Tier::First,
             max_connections: None,
             data_ports: None,
+            advice: Advice::None,
         }
     }
 }
@@ -283,6 +288,9 @@ pub struct ServerPlan {
     pub max_connections: Option<NonZeroU32>,
     /// Passive data ports that are its own; only for FTP services that pass TLS on.
     pub data_ports: Option<PortRange>,
+    /// What its own page asked for last, as the log remembers it for this service; it counts where
+    /// this machine does not probe.
+    pub advice: Advice,
 }
 
 /// What decides whether a server is well enough to be given work.
@@ -342,6 +350,8 @@ pub struct ProbePlan {
     pub rise: u32,
     /// The verdict that the log remembers: probing goes on from it.
     pub remembered: Health,
+    /// The advice that the log remembers, beside that verdict.
+    pub advised: Advice,
     /// The number of the newest question of those who want to know at once; 0: nobody waits. When
     /// it rises, the check is made out of turn.
     pub asked: u64,

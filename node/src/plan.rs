@@ -14,10 +14,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use farmux_netplane::plan::{
-    Admission, DnsRecord, Footing, FtpPlan, FtpTls, Health, Hidden, LastResortPage, Limits, Method,
-    NfsTransport, Persistence, Plan, PortRange, ProbeKey, ProbeKind, ProbePlan, ProbeTls, Protocol,
-    ProxyPlan, ProxyVersion, Queue, ServerPlan, ServiceKey, ServiceKind, ServicePlan, Tier,
-    VipPlan,
+    Admission, Advice, DnsRecord, Footing, FtpPlan, FtpTls, Health, Hidden, LastResortPage, Limits,
+    Method, NfsTransport, Persistence, Plan, PortRange, ProbeKey, ProbeKind, ProbePlan, ProbeTls,
+    Protocol, ProxyPlan, ProxyVersion, Queue, ServerPlan, ServiceKey, ServiceKind, ServicePlan,
+    Tier, VipPlan,
 };
 use farmux_raft::id::{Ballot, FarmName, NetworkName, NodeId, ServerName, ServiceName, VipName};
 use farmux_raft::state::{
@@ -222,7 +222,17 @@ fn server_plan(
         },
         max_connections: server.max_connections,
         data_ports: server.data_ports.map(port_range),
+        advice: advice(state.service_advice(name, server_name, service)),
     })
+}
+
+fn advice(logged: state::Advice) -> Advice {
+    match logged {
+        state::Advice::None => Advice::None,
+        state::Advice::Overload => Advice::Overload,
+        state::Advice::Quiesce => Advice::Quiesce,
+        state::Advice::Weight(weight) => Advice::Weight(weight),
+    }
 }
 
 /// The wire's name for a check.
@@ -257,6 +267,7 @@ fn probe_plan(state: &State, key: &CheckKey, asked: u64) -> Option<ProbePlan> {
             state::Health::Up => Health::Up,
             state::Health::Down => Health::Down,
         },
+        advised: advice(state.check_advice(key)),
         asked,
     })
 }

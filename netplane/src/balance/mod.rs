@@ -20,7 +20,7 @@ pub mod source_hash;
 
 use std::cmp::Ordering;
 
-use crate::plan::{Admission, Method, Tier};
+use crate::plan::{Admission, Advice, Method, Tier};
 use client::Client;
 use least_connections::LeastConnections;
 use random_of_two::RandomOfTwo;
@@ -39,10 +39,12 @@ pub struct Candidate {
 /// What makes a server a candidate, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// Share of the work; 0 counts as 1.
+    /// Share of the work, as configured; 0 counts as 1.
     pub weight: u32,
     /// What an operator ordered.
     pub admission: Admission,
+    /// What the server asks for.
+    pub advice: Advice,
     /// When it is used.
     pub tier: Tier,
     /// Whether it is up.
@@ -53,22 +55,48 @@ impl Standing {
     /// Whether it may be given work, where nobody of an earlier tier may.
     pub fn is_able(&self) -> bool {
         match self.admission {
-            Admission::Ready => self.healthy,
+            Admission::Ready => self.healthy && self.advice != Advice::Quiesce,
             Admission::Drain | Admission::Maintenance => false,
+        }
+    }
+
+    /// Whether it finishes what it has, and no more.
+    pub fn is_leaving(&self) -> bool {
+        match self.admission {
+            Admission::Ready => self.advice == Advice::Quiesce,
+            Admission::Drain | Admission::Maintenance => true,
+        }
+    }
+
+    /// Its share of the work: the one that it asks for takes the place of the configured one.
+    fn share(&self) -> u32 {
+        match self.advice {
+            Advice::Weight(weight) => weight.get(),
+            Advice::None | Advice::Overload | Advice::Quiesce => self.weight.max(1),
         }
     }
 }
 
-/// The servers that may be given work now: ready, healthy, and of the first tier that has any.
+/// The servers that may be given work now: ready, healthy, not overloaded where anybody is not, and
+/// of the first tier that has any.
+///
+/// Where all that are left say OVERLOAD, in whatever tier, they are used all the same: a farm that
+/// is slow is worth more than one that answers 503, and a site whose servers all work hard is not
+/// one that nobody may use. (HAProxy's agent-check would answer 503.) QUIESCE is honoured by all as
+/// well as by one: somebody said so on each of them, as with a drain.
 pub fn candidates(servers: impl IntoIterator<Item = Standing>) -> Vec<Candidate> {
     let numbered = servers.into_iter().enumerate();
-    let able: Vec<_> = numbered.filter(|(_, server)| server.is_able()).collect();
+    let mut able: Vec<_> = numbered.filter(|(_, server)| server.is_able()).collect();
+    let is_free = |(_, server): &(usize, Standing)| server.advice != Advice::Overload;
+    if able.iter().any(is_free) {
+        able.retain(is_free);
+    }
     let first = able.iter().map(|(_, server)| server.tier).min();
     able.into_iter()
         .filter(|(_, server)| Some(server.tier) == first)
         .map(|(place, server)| Candidate {
             place,
-            weight: server.weight.max(1),
+            weight: server.share(),
         })
         .collect()
 }
@@ -163,6 +191,7 @@ mod tests {
         let standings = rows.map(|(admission, healthy, _)| Standing {
             weight: 1,
             admission,
+            advice: Advice::None,
             tier: Tier::First,
             healthy,
         });
@@ -193,10 +222,45 @@ mod tests {
             let standings = servers.iter().map(|&(tier, healthy)| Standing {
                 weight: 1,
                 admission: Admission::Ready,
+                advice: Advice::None,
                 tier,
                 healthy,
             });
             let got: Vec<usize> = candidates(standings).iter().map(|c| c.place).collect();
+            assert_eq!(got, *wanted, "{servers:?}");
+        }
+    }
+
+    /// (tier, advice) of each server -> (place, weight) of those that get work; each is well and
+    /// of weight 8.
+    #[test]
+    fn servers_are_heard() {
+        use Advice::{None as Nothing, Overload, Quiesce};
+        use Tier::{First, Standby};
+        let two = Advice::Weight(std::num::NonZeroU32::new(2).expect("not 0"));
+        type Row<'a> = (&'a [(Tier, Advice)], &'a [(usize, u32)]);
+        let rows: &[Row<'_>] = &[
+            (&[(First, two), (First, Nothing)], &[(0, 2), (1, 8)]),
+            (&[(First, Overload), (First, two)], &[(1, 2)]),
+            (&[(First, Quiesce), (First, Nothing)], &[(1, 8)]),
+            (&[(First, Overload), (First, Overload)], &[(0, 8), (1, 8)]),
+            (&[(First, Overload), (First, Quiesce)], &[(0, 8)]),
+            (&[(First, Quiesce), (First, Quiesce)], &[]),
+            // Who stands by helps out before the overloaded are used.
+            (&[(First, Overload), (Standby, Nothing)], &[(1, 8)]),
+            (&[(First, Overload), (Standby, Overload)], &[(0, 8)]),
+            (&[(First, Quiesce), (Standby, Overload)], &[(1, 8)]),
+        ];
+        for (servers, wanted) in rows {
+            let standings = servers.iter().map(|&(tier, advice)| Standing {
+                weight: 8,
+                admission: Admission::Ready,
+                advice,
+                tier,
+                healthy: true,
+            });
+            let got = candidates(standings).into_iter();
+            let got: Vec<_> = got.map(|one| (one.place, one.weight)).collect();
             assert_eq!(got, *wanted, "{servers:?}");
         }
     }
@@ -206,6 +270,7 @@ mod tests {
         let server = Standing {
             weight: 0,
             admission: Admission::Ready,
+            advice: Advice::None,
             tier: Tier::First,
             healthy: true,
         };

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   Head --status fits, text wanted--> Body --text found--> well
-//!     |  \--status fits-> well           \--end, or 64 KiB-> text missing
-//!     \--anything else-> failure
+//!     |  \--status fits-> well          |  \--end, or 64 KiB-> text missing
+//!     \--anything else-> failure        \--page obeyed: its first line decides as well
 //! ```
 //!
 //! Much stricter engines serve the clients (`crate::http`); this one only has to understand
@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use super::outcome::{Failure, Success};
+use super::page;
 
 /// What an answer must be like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) struct Expected {
     pub(super) status: u16,
     /// Text in the first [`BODY_BYTES_MAX`] bytes of the body.
     pub(super) text: Option<Arc<str>>,
+    /// Whether the body is a page that is obeyed.
+    pub(super) obey: bool,
 }
 
 /// An answer as far as it has come.
@@ -84,7 +87,11 @@ impl Answer {
             Stage::Head | Stage::Body(Framing::Length(_) | Framing::Chunked(_)) => {
                 Failure::ClosedEarly
             }
-            Stage::Body(Framing::UntilClose) => Failure::TextMissing,
+            Stage::Body(Framing::UntilClose) => {
+                return self
+                    .judge_body(0, true)
+                    .unwrap_or(Err(Failure::TextMissing));
+            }
         })
     }
 
@@ -129,7 +136,7 @@ impl Answer {
                 expected,
             }));
         }
-        if self.expected.text.is_none() {
+        if self.expected.text.is_none() && !self.expected.obey {
             return Some(Ok(Success::Status(status)));
         }
         let Some(framing) = framing else {
@@ -155,14 +162,33 @@ impl Answer {
             Ok(over) => over,
             Err(NotChunked) => return Some(Err(Failure::NotHttp)),
         };
-        let full = self.kept.len() >= BODY_BYTES_MAX;
+        let over = over || self.kept.len() >= BODY_BYTES_MAX;
         self.kept.truncate(BODY_BYTES_MAX);
-        let text = self.expected.text.as_deref().unwrap_or_default();
-        let from = searched.saturating_sub(text.len());
+        self.judge_body(searched, over)
+    }
+
+    /// Judges the body as far as it has come; the first `searched` bytes hold no text.
+    fn judge_body(&self, searched: usize, over: bool) -> Judgement {
+        let status = self.expected.status;
+        let advice = match self.expected.obey.then(|| page::read(&self.kept, over)) {
+            None => None,
+            Some(Some(Ok(advice))) => Some(advice),
+            Some(Some(Err(failure))) => return Some(Err(failure)),
+            // The line ends within the first bytes, or the body does; until then nothing is found.
+            Some(None) => return None,
+        };
+        let page = advice.map(|advice| Success::Page { status, advice });
+        let well = |found: Success| Some(Ok(page.unwrap_or(found)));
+        let Some(text) = self.expected.text.as_deref() else {
+            return well(Success::Status(status));
+        };
+        // Bytes that came before the page was decided were not searched.
+        let again = text.len().max(page::LINE_BYTES_MAX + 1);
+        let from = searched.saturating_sub(again);
         if contains(self.kept.get(from..).unwrap_or_default(), text.as_bytes()) {
-            return Some(Ok(Success::Text(self.expected.status)));
+            return well(Success::Text(status));
         }
-        (over || full).then_some(Err(Failure::TextMissing))
+        over.then_some(Err(Failure::TextMissing))
     }
 }
 
@@ -286,12 +312,19 @@ const SWITCHING: u16 = 101;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Advice;
 
     fn judge(text: Option<&str>, bytes: &[u8], step: usize) -> Result<Success, Failure> {
-        let mut answer = Answer::new(Expected {
+        let expected = Expected {
             status: 200,
             text: text.map(Arc::from),
-        });
+            obey: false,
+        };
+        judge_as(expected, bytes, step)
+    }
+
+    fn judge_as(expected: Expected, bytes: &[u8], step: usize) -> Result<Success, Failure> {
+        let mut answer = Answer::new(expected);
         for piece in bytes.chunks(step) {
             if let Some(judgement) = answer.feed(piece) {
                 return judgement;
@@ -420,6 +453,64 @@ mod tests {
                 judge(Some("fine"), beyond.as_bytes(), step),
                 Err(Failure::TextMissing)
             );
+        }
+    }
+
+    /// The page's word counts wherever its body ends, and with a text that must stand below it.
+    #[test]
+    fn a_page_is_obeyed() {
+        let page = |advice| {
+            Ok(Success::Page {
+                status: 200,
+                advice,
+            })
+        };
+        let rows = [
+            (None, "\r\nOVERLOAD", page(Advice::Overload)),
+            (None, "\r\nQUIESCE\nbye", page(Advice::Quiesce)),
+            (None, "Content-Length: 2\r\n\r\nOKAY", page(Advice::None)),
+            (
+                None,
+                "Content-Length: 9\r\n\r\nOK",
+                Err(Failure::ClosedEarly),
+            ),
+            (None, "Content-Length: 9\r\n\r\nOK\n", page(Advice::None)),
+            (
+                None,
+                "Content-Length: 6\r\n\r\nNOT OK",
+                Err(Failure::PageNotOk),
+            ),
+            (None, "Content-Length: 0\r\n\r\n", Err(Failure::PageUnknown)),
+            (None, "\r\n", Err(Failure::PageUnknown)),
+            (
+                None,
+                "Transfer-Encoding: chunked\r\n\r\n5\r\nQUIES\r\n2\r\nCE\r\n0\r\n\r\n",
+                page(Advice::Quiesce),
+            ),
+            (
+                Some("db fine"),
+                "\r\nOVERLOAD\ndb fine",
+                page(Advice::Overload),
+            ),
+            (Some("OVER"), "\r\nOVERLOAD\nno", page(Advice::Overload)),
+            (
+                Some("db fine"),
+                "\r\nOK\ndb gone",
+                Err(Failure::TextMissing),
+            ),
+            (Some("db fine"), "\r\ndb fine", Err(Failure::PageUnknown)),
+        ];
+        for (text, rest, wanted) in rows {
+            for step in [usize::MAX, 7, 1] {
+                let expected = Expected {
+                    status: 200,
+                    text: text.map(Arc::from),
+                    obey: true,
+                };
+                let bytes = format!("HTTP/1.1 200 OK\r\n{rest}");
+                let got = judge_as(expected, bytes.as_bytes(), step);
+                assert_eq!(got, wanted, "{rest:?} by {step}");
+            }
         }
     }
 }

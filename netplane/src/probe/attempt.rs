@@ -8,6 +8,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::answer::Expected;
 use super::connect::Budget;
+use super::dns::Wanted;
 use super::exec::{Order, Plugins};
 use super::ftp::Errand;
 use super::inquiry::{Answer, Inquiry};
@@ -15,6 +16,7 @@ use super::nfs::Question;
 use super::outcome::Outcome;
 use super::tls::Clients;
 use super::{Counters, exec, ftp, greeting, http, nfs, tcp};
+use super::{Counters, dns, exec, ftp, http, icmp, nfs, tcp, udp};
 use crate::origin::Origin;
 use crate::plan::{ProbeKey, ProbeKind, ProbePlan};
 
@@ -48,10 +50,13 @@ pub(super) async fn once(
             text,
             obey: _,
             tls,
+            obey,
+            tls: _,
         } => {
             let expected = Expected {
                 status: *status,
                 text: text.clone(),
+                obey: *obey,
             };
             let errand = http::Errand {
                 path,
@@ -100,6 +105,21 @@ pub(super) async fn once(
         ProbeKind::Dns { .. } | ProbeKind::Icmp | ProbeKind::Udp { .. } => {
             tcp::probe(target, proxy, origin, budget).await
         }
+        ProbeKind::Greeting(_) => tcp::probe(target, proxy, origin, budget).await,
+        ProbeKind::Dns {
+            name,
+            record,
+            value,
+        } => {
+            let wanted = Wanted {
+                name,
+                record: *record,
+                value: value.as_deref(),
+            };
+            dns::probe(target, wanted, origin, budget).await
+        }
+        ProbeKind::Icmp => icmp::probe(target.ip(), origin, budget).await,
+        ProbeKind::Udp { send, expect } => udp::probe(target, send, expect, origin, budget).await,
     }
 }
 

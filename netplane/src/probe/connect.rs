@@ -37,6 +37,11 @@ impl Budget {
         self.timeout
     }
 
+    /// What is left of it.
+    pub(super) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     /// Waits for one step, and no longer than the budget lasts.
     pub(super) async fn step<T>(
         &self,
@@ -120,7 +125,10 @@ pub(super) async fn connect_udp(target: SocketAddr, origin: &Origin) -> Result<U
     connected.map_err(|error| Outcome::from_io(&error, Phase::Connecting))
 }
 
-fn source(target: SocketAddr, origin: &Origin) -> Result<Option<IpAddr>, Outcome> {
+/// Where a probe must leave from, where the kernel's own choice would be wrong.
+///
+/// **Errors**: how the probe ends where there is no such address.
+pub(super) fn source(target: SocketAddr, origin: &Origin) -> Result<Option<IpAddr>, Outcome> {
     let nowhere = |NoOwnAddress| Outcome::Inconclusive(LocalTrouble::NoOwnAddress);
     origin.source_for(target).map_err(nowhere)
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   plan --watch--> runner (one thread) --short-lived task each--> tcp, http(s), … --> server
+//!   plan --watch--> runner (one thread) --short-lived task each--> tcp, http, dns, ... --> server
 //!                     |                                            exec --> plugin
 //!                     |  schedule: when; inquiry: at once; verdict: what it means (all PURE)
 //!                     +--first--> HealthOverlay      obeyed by the data path at once
@@ -15,20 +16,24 @@ mod answer;
 mod attempt;
 mod connect;
 mod entries;
+mod dns;
 mod exec;
 mod ftp;
 mod greeting;
 mod http;
+mod icmp;
 mod inquiry;
 mod lag;
 mod nfs;
 mod outcome;
 mod results;
+mod page;
 mod runner;
 mod schedule;
 mod shortage;
 mod tcp;
 mod tls;
+mod udp;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +52,9 @@ use crate::plan::{Health, ProbeKey, ProbePlan};
 use crate::sys;
 use results::Results;
 use shortage::Need;
+use crate::plan::{Advice, Health, ProbeKey, ProbePlan};
 
+pub use dns::DnsFailure;
 pub use exec::{ExecUser, PluginLine, PluginTrouble, UnsafeFile};
 pub use ftp::{FtpFailure, FtpStep};
 pub use greeting::{Greeted, GreetingFailure, GreetingStep, RedisError, SqlState};
@@ -102,6 +109,8 @@ pub struct Verdict {
     pub key: ProbeKey,
     /// What it says now.
     pub health: Health,
+    /// What the server asks for; a change of this alone is a verdict too.
+    pub advice: Advice,
     /// What the probe that decided it found, in our own words: never a byte that a server sent,
     /// but where a plugin spoke, its line, made harmless.
     pub reason: String,

@@ -9,12 +9,14 @@ use std::io;
 use std::time::Duration;
 
 use super::answer::{BODY_BYTES_MAX, HEAD_BYTES_MAX};
+use super::dns::DnsFailure;
 use super::exec::{PluginLine, PluginTrouble};
 use super::ftp::{FtpFailure, FtpStep};
 use super::greeting::{Greeted, GreetingFailure, GreetingStep};
 use super::nfs::RpcFailure;
 use super::tls::{CertificateDays, TlsFailure};
 use crate::plan::Protocol;
+use crate::plan::{Advice, DnsRecord};
 
 /// What one probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,24 @@ pub enum Success {
     },
     /// It speaks this protocol.
     Greeted(Protocol, Greeted),
+    /// It answered with the expected status, and its page says that it is well.
+    Page {
+        /// The status.
+        status: u16,
+        /// What the page asks for.
+        advice: Advice,
+    },
+    /// It knows so many of the records asked for, the expected one among them.
+    Resolved {
+        /// What was asked for.
+        record: DnsRecord,
+        /// How many there are.
+        count: usize,
+    },
+    /// It answered an echo request.
+    Echoed,
+    /// It answered a datagram as it should.
+    Replied,
     /// It let us in and listed a folder.
     Listed {
         /// How much of the listing was read.
@@ -106,6 +126,18 @@ pub enum Failure {
     /// The text is not there.
     #[error("text not found in the first {BODY_BYTES_MAX} bytes of the body")]
     TextMissing,
+    /// The server's page says that it is not well.
+    #[error("the server's page says NOT OK")]
+    PageNotOk,
+    /// The server's page says none of the words that are obeyed.
+    #[error("the server's page says nothing that is known")]
+    PageUnknown,
+    /// A name server says no, or something else.
+    #[error(transparent)]
+    Dns(#[from] DnsFailure),
+    /// A datagram was answered, but otherwise than expected.
+    #[error("the answer does not begin as expected")]
+    Unexpected,
     /// The connection ended where something was still to come.
     #[error("connection closed while {0}")]
     Closed(Phase),
@@ -237,6 +269,12 @@ pub enum LocalTrouble {
     /// A plugin could not be run, or did not do what plugins do.
     #[error("this node could not probe: {0}")]
     Plugin(PluginTrouble),
+    /// The kernel lets this process send no echo requests.
+    #[error(
+        "this node could not probe: no ICMP without CAP_NET_RAW or a group in \
+         net.ipv4.ping_group_range"
+    )]
+    NoIcmp,
     /// Asked out of turn, it was given less time than its check may take, and ran out of it.
     #[error("asked out of turn and not waited for: {0}")]
     Hurried(Box<Failure>),
@@ -263,6 +301,13 @@ impl fmt::Display for Success {
                 certificate,
             } => write!(f, "{within}, {certificate}"),
             Success::Greeted(protocol, greeted) => write!(f, "{} {greeted}", protocol.name()),
+            Success::Page { status, advice } => {
+                write!(f, "status {status}, the page says {advice}")
+            }
+            Success::Resolved { record, count: 1 } => write!(f, "1 {record} record"),
+            Success::Resolved { record, count } => write!(f, "{count} {record} records"),
+            Success::Echoed => write!(f, "echo answered"),
+            Success::Replied => write!(f, "answered"),
             Success::Listed { bytes } => write!(f, "logged in, {bytes} bytes listed"),
             Success::Fetched { bytes } => write!(f, "logged in, {bytes} bytes fetched"),
             Success::Answered(version) => write!(f, "NFS version {version} answers"),
@@ -287,6 +332,10 @@ impl Failure {
             | Failure::NotHttp
             | Failure::Status { .. }
             | Failure::TextMissing
+            | Failure::PageNotOk
+            | Failure::PageUnknown
+            | Failure::Dns(_)
+            | Failure::Unexpected
             | Failure::Closed(_)
             | Failure::Tls(_)
             | Failure::Greeting(_)
@@ -295,6 +344,26 @@ impl Failure {
             | Failure::Critical(_)
             | Failure::PluginStuck
             | Failure::Other { .. } => false,
+        }
+    }
+}
+
+impl Success {
+    /// What the server asks for.
+    pub(super) fn advice(&self) -> Advice {
+        match self {
+            Success::Page { advice, .. } => *advice,
+            Success::Connected
+            | Success::Status(_)
+            | Success::Text(_)
+            | Success::Resolved { .. }
+            | Success::Echoed
+            | Success::Replied
+            | Success::Listed { .. }
+            | Success::Fetched { .. }
+            | Success::Answered(_)
+            | Success::Plugin(_)
+            | Success::Warning(_) => Advice::None,
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Server {
     runtime: usize,
     /// It may be given work, and keep idle connections.
     candidate: Cell<bool>,
+    /// It finishes what it has, and no more, because it was told to or says so itself.
+    pub(super) leaves: Cell<bool>,
     strength: Cell<Strength>,
 }
 
@@ -72,6 +74,7 @@ impl Server {
             idle: RefCell::default(),
             runtime,
             candidate: Cell::new(false),
+            leaves: Cell::new(false),
             strength: Cell::new(Strength::Unseen),
         })
     }
@@ -111,13 +114,18 @@ impl Server {
         });
     }
 
-    /// Its weight at this time, and whether that still grows.
-    pub(crate) fn weight(&self, slow_start: Duration, now: Instant) -> (NonZeroU32, bool) {
+    /// What its share `whole` is worth at this time, and whether that still grows.
+    pub(crate) fn weight(
+        &self,
+        whole: u32,
+        slow_start: Duration,
+        now: Instant,
+    ) -> (NonZeroU32, bool) {
         let elapsed = match self.strength.get() {
             Strength::Since(since) => now.duration_since(since),
             Strength::Unseen | Strength::Unable | Strength::Able => slow_start,
         };
-        let weight = slow_start::weight(elapsed, slow_start, self.plan.get().weight);
+        let weight = slow_start::weight(elapsed, slow_start, whole);
         (weight, elapsed < slow_start)
     }
 

@@ -17,9 +17,7 @@ use crate::balance::{Candidate, Picker, Standing, candidates};
 use crate::ftp::refusal::FtpRefusal;
 use crate::health::OwnVerdicts;
 use crate::http::refusal::{Failure, Refusal};
-use crate::plan::{
-    Admission, Footing, Limits, Method, ProxyVersion, ServerPlan, ServiceKey, ServicePlan,
-};
+use crate::plan::{Footing, Limits, Method, ProxyVersion, ServerPlan, ServiceKey, ServicePlan};
 
 /// A service of this runtime.
 #[derive(Debug)]
@@ -135,6 +133,7 @@ impl Service {
         let now = Instant::now();
         let standings = servers.iter().map(|server| {
             let standing = self.standing(server, &plan, &verdicts);
+            server.leaves.set(standing.is_leaving());
             server.see(standing.is_able(), now);
             standing
         });
@@ -146,7 +145,8 @@ impl Service {
         };
         let mut growing = false;
         for candidate in &mut able {
-            let (weight, grows) = servers[candidate.place].weight(slow_start, now);
+            let (weight, grows) =
+                servers[candidate.place].weight(candidate.weight, slow_start, now);
             candidate.weight = weight.get();
             growing |= grows;
         }
@@ -172,6 +172,13 @@ impl Service {
         Standing {
             weight: ordered.weight,
             admission: ordered.admission,
+            advice: verdicts.advice(
+                farm,
+                service,
+                &server.name,
+                plan.shared_fate,
+                ordered.advice,
+            ),
             tier: ordered.tier,
             healthy: match ordered.footing {
                 Footing::Checked { healthy } => {
@@ -214,11 +221,11 @@ impl Service {
             .has_room(wish.plan.max_connections, active)
     }
 
-    /// Whether a server is in the plan, and neither drained nor in maintenance.
+    /// Whether a server is in the plan, and neither drained, in maintenance nor about to quiesce.
     pub(crate) fn keeps(&self, server: &Rc<Server>) -> bool {
         let servers = self.servers.borrow();
         let mine = servers.iter().find(|one| Rc::ptr_eq(one, server));
-        mine.is_some_and(|one| one.plan.get().admission == Admission::Ready)
+        mine.is_some_and(|one| !one.leaves.get())
     }
 
     pub(crate) fn limits(&self) -> Limits {

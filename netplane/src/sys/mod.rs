@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   clock     CLOCK_BOOTTIME
+//!   icmp      sockets for echo requests
 //!   limits    open files
 //!   netlink   addresses and interfaces
 //!   process   killing groups of processes, seeing one end
@@ -15,6 +16,7 @@
 //! calling thread.
 
 mod clock;
+mod icmp;
 pub mod limits;
 mod netlink;
 mod packet;
@@ -24,6 +26,7 @@ pub mod room;
 mod sysctl;
 
 pub use clock::boottime_ns;
+pub use icmp::{EchoKind, EchoSocket};
 pub use netlink::{Link, Netlink, NetlinkError, Subnet};
 pub use packet::PacketSocket;
 pub use process::{Exit, kill_group};

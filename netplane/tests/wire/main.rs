@@ -1,5 +1,6 @@
 //! The data path on real sockets: what a client and a server see, byte for byte.
 
+mod advice;
 mod harness;
 mod http_answers;
 mod http_bodies;

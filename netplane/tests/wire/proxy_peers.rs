@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use farmux_netplane::health::HealthOverlay;
-use farmux_netplane::plan::{Health, ProbeKey, ProbeKind, ProbePlan, ProxyVersion, ServiceKind};
+use farmux_netplane::plan::{
+    Advice, Health, ProbeKey, ProbeKind, ProbePlan, ProxyVersion, ServiceKind,
+};
 use farmux_netplane::probe::{ProbeSettings, Probing, Verdict};
 
 use crate::harness::{CALM, GET, OK, Origin, PATIENCE, Wire, connect_from, field, free_address};
@@ -191,6 +193,7 @@ fn nginx_believes_our_checks() {
             fall: 3,
             rise: 2,
             remembered: Health::Unknown,
+            advised: Advice::None,
             asked: 1,
         };
         let key = ProbeKey::Watch("web".into());

@@ -3,12 +3,13 @@
 //! A verdict stays until the state shows it, until a newer one takes its place, or until this node
 //! may no longer report the farm. One that was paged by our own word is *owed*: the log must hear
 //! of it before any newer one, so that its pages get the ids that we used. One that answers a
-//! question (a page waits for it) is told although the state says the same, while it is asked.
+//! question (a page waits for it) is told although the state says the same, while it is asked. What
+//! a server's own page asks for is told as well; nobody is ever paged for it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
-use farmux_netplane::plan::{Health as Seen, ProbeKey};
+use farmux_netplane::plan::{Advice as Asked, Health as Seen, ProbeKey};
 use farmux_netplane::probe::Verdict;
 use farmux_raft::id::UnixMillis;
 use farmux_raft::state::{
@@ -57,6 +58,8 @@ struct Entry {
     newest: HealthChange,
     /// Since when the state has lacked it.
     lacking: Option<Instant>,
+    /// Whether the state lacks what the server asks for.
+    advises: bool,
     /// The question that it answers and that is still open.
     answers: Option<u64>,
 }
@@ -64,7 +67,7 @@ struct Entry {
 impl Entry {
     /// Whether there is anything to tell.
     fn is_open(&self) -> bool {
-        self.lacking.is_some() || self.answers.is_some()
+        self.lacking.is_some() || self.advises || self.answers.is_some()
     }
 
     /// What the log is told.
@@ -93,6 +96,7 @@ impl Book {
                 let entry = Entry {
                     newest,
                     lacking: Some(now),
+                    advises: false,
                     answers: verdict.answers,
                 };
                 self.entries.insert(entry.newest.check.clone(), entry);
@@ -117,6 +121,8 @@ impl Book {
                 .answers
                 .filter(|answers| state.is_waited_for(key, *answers));
             let owed = self.owed.count.contains_key(key);
+            entry.advises = state.check_advice(key) != entry.newest.advice;
+            let owed = self.owed.iter().any(|owed| owed.check == *key);
             if !owed && state.check_health(key) == entry.newest.health {
                 entry.lacking = None;
             } else {
@@ -210,6 +216,12 @@ fn change_of(verdict: &Verdict) -> Option<HealthChange> {
         Seen::Up => Health::Up,
         Seen::Down => Health::Down,
     };
+    let advice = match verdict.advice {
+        Asked::None => Advice::None,
+        Asked::Overload => Advice::Overload,
+        Asked::Quiesce => Advice::Quiesce,
+        Asked::Weight(weight) => Advice::Weight(weight),
+    };
     let at = verdict
         .at
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -220,7 +232,7 @@ fn change_of(verdict: &Verdict) -> Option<HealthChange> {
         health,
         reason: verdict.reason.clone(),
         at,
-        advice: Advice::None,
+        advice,
         answers: 0,
         paged: false,
     })
@@ -268,6 +280,7 @@ mod tests {
             health,
             reason: "because".to_owned(),
             at,
+            advice: Asked::None,
             answers: None,
         }
     }
@@ -348,6 +361,32 @@ mod tests {
         book.settle(&state, &leader, now);
         assert_eq!(book.report(&state, &leader), None);
         assert!(!book.is_open());
+    }
+
+    /// A page that says something else is told until the state has it, and never paged.
+    #[test]
+    fn advice_alone_is_told_and_never_overdue() {
+        let mut state = testing::state(3, &[]);
+        let (mut book, now) = (Book::default(), Instant::now());
+        let mut asked = verdict("s1", Seen::Up, 5_000);
+        book.take(&asked, now);
+        book.settle(&state, &leader, now);
+        assert_eq!(book.report(&state, &leader), None, "it is up already");
+        for advice in [Asked::Quiesce, Asked::Overload, Asked::None] {
+            asked.advice = advice;
+            book.take(&asked, now);
+            book.settle(&state, &leader, now);
+            assert!(book.is_open());
+            assert_eq!(book.overdue(now + OVERDUE_AFTER * 2), []);
+            let report = book.report(&state, &leader).expect("a report");
+            assert_eq!(reported(Some(report.clone())), [(check("s1"), Health::Up)]);
+            apply(&mut state, report);
+            let record = &state.health[&check("s1")];
+            assert_eq!(Some(record.advice), change_of(&asked).map(|own| own.advice));
+            book.settle(&state, &leader, now);
+            assert!(!book.is_open());
+        }
+        assert_eq!(state.pages.len(), 0);
     }
 
     #[test]

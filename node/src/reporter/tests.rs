@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use farmux_netplane::plan::{Health as Seen, ProbeKey};
+use farmux_netplane::plan::{Advice, Health as Seen, ProbeKey};
 use farmux_raft::id::NodeId;
 use farmux_raft::state::{Health, Proposal};
 
@@ -46,6 +46,7 @@ fn verdict(server: &str, health: Seen) -> Verdict {
         health,
         reason: "connection refused".to_owned(),
         at,
+        advice: Advice::None,
         answers: None,
     }
 }

@@ -67,6 +67,22 @@ impl CheckKind {
             CheckKind::Udp(_) => "udp",
         }
     }
+
+    /// Whether the server's own page is obeyed.
+    pub fn obeys(&self) -> bool {
+        match self {
+            CheckKind::Http(http) => http.obey,
+            CheckKind::Https(https) => https.http.obey,
+            CheckKind::Tcp
+            | CheckKind::Ftp(_)
+            | CheckKind::Nfs(_)
+            | CheckKind::Exec(_)
+            | CheckKind::Greeting(_)
+            | CheckKind::Dns(_)
+            | CheckKind::Icmp
+            | CheckKind::Udp(_) => false,
+        }
+    }
 }
 
 impl std::fmt::Display for CheckKind {

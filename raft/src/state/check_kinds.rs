@@ -2,6 +2,7 @@
 //! own page asks for.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,19 @@ impl fmt::Display for Advice {
     }
 }
 
+impl Advice {
+    /// Of what two checks of one server say, what leaves it less work; of two weights the lower.
+    pub fn stricter(self, other: Advice) -> Advice {
+        match (self, other) {
+            (Advice::Quiesce, _) | (_, Advice::Quiesce) => Advice::Quiesce,
+            (Advice::Overload, _) | (_, Advice::Overload) => Advice::Overload,
+            (Advice::Weight(one), Advice::Weight(two)) => Advice::Weight(one.min(two)),
+            (weight @ Advice::Weight(_), Advice::None) => weight,
+            (Advice::None, other) => other,
+        }
+    }
+}
+
 impl HttpsCheck {
     pub(super) fn check(&self, at: &str, faults: &mut Faults) {
         self.http.check(at, faults);
@@ -172,7 +186,26 @@ impl DnsCheck {
     pub(super) fn check(&self, at: &str, faults: &mut Faults) {
         faults.check(format!("{at}.name"), host(&self.name));
         if let Some(value) = &self.value {
-            faults.check(format!("{at}.value"), plain(value, 1, TEXT_CHARS_MAX));
+            let at = format!("{at}.value");
+            faults.check(&at, plain(value, 1, TEXT_CHARS_MAX));
+            if !self.record.can_be(value) {
+                faults.add(&at, FaultKind::NoSuchValue(self.record));
+            }
+        }
+    }
+}
+
+impl DnsRecord {
+    /// Whether a record of this type can have that value at all.
+    fn can_be(self, value: &str) -> bool {
+        match self {
+            DnsRecord::A => value.parse::<Ipv4Addr>().is_ok(),
+            DnsRecord::Aaaa => value.parse::<Ipv6Addr>().is_ok(),
+            DnsRecord::Soa => value.parse::<u32>().is_ok(),
+            DnsRecord::Cname | DnsRecord::Mx | DnsRecord::Ns | DnsRecord::Ptr => {
+                !value.contains(char::is_whitespace)
+            }
+            DnsRecord::Txt => true,
         }
     }
 }
@@ -242,5 +275,19 @@ mod tests {
         ] {
             assert_eq!(unescape(text).as_deref(), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn values_fit_their_record() {
+        for (record, good, bad) in [
+            (DnsRecord::A, "10.0.0.1", "2001:db8::1"),
+            (DnsRecord::Aaaa, "2001:db8::1", "10.0.0.1"),
+            (DnsRecord::Soa, "2026112601", "ns.example"),
+            (DnsRecord::Mx, "mail.example.", "10 mail.example."),
+            (DnsRecord::Ns, "ns.example", "ns example"),
+        ] {
+            assert!(record.can_be(good) && !record.can_be(bad), "{record}");
+        }
+        assert!(DnsRecord::Txt.can_be("v=spf1 -all"));
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::DnsRecord;
 use super::text::duration_text;
 
 /// One thing that is wrong, with its place.
@@ -160,6 +161,9 @@ pub enum FaultKind {
     /// A plugin is a file of one folder.
     #[error("{0:?} is not the name of a file in exec_dir")]
     NotAFileName(String),
+    /// No record of that type can be that.
+    #[error("{}", no_such_value(*.0))]
+    NoSuchValue(DnsRecord),
     /// A text with escapes has one that is not known.
     #[error("write bytes that are no text as \\xNN, \\r, \\n, \\t or \\\\")]
     Escape,
@@ -218,6 +222,17 @@ impl fmt::Display for AddressClass {
             AddressClass::LinkLocal => "a link-local address",
             AddressClass::MappedV4 => "an IPv4 address in IPv6 dress",
         })
+    }
+}
+
+fn no_such_value(record: DnsRecord) -> &'static str {
+    match record {
+        DnsRecord::A => "the value of an A record is an IPv4 address",
+        DnsRecord::Aaaa => "the value of an AAAA record is an IPv6 address",
+        DnsRecord::Soa => "the value of an SOA record is its serial number",
+        DnsRecord::Mx => "the value of an MX record is the mail server's name, nothing else",
+        DnsRecord::Cname | DnsRecord::Ns | DnsRecord::Ptr => "the value of the record is one name",
+        DnsRecord::Txt => "the value of a TXT record is its text",
     }
 }
 

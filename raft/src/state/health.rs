@@ -273,7 +273,12 @@ fn carried(
         return None;
     }
     if old.check(key).is_some() {
-        return health.get(key).cloned();
+        let mut record = health.get(key).cloned()?;
+        // Nobody would take back what a page said that is not obeyed any more.
+        if !new.check(key).is_some_and(|check| check.kind.obeys()) {
+            record.advice = Advice::None;
+        }
+        return Some(record);
     }
     let reason = "served before it had a check".to_owned();
     Some(HealthRecord {

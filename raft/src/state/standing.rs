@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{AdminState, CheckKey, Farm, Fate, Health, Parent, Server, State, Sway};
+use super::{AdminState, Advice, CheckKey, Farm, Fate, Health, Parent, Server, State, Sway};
 use crate::id::{FarmName, ServerName, ServiceName};
 
 /// How many servers of a farm are in which condition; each is counted once.
@@ -18,6 +18,8 @@ pub struct FarmStanding {
     pub unreachable: usize,
     /// Ready, without a verdict yet.
     pub unknown: usize,
+    /// Ready and up, and by their own word without new work until they say otherwise.
+    pub quiesced: usize,
     /// Ordered to drain.
     pub draining: usize,
     /// Ordered into maintenance.
@@ -28,7 +30,7 @@ impl FarmStanding {
     /// All servers.
     pub fn total(&self) -> usize {
         let ready = self.up + self.down + self.unreachable + self.unknown;
-        ready + self.draining + self.maintenance
+        ready + self.quiesced + self.draining + self.maintenance
     }
 }
 
@@ -39,6 +41,7 @@ impl fmt::Display for FarmStanding {
         let others = [
             (self.unreachable, "unreachable"),
             (self.unknown, "unknown"),
+            (self.quiesced, "quiesced"),
             (self.draining, "draining"),
             (self.maintenance, "in maintenance"),
         ];
@@ -93,6 +96,8 @@ impl FarmCondition {
 struct Verdicts<'a> {
     farm: &'a Farm,
     own: Vec<(&'a ServiceName, Option<Health>)>,
+    /// What each check's page asks for, in the same order.
+    advice: Vec<Advice>,
 }
 
 impl Verdicts<'_> {
@@ -125,30 +130,84 @@ impl Verdicts<'_> {
         }
     }
 
+    /// What the server asks for in the service of this position: of all checks what is strictest,
+    /// where they share their fate.
+    fn advice(&self, position: usize) -> Advice {
+        match self.farm.fate {
+            Fate::Each => self.advice[position],
+            Fate::Shared => self
+                .advice
+                .iter()
+                .copied()
+                .fold(Advice::None, Advice::stricter),
+        }
+    }
+
+    fn quiesces(&self, position: usize) -> bool {
+        self.advice(position) == Advice::Quiesce
+    }
+
+    fn works(&self, position: usize) -> bool {
+        self.service(self.own[position].1) == Health::Up
+    }
+
     fn works_somewhere(&self) -> bool {
-        self.own
-            .iter()
-            .any(|(_, own)| self.service(*own) == Health::Up)
+        (0..self.own.len()).any(|position| self.works(position))
+    }
+
+    /// Whether its own word is all that keeps it from new work.
+    fn is_quiesced(&self) -> bool {
+        let mut works = (0..self.own.len()).filter(|position| self.works(*position));
+        self.works_somewhere() && works.all(|position| self.quiesces(position))
     }
 }
 
 impl State {
     fn verdicts<'a>(&self, name: &FarmName, farm: &'a Farm, server: &ServerName) -> Verdicts<'a> {
-        let own = farm.services.iter().map(|(service, rule)| {
+        let checks = farm.services.iter().map(|(service, rule)| {
             let key = || CheckKey::Server {
                 farm: name.clone(),
                 server: server.clone(),
                 service: service.clone(),
             };
-            (
-                service,
-                rule.check.as_ref().map(|_| self.check_health(&key())),
-            )
+            let key = rule.check.as_ref().map(|_| key());
+            let own = key.as_ref().map(|key| self.check_health(key));
+            let advice = key.map_or(Advice::None, |key| self.check_advice(&key));
+            ((service, own), advice)
         });
-        Verdicts {
-            farm,
-            own: own.collect(),
-        }
+        let (own, advice) = checks.unzip();
+        Verdicts { farm, own, advice }
+    }
+
+    /// What the page that one check reads asks for.
+    pub fn check_advice(&self, key: &CheckKey) -> Advice {
+        self.health
+            .get(key)
+            .map_or(Advice::None, |record| record.advice)
+    }
+
+    /// What a server asks for in one service, the farm's fate counted in.
+    pub fn service_advice(
+        &self,
+        farm: &FarmName,
+        server: &ServerName,
+        service: &ServiceName,
+    ) -> Advice {
+        let Some(rules) = self.config.farms.get(farm) else {
+            return Advice::None;
+        };
+        let verdicts = self.verdicts(farm, rules, server);
+        let position = verdicts.own.iter().position(|(name, _)| *name == service);
+        position.map_or(Advice::None, |position| verdicts.advice(position))
+    }
+
+    /// What a server asks for in any of its services: the strictest.
+    pub fn server_advice(&self, farm: &FarmName, server: &ServerName) -> Advice {
+        let Some(rules) = self.config.farms.get(farm) else {
+            return Advice::None;
+        };
+        let all = self.verdicts(farm, rules, server).advice;
+        all.into_iter().fold(Advice::None, Advice::stricter)
     }
 
     /// The verdict of one check.
@@ -198,7 +257,8 @@ impl State {
             Sway::Removed => false,
             Sway::None => self.service_health(farm, server, service) == Health::Up,
         };
-        well && ordered.is_some_and(|server| server.admin == AdminState::Ready)
+        let quiesces = self.service_advice(farm, server, service) == Advice::Quiesce;
+        well && !quiesces && ordered.is_some_and(|server| server.admin == AdminState::Ready)
     }
 
     /// How many servers of a farm are in which condition.
@@ -227,6 +287,9 @@ impl State {
                 let member = Parent::Server(name.clone(), server.clone());
                 let verdicts = self.verdicts(name, farm, server);
                 match verdicts.server() {
+                    Health::Up | Health::Unknown if verdicts.is_quiesced() => {
+                        standing.quiesced += 1;
+                    }
                     Health::Down if self.cause_of(&member).is_some() => standing.unreachable += 1,
                     Health::Down => standing.down += 1,
                     Health::Up => standing.up += 1,
@@ -314,6 +377,19 @@ impl Seen<'_> {
         self.weigh(self.verdicts.service(self.verdicts.own[position].1))
     }
 
+    /// What was ordered for a service: a server that quiesces gave the order itself.
+    fn order(&self, position: usize) -> AdminState {
+        match self.admin {
+            AdminState::Ready if self.verdicts.quiesces(position) => AdminState::Drain,
+            admin => admin,
+        }
+    }
+
+    /// Whether the farm counts on it.
+    fn is_ready(&self) -> bool {
+        self.admin == AdminState::Ready && !self.verdicts.is_quiesced()
+    }
+
     fn server(&self) -> Health {
         let health = self.weigh(self.verdicts.server());
         let works = self.sway == Sway::None && self.verdicts.works_somewhere();
@@ -331,7 +407,7 @@ fn services_condition(farm: &Farm, servers: &[Seen<'_>]) -> FarmCondition {
     for (position, service) in farm.services.keys().enumerate() {
         let mut health = servers
             .iter()
-            .map(|seen| (seen.admin, seen.service(position)));
+            .map(|seen| (seen.order(position), seen.service(position)));
         if health
             .clone()
             .any(|seen| seen == (AdminState::Ready, Health::Up))
@@ -359,9 +435,7 @@ fn services_condition(farm: &Farm, servers: &[Seen<'_>]) -> FarmCondition {
 /// Whether enough servers are up; a shortage without a failure is somebody's order.
 fn strength(farm: &Farm, servers: &[Seen<'_>]) -> FarmCondition {
     let count = |wanted: Health| {
-        let ready = servers
-            .iter()
-            .filter(|seen| seen.admin == AdminState::Ready);
+        let ready = servers.iter().filter(|seen| seen.is_ready());
         ready.filter(|seen| seen.server() == wanted).count()
     };
     let (up, pending, failed) = (

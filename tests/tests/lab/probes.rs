@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use farmux_netplane::health::HealthOverlay;
-use farmux_netplane::plan::{Health, Hidden, NfsTransport, ProbeKey, ProbeKind, ProbePlan};
+use farmux_netplane::plan::{Advice, Health, Hidden, NfsTransport, ProbeKey, ProbeKind, ProbePlan};
 use farmux_netplane::probe::{ProbeSettings, Probing};
 use farmux_tests::lab::process::Process;
 use farmux_tests::lab::{CLIENT, Host, Lab, nfs as nfs_server, server_address, wait};
@@ -52,6 +52,7 @@ pub(super) fn found_by<const N: usize>(
             fall: 1,
             rise: 1,
             remembered: Health::Unknown,
+            advised: Advice::None,
             asked: 0,
         };
         let plans = keys.iter().cloned().zip(checks.map(plan)).collect();

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::health::HealthOverlay;
-use crate::plan::{Health, ProbeKind, ProbePlan};
+use crate::plan::{Advice, Health, ProbeKind, ProbePlan};
 use crate::probe::outcome::Success;
 use crate::probe::{ProbeSettings, Probing};
 
@@ -241,6 +241,7 @@ fn the_end_of_probing_ends_its_plugins() {
         fall: 1,
         rise: 1,
         remembered: Health::Unknown,
+        advised: Advice::None,
         asked: 0,
     };
     probing.apply([(order.check, plan)].into(), BTreeSet::new());

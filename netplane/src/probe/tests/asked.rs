@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::{Server, Silent, next, read_request, refusing, until};
 use crate::health::{HealthOverlay, OwnVerdicts};
-use crate::plan::{Health, ProbeKey, ProbeKind, ProbePlan};
+use crate::plan::{Advice, Health, ProbeKey, ProbeKind, ProbePlan};
 use crate::probe::outcome::{LocalTrouble, Outcome};
 use crate::probe::{ProbeResult, ProbeSettings, Probing, Verdict};
 
@@ -55,6 +55,7 @@ impl Bench {
             fall: 3,
             rise: 2,
             remembered,
+            advised: Advice::None,
             asked: 0,
         };
         Bench {

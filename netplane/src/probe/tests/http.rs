@@ -17,6 +17,7 @@ async fn ask(address: SocketAddr, text: Option<&str>) -> Outcome {
     let expected = Expected {
         status: 200,
         text: text.map(Arc::from),
+        obey: false,
     };
     let (origin, budget) = (Origin::default(), Budget::begin(TIMEOUT));
     let errand = http::Errand {

@@ -1,11 +1,13 @@
 //! Probes against real sockets: servers that refuse, hang, drip, reset, lie and talk without end.
 
 mod asked;
+mod datagrams;
 mod ftp;
 mod greeting;
 mod http;
 mod https;
 mod nfs;
+mod page;
 mod proxy;
 mod runner;
 
@@ -19,7 +21,7 @@ use socket2::SockRef;
 
 use super::Verdict;
 use super::outcome::{Failure, Outcome, Phase};
-use crate::plan::{Health, ProbeKey, ProbeKind, ProbePlan};
+use crate::plan::{Advice, Health, ProbeKey, ProbeKind, ProbePlan};
 
 /// Long enough for a busy machine, short enough to wait for.
 const TIMEOUT: Duration = Duration::from_millis(400);
@@ -126,6 +128,7 @@ fn plan(target: SocketAddr, remembered: Health) -> ProbePlan {
         fall: 2,
         rise: 2,
         remembered,
+        advised: Advice::None,
         asked: 0,
     }
 }

@@ -19,7 +19,12 @@ fn a_server_goes_down_and_comes_back() {
         Probing::start(Arc::clone(&overlay), ProbeSettings::plain(vec![])).expect("a thread");
     let server = Server::start(drop);
     let address = server.address;
-    let seen = || overlay.load().get("shop", "web", "s1");
+    let seen = || {
+        overlay
+            .load()
+            .get("shop", "web", "s1")
+            .map(|seen| seen.health)
+    };
     probing.apply(
         BTreeMap::from([(key("s1"), plan(address, Health::Unknown))]),
         BTreeSet::new(),
@@ -85,11 +90,11 @@ fn probing_goes_on_from_what_the_log_remembers() {
     );
     assert_eq!(
         overlay.load().get("shop", "web", "still-down"),
-        Some(Health::Down)
+        Some(Health::Down.into())
     );
     assert_eq!(
         overlay.load().get("shop", "web", "as-remembered"),
-        Some(Health::Up)
+        Some(Health::Up.into())
     );
 }
 

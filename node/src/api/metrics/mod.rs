@@ -143,6 +143,7 @@ fn farms(registry: &mut Registry, view: &View<'_>) {
             down,
             unreachable,
             unknown,
+            quiesced,
             draining,
             maintenance,
         } = view.state.farm_standing(farm);
@@ -151,6 +152,7 @@ fn farms(registry: &mut Registry, view: &View<'_>) {
             ("down", down),
             ("unreachable", unreachable),
             ("unknown", unknown),
+            ("quiesced", quiesced),
             ("draining", draining),
             ("maintenance", maintenance),
         ];

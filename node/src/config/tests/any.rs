@@ -66,10 +66,10 @@ fn any_check_kind() -> impl Strategy<Value = CheckKind> {
         days_left,
     });
     let dns = ("[a-z0-9.-]{1,20}", word(), option::of(TEXT));
-    let dns = dns.prop_map(|(name, record, value)| DnsCheck {
+    let dns = dns.prop_map(|(name, record, text)| DnsCheck {
         name,
         record,
-        value,
+        value: text.map(|text| dns_value(record, text)),
     });
     let udp = ("[a-z]{1,9}", "[a-z]{0,9}").prop_map(|(send, expect)| UdpCheck { send, expect });
     prop_oneof![
@@ -84,6 +84,19 @@ fn any_check_kind() -> impl Strategy<Value = CheckKind> {
         nfs.prop_map(CheckKind::Nfs),
         exec.prop_map(CheckKind::Exec),
     ]
+}
+
+/// What a record can be; only a text can be anything.
+fn dns_value(record: DnsRecord, text: String) -> String {
+    match record {
+        DnsRecord::A => "192.0.2.1".to_owned(),
+        DnsRecord::Aaaa => "2001:db8::1".to_owned(),
+        DnsRecord::Soa => "2026112601".to_owned(),
+        DnsRecord::Cname | DnsRecord::Mx | DnsRecord::Ns | DnsRecord::Ptr => {
+            "a.example.".to_owned()
+        }
+        DnsRecord::Txt => text,
+    }
 }
 
 fn any_check() -> impl Strategy<Value = Check> {

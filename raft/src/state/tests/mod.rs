@@ -1,5 +1,6 @@
 //! The state as its users see it: commands in, answers, pages and standings out.
 
+mod advices;
 mod causes;
 mod configs;
 mod healths;
