@@ -19,7 +19,7 @@ packages_of() {
             /usr/share/doc/libpcre2-posix3=libpcre2-posix3" ;;
         tests) echo "strace=strace systemd-analyze=systemd shellcheck=shellcheck git=git \
             ganesha.nfsd=nfs-ganesha /usr/share/doc/nfs-ganesha-mem=nfs-ganesha-mem \
-            haproxy=haproxy" ;;
+            haproxy=haproxy dnsmasq=dnsmasq-base nsd=nsd nft=nftables" ;;
         bench) echo "haproxy=haproxy keepalived=keepalived wrk=wrk" ;;
         *) die "packages_of: no group '$1'" ;;
     esac

@@ -88,4 +88,4 @@ fn unreachable(behind: &[Parent]) -> String {
 }
 
 /// Names in a line; `farm show` and `watch show` have them all.
-const NAMES_MAX: usize = 8;
+pub(super) const NAMES_MAX: usize = 8;

@@ -58,6 +58,7 @@ pub(super) fn farm_lines(view: &View<'_>) -> Vec<FarmStatus> {
             down: standing.down,
             unreachable: standing.unreachable,
             unknown: standing.unknown,
+            quiesced: standing.quiesced,
             draining: standing.draining,
             maintenance: standing.maintenance,
         }
@@ -160,6 +161,7 @@ fn server_report(
         role_now: state.role_now(name, id).unwrap_or(server.role),
         admin: server.admin,
         health: state.server_health(name, id),
+        advice: state.server_advice(name, id),
         unreachable_because: cause.map(|cause| cause.to_string()),
         footing: match state.sway(name, id) {
             Sway::None => Footing::Checked,
@@ -201,6 +203,7 @@ fn checks(state: &State, name: &FarmName, farm: &Farm, server: &ServerName) -> V
         CheckReport {
             service: service.clone(),
             health: state.check_health(&key),
+            advice: state.check_advice(&key),
             reason: record.map_or(String::new(), |record| record.reason.clone()),
             since: record.map(|record| Moment(record.since)),
         }

@@ -1,9 +1,10 @@
 //! PURE. Why a cluster is not `ok`, the worst first.
 
-use farmux_raft::state::{Page, State, Subject};
+use farmux_raft::id::ServerName;
+use farmux_raft::state::{AdminState, Advice, Page, Server, State, Subject};
 
 use super::View;
-use super::blame::blame;
+use super::blame::{NAMES_MAX, blame};
 use crate::api::types::{
     Answering, ClusterStatus, Condition, FarmStatus, MemberKind, Overall, Reason,
 };
@@ -28,6 +29,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     }
     blame(view.state, &mut add);
     silences(view, &mut add);
+    unwilling(view.state, &mut add);
     if status.pages.failing > 0 {
         let failing = status.pages.failing;
         add(
@@ -224,6 +226,32 @@ fn farm_as_a_whole(state: &State, farm: &FarmStatus, add: &mut impl FnMut(Overal
             Overall::Ok,
             format!("farm {name}: {unknown} servers wait for their first verdict"),
         );
+    }
+}
+
+/// Servers that are well and whose own pages want no new work: nobody was called for them.
+fn unwilling(state: &State, add: &mut impl FnMut(Overall, String)) {
+    for advice in [Advice::Overload, Advice::Quiesce] {
+        let mut names = Vec::new();
+        for (farm, rules) in &state.config.farms {
+            let ready = |(_, server): &(_, &Server)| server.admin == AdminState::Ready;
+            let asks = |(server, _): &(&ServerName, _)| state.server_advice(farm, server) == advice;
+            let all = rules.servers.iter().filter(ready).filter(asks);
+            names.extend(all.map(|(server, _)| format!("{farm}/{server}")));
+        }
+        let shown = names.get(..NAMES_MAX).unwrap_or(&names).join(" ");
+        let more = if names.len() > NAMES_MAX { " …" } else { "" };
+        match names.len() {
+            0 => {}
+            1 => add(
+                Overall::Ok,
+                format!("server {shown} is up, {advice}: by its own page"),
+            ),
+            many => add(
+                Overall::Ok,
+                format!("{many} servers are up, {advice}: by their own pages: {shown}{more}"),
+            ),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ fn report(state: &State, name: &WatchName, watch: &Watch) -> WatchReport {
         labels: watch.labels.clone(),
         check: check_words(&watch.check),
         health: state.check_health(&key),
+        advice: state.check_advice(&key),
         reason: record.map_or(String::new(), |record| record.reason.clone()),
         since: record.map(|record| Moment(record.since)),
         unreachable_because: state.cause_of(&member).map(|cause| cause.to_string()),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use farmux_raft::id::{FarmName, NodeName, ServerName, ServiceName, VipName};
 use farmux_raft::state::{
-    AdminState, Fate, FtpTls, Health, Method, OnParentDown, ProxyVersion, ServerRole,
+    AdminState, Advice, Fate, FtpTls, Health, Method, OnParentDown, ProxyVersion, ServerRole,
 };
 use serde::{Deserialize, Serialize};
 
@@ -167,6 +167,8 @@ pub struct ServerReport {
     pub admin: AdminState,
     /// What probes observed, all checks together.
     pub health: Health,
+    /// What its own pages ask for, the strictest of them.
+    pub advice: Advice,
     /// What is down, or was and is not yet forgiven, and explains that this one is down; null: it
     /// is not down, or by itself.
     pub unreachable_because: Option<String>,
@@ -206,6 +208,8 @@ pub struct CheckReport {
     pub service: ServiceName,
     /// The verdict.
     pub health: Health,
+    /// What the page that it reads asks for.
+    pub advice: Advice,
     /// Why.
     pub reason: String,
     /// Since when; null: no verdict yet.

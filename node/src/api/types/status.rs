@@ -169,6 +169,8 @@ pub struct FarmStatus {
     pub unreachable: usize,
     /// How many wait for their first verdict.
     pub unknown: usize,
+    /// How many are up, and want no new work by their own word.
+    pub quiesced: usize,
     /// How many drain.
     pub draining: usize,
     /// How many are in maintenance.

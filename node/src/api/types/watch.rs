@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use farmux_raft::id::WatchName;
-use farmux_raft::state::Health;
+use farmux_raft::state::{Advice, Health};
 use serde::{Deserialize, Serialize};
 
 use super::Moment;
@@ -22,6 +22,8 @@ pub struct WatchReport {
     pub check: String,
     /// The verdict.
     pub health: Health,
+    /// What its own page asks for, where that is obeyed; it is only shown.
+    pub advice: Advice,
     /// Why.
     pub reason: String,
     /// Since when; null: no verdict yet.

@@ -73,13 +73,14 @@ pub fn farm(reading: &Reading<FarmReport>, paint: Paint, now: UnixMillis) -> Str
     for server in &farm.servers {
         let (since, reason) = why(server, now);
         let because = server.unreachable_because.as_ref();
+        let (health, mood) = health_words(server.health, because, server.advice);
         columns.row([
             Word::from(&server.name),
             Word::from(addresses(server)),
             Word::from(server.weight),
             Word::from(server.role_now.word()),
             Word::moody(admin_words(server.admin)),
-            Word::moody(health_words(server.health, because)),
+            Word::moody((&health, mood)),
             Word::from(active(server)),
             Word::from(since),
             Word::from(reason),

@@ -20,18 +20,27 @@ pub use silence::{silence_added, silences};
 pub use status::status;
 pub use watch::{watch, watches};
 
-use farmux_raft::state::{AdminState, Health, NodeRole};
+use farmux_raft::state::{AdminState, Advice, Health, NodeRole};
 
 use super::terminal::Mood;
 use crate::api::types::Condition;
 
-/// The health of something, and whether something else explains it.
-fn health_words(health: Health, because: Option<&String>) -> (&'static str, Mood) {
-    match (health, because) {
+/// The health of something, whether something else explains it, and what its own page asks for.
+fn health_words(health: Health, because: Option<&String>, advice: Advice) -> (String, Mood) {
+    let (word, mood) = match (health, because) {
         (Health::Up, _) => ("up", Mood::Good),
         (Health::Down, None) => ("DOWN", Mood::Bad),
         (Health::Down, Some(_)) => ("UNREACHABLE", Mood::Poor),
         (Health::Unknown, _) => ("unknown", Mood::Poor),
+    };
+    match (advice, mood) {
+        (Advice::None, _) => (word.to_owned(), mood),
+        (Advice::Overload | Advice::Quiesce, Mood::Good) => {
+            (format!("{word}, {advice}"), Mood::Poor)
+        }
+        (Advice::Overload | Advice::Quiesce | Advice::Weight(_), mood) => {
+            (format!("{word}, {advice}"), mood)
+        }
     }
 }
 

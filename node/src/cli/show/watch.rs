@@ -19,11 +19,12 @@ pub fn watches(reading: &Reading<Vec<WatchReport>>, paint: Paint, now: UnixMilli
         // The rest of the words is its pace; `watch show` has it.
         let check = watch.check.split(',').next().unwrap_or_default();
         let because = watch.unreachable_because.as_ref();
+        let (health, mood) = health_words(watch.health, because, watch.advice);
         columns.row([
             Word::from(&watch.name),
             Word::from(watch.target),
             Word::from(check),
-            Word::moody(health_words(watch.health, because)),
+            Word::moody((&health, mood)),
             Word::from(since(watch, now)),
             Word::from(watch.depends_on.join(",")),
             Word::from(watch.dependants.len()),
@@ -39,7 +40,7 @@ pub fn watches(reading: &Reading<Vec<WatchReport>>, paint: Paint, now: UnixMilli
 pub fn watch(reading: &Reading<WatchReport>, paint: Paint, now: UnixMillis) -> String {
     let watch = &reading.data;
     let because = watch.unreachable_because.as_ref();
-    let (health, mood) = health_words(watch.health, because);
+    let (health, mood) = health_words(watch.health, because, watch.advice);
     let since = match since(watch, now) {
         since if since.is_empty() => String::new(),
         since => format!(", for {since}"),
@@ -48,7 +49,7 @@ pub fn watch(reading: &Reading<WatchReport>, paint: Paint, now: UnixMillis) -> S
     let _ = writeln!(text, "watch     {}", watch.name);
     let _ = writeln!(text, "target    {}", watch.target);
     let _ = writeln!(text, "check     {}", watch.check);
-    let _ = writeln!(text, "health    {}{since}", paint.paint(mood, health));
+    let _ = writeln!(text, "health    {}{since}", paint.paint(mood, &health));
     let reason = reason_words(&watch.reason, because);
     for (word, value) in [("reason", reason), ("labels", labels(watch))] {
         if !value.is_empty() {
