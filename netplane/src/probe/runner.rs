@@ -433,10 +433,11 @@ impl Runner {
         } = &verdict;
         if turned || advised {
             let (health, advice) = (*health, *advice);
-            self.overlay
-                .set([(key.clone(), Some(Seen { health, advice }))]);
+            let seen = Seen { health, advice };
+            self.overlay.set([(key.clone(), Some(seen))]);
         }
-        if advised {
+        // One that goes down takes its word with it; that is no news beside the failure.
+        if advised && *health == Health::Up {
             tracing::info!(check = %key, %advice, "the server's own page says otherwise");
         }
         if turned {

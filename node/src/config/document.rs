@@ -160,7 +160,8 @@ pub(super) struct CheckTable {
     pub(super) record: Option<Word>,
     /// dns only; any answer by default.
     pub(super) value: Option<Word>,
-    /// udp only, and needed there; what is sent, with `\xNN` for bytes.
+    /// udp only, and needed there; what is sent, with `\xNN` for bytes. It must be something that
+    /// is answered: a service that keeps silent cannot be told from a dead one.
     pub(super) send: Option<Word>,
     /// udp only; how the answer must begin; any answer by default.
     pub(super) expect: Option<Word>,

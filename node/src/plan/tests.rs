@@ -1,5 +1,7 @@
 //! Plans: for each standpoint, what a machine shows, serves and probes.
 
+mod advice;
+
 use farmux_raft::id::{ClusterId, RequestId, RevisionId, UnixMillis};
 use farmux_raft::state::{
     AdminOrder, Advice, Author, Command, HealthChange, LeaseKey, Node, NodeCondition, Ordered,

@@ -120,6 +120,9 @@ words!(DnsRecord {
 });
 
 /// What a UDP probe sends and expects.
+///
+/// A service that does not answer what it is sent cannot be told from a dead one: only what answers
+/// can be checked so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UdpCheck {
     /// What is sent, with `\xNN`, `\r`, `\n`, `\t` and `\\` for bytes that are no text.

@@ -17,7 +17,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(10);
 /// What an nginx answers besides `/health`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// `/` with its name, `/slow` with 100 KB at 20 KB/s.
+    /// `/` with its name, `/slow` with 100 KB at 20 KB/s, `/status` with that file of its folder.
     Own,
     /// The same, to connections that begin with a PROXY header only; `/` names the client as well.
     BehindProxy,
@@ -114,7 +114,10 @@ impl Nginx {
 /// One worker, no daemon, everything below its own folder; `error_log` on stderr is our log file.
 fn configuration(name: &str, folder: &Path, content: Content) -> String {
     let folder = folder.display();
-    let own = format!("location = /slow {{ root {folder}; limit_rate 20k; }}\n        {HEALTH}");
+    let own = format!(
+        "location = /slow {{ root {folder}; limit_rate 20k; }}\n        \
+         location = /status {{ access_log off; root {folder}; }}\n        {HEALTH}"
+    );
     let name = |also| format!("location = / {{ return 200 \"{name}{also}\\n\"; }}\n        {own}");
     let files = format!("root {folder}/files; autoindex on; autoindex_format json;");
     let (options, locations, cache) = match content {

@@ -2,8 +2,10 @@
 //! a time (`.config/nextest.toml`), and are one program, because linking takes longer than most.
 
 mod admission;
+mod advice;
 mod balance;
 mod bodies;
+mod datagrams;
 mod disk;
 mod faces;
 mod failover;

@@ -16,15 +16,17 @@ use farmux_tests::lab::{CLIENT, Host, Lab, nfs as nfs_server, server_address, wa
 
 /// How long a server may take to start: ganesha reads its state first.
 pub(super) const STARTS_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
 /// What one probe may take.
-const TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 
 const NFS: u16 = 2049;
 const PORTMAPPER: u16 = 111;
 
 /// What each check finds, in words, probing once from `client`.
 pub(super) fn found<const N: usize>(
+pub(crate) fn found<const N: usize>(
     client: &Host,
     to: &Host,
     checks: [(u16, ProbeKind); N],
@@ -37,6 +39,14 @@ pub(super) fn found_by<const N: usize>(
     settings: ProbeSettings,
     client: &Host,
     to: &Host,
+    found_within(client, to, TIMEOUT, checks)
+}
+
+/// The same, when a probe may take this long.
+pub(crate) fn found_within<const N: usize>(
+    client: &Host,
+    to: &Host,
+    timeout: Duration,
     checks: [(u16, ProbeKind); N],
 ) -> [String; N] {
     client.within(|| {
@@ -48,7 +58,7 @@ pub(super) fn found_by<const N: usize>(
             kind,
             proxy: None,
             interval: Duration::from_secs(60),
-            timeout: TIMEOUT,
+            timeout,
             fall: 1,
             rise: 1,
             remembered: Health::Unknown,

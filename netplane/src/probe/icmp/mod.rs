@@ -50,7 +50,7 @@ async fn ask(target: IpAddr, origin: &Origin, budget: &Budget) -> Result<(), Out
                 echo.sequence = echo.sequence.wrapping_add(1);
                 continue;
             }
-            received = budget.step(Phase::Waiting, socket.recv(&mut buffer)) => received?,
+            received = budget.step(Phase::Waiting, hear(&socket, &mut buffer)) => received?,
         };
         let packet = buffer.get(..received).unwrap_or_default();
         let message = match (kind, target) {
@@ -61,6 +61,16 @@ async fn ask(target: IpAddr, origin: &Origin, budget: &Budget) -> Result<(), Out
             return Ok(());
         }
     }
+}
+
+/// What comes next. A router that forbids the way (ICMPv6, type 1, codes 1 and 5) is told as if the
+/// right to ask were missing here.
+async fn hear(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    let heard = socket.recv(buffer).await;
+    heard.map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => io::ErrorKind::HostUnreachable.into(),
+        _ => error,
+    })
 }
 
 fn random(target: IpAddr) -> io::Result<Echo> {

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use farmux_raft::id::UnixMillis;
-use farmux_raft::state::Health;
 use farmux_raft::state::NodeRole::{Balancer, Witness};
+use farmux_raft::state::{Advice, Health};
 
 use super::super::terminal::Paint;
 use super::{
@@ -99,6 +99,30 @@ fn golden_farms() {
         data: vec![],
     };
     golden("farm-none.txt", &farms(&none, Paint::Plain));
+}
+
+/// What servers ask for on their own pages: in the health of each, and as notes of the status.
+#[test]
+fn golden_advice() {
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    let seven = 7.try_into().expect("not zero");
+    for (server, advice) in [
+        ("s1", Advice::Weight(seven)),
+        ("s2", Advice::Overload),
+        ("s3", Advice::Quiesce),
+    ] {
+        let health = Arc::make_mut(&mut state.health);
+        let record = health.get_mut(&server_check(server));
+        record.expect("it is up").advice = advice;
+    }
+    let view = view(&state, &[1, 2, 3]);
+    let one = Reading {
+        fresh: view.freshness(),
+        data: farm_report(&view, &"shop".parse().expect("a name")).expect("it is there"),
+    };
+    golden("farm-advice.txt", &farm(&one, Paint::Plain, NOW));
+    let report = assemble(&view);
+    golden("status-advice.txt", &status(&report, Paint::Plain, NOW));
 }
 
 /// Everything that a farm may have, one server fallen, one unreachable.
