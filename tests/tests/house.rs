@@ -95,8 +95,7 @@ const DEPENDED: [(&str, &[&str]); 3] = [
 ];
 
 /// Where time, randomness and input come as arguments (conventions, Where code goes).
-const PURE: [&str; 28] = [
-const PURE: [&str; 22] = [
+const PURE: [&str; 31] = [
     "raft/src/state/",
     "raft/src/lease/acceptor.rs",
     "raft/src/lease/proposer.rs",
@@ -114,13 +113,11 @@ const PURE: [&str; 22] = [
     "netplane/src/probe/greeting/redis.rs",
     "netplane/src/probe/greeting/smtp.rs",
     "netplane/src/probe/greeting/ssh.rs",
-    "netplane/src/probe/inquiry.rs",
-    "netplane/src/probe/nfs/rpc.rs",
-    "netplane/src/probe/tls/dates.rs",
     "netplane/src/probe/icmp/echo.rs",
     "netplane/src/probe/inquiry.rs",
     "netplane/src/probe/nfs/rpc.rs",
     "netplane/src/probe/page.rs",
+    "netplane/src/probe/tls/dates.rs",
     "netplane/src/probe/verdict.rs",
     "netplane/src/ftp/address.rs",
     "netplane/src/ftp/command.rs",

@@ -28,10 +28,25 @@ pub enum Protocol {
     Ssh,
     /// `PING`, and `+PONG` or `-NOAUTH`. **Source**: the RESP protocol.
     Redis,
-    /// An `SSLRequest`, and one byte. **Source**: PostgreSQL, 55.2.
+    /// A `StartupMessage`, and what it is answered. **Source**: PostgreSQL, 55.2.
     Postgres,
-    /// The initial handshake packet. **Source**: MySQL, Protocol::HandshakeV10.
+    /// The initial handshake packet, and a login. **Source**: MySQL, Protocol::HandshakeV10.
     Mysql,
+}
+
+impl Protocol {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "SMTP",
+            Protocol::Pop3 => "POP3",
+            Protocol::Imap => "IMAP",
+            Protocol::Ssh => "SSH",
+            Protocol::Redis => "Redis",
+            Protocol::Postgres => "PostgreSQL",
+            Protocol::Mysql => "MySQL",
+        }
+    }
 }
 
 /// A type of DNS record. **Source**: RFC 1035, 3.2.2; RFC 3596.

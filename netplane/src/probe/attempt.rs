@@ -15,8 +15,7 @@ use super::inquiry::{Answer, Inquiry};
 use super::nfs::Question;
 use super::outcome::Outcome;
 use super::tls::Clients;
-use super::{Counters, exec, ftp, greeting, http, nfs, tcp};
-use super::{Counters, dns, exec, ftp, http, icmp, nfs, tcp, udp};
+use super::{Counters, dns, exec, ftp, greeting, http, icmp, nfs, tcp, udp};
 use crate::origin::Origin;
 use crate::plan::{ProbeKey, ProbeKind, ProbePlan};
 
@@ -48,10 +47,8 @@ pub(super) async fn once(
             host,
             status,
             text,
-            obey: _,
-            tls,
             obey,
-            tls: _,
+            tls,
         } => {
             let expected = Expected {
                 status: *status,
@@ -102,10 +99,6 @@ pub(super) async fn once(
         ProbeKind::Greeting(protocol) => {
             greeting::probe(target, proxy, *protocol, origin, budget).await
         }
-        ProbeKind::Dns { .. } | ProbeKind::Icmp | ProbeKind::Udp { .. } => {
-            tcp::probe(target, proxy, origin, budget).await
-        }
-        ProbeKind::Greeting(_) => tcp::probe(target, proxy, origin, budget).await,
         ProbeKind::Dns {
             name,
             record,

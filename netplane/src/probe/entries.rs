@@ -17,7 +17,8 @@ use tokio::task::AbortHandle;
 use super::inquiry::Answer;
 use super::outcome::Outcome;
 use super::verdict::{Tally, Thresholds};
-use crate::plan::{Health, ProbeKey, ProbePlan};
+use crate::health::Seen;
+use crate::plan::{Advice, Health, ProbeKey, ProbePlan};
 
 /// The number of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +36,8 @@ pub(super) struct Check {
 pub(super) struct Entry {
     pub(super) check: Arc<Check>,
     pub(super) tally: Tally,
+    /// What the server asked for last.
+    pub(super) advice: Advice,
     /// Whether the verdict is our own; until then the log's may replace it.
     pub(super) decided: bool,
     pub(super) run: Option<Run>,
@@ -58,6 +61,7 @@ impl Entry {
     pub(super) fn new(key: ProbeKey, plan: ProbePlan) -> Entry {
         Entry {
             tally: Tally::from_remembered(plan.remembered),
+            advice: plan.advised,
             check: Arc::new(Check { key, plan }),
             decided: false,
             run: None,
@@ -66,12 +70,27 @@ impl Entry {
         }
     }
 
+    /// What the data path goes by.
+    pub(super) fn seen(&self) -> Seen {
+        Seen {
+            health: self.tally.health(),
+            advice: self.advice,
+        }
+    }
+
     pub(super) fn plan(&self) -> &ProbePlan {
         &self.check.plan
     }
 
-    /// Another plan for the same check.
+    /// Another plan for the same check; until the verdict is our own, what the log remembers is
+    /// taken over with it.
     pub(super) fn replan(&mut self, plan: ProbePlan) {
+        if !self.decided {
+            if self.plan().remembered != plan.remembered {
+                self.tally = Tally::from_remembered(plan.remembered);
+            }
+            self.advice = plan.advised;
+        }
         let key = self.check.key.clone();
         self.check = Arc::new(Check { key, plan });
     }
@@ -103,6 +122,17 @@ impl Entry {
                 None
             }
         }
+    }
+
+    /// Takes in what the server asks for; whether that is news. A probe that failed says nothing of
+    /// it, and a server that is down has nothing to ask for.
+    pub(super) fn advise(&mut self, outcome: &Outcome) -> bool {
+        let advice = match (self.tally.health(), outcome) {
+            (Health::Up, Outcome::Pass(success)) => success.advice(),
+            (Health::Down, _) => Advice::None,
+            (Health::Up | Health::Unknown, _) => self.advice,
+        };
+        std::mem::replace(&mut self.advice, advice) != advice
     }
 }
 
@@ -196,6 +226,7 @@ mod tests {
             fall,
             rise: 2,
             remembered: Health::Unknown,
+            advised: Advice::None,
             asked: 0,
         }
     }

@@ -15,8 +15,8 @@
 mod answer;
 mod attempt;
 mod connect;
-mod entries;
 mod dns;
+mod entries;
 mod exec;
 mod ftp;
 mod greeting;
@@ -26,8 +26,8 @@ mod inquiry;
 mod lag;
 mod nfs;
 mod outcome;
-mod results;
 mod page;
+mod results;
 mod runner;
 mod schedule;
 mod shortage;
@@ -48,11 +48,10 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, watch};
 
 use crate::health::HealthOverlay;
-use crate::plan::{Health, ProbeKey, ProbePlan};
+use crate::plan::{Advice, Health, ProbeKey, ProbePlan};
 use crate::sys;
 use results::Results;
 use shortage::Need;
-use crate::plan::{Advice, Health, ProbeKey, ProbePlan};
 
 pub use dns::DnsFailure;
 pub use exec::{ExecUser, PluginLine, PluginTrouble, UnsafeFile};

@@ -15,8 +15,7 @@ use super::ftp::{FtpFailure, FtpStep};
 use super::greeting::{Greeted, GreetingFailure, GreetingStep};
 use super::nfs::RpcFailure;
 use super::tls::{CertificateDays, TlsFailure};
-use crate::plan::Protocol;
-use crate::plan::{Advice, DnsRecord};
+use crate::plan::{Advice, DnsRecord, Protocol};
 
 /// What one probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -353,7 +352,9 @@ impl Success {
     pub(super) fn advice(&self) -> Advice {
         match self {
             Success::Page { advice, .. } => *advice,
+            Success::Secure { within, .. } => within.advice(),
             Success::Connected
+            | Success::Greeted(..)
             | Success::Status(_)
             | Success::Text(_)
             | Success::Resolved { .. }

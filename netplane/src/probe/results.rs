@@ -88,7 +88,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::plan::{Health, ProbeKind, ProbePlan};
+    use crate::plan::{Advice, Health, ProbeKind, ProbePlan};
     use crate::probe::{Failure, LocalTrouble, Success};
 
     fn check(interval: Duration) -> Arc<Check> {
@@ -101,6 +101,7 @@ mod tests {
             fall: 3,
             rise: 2,
             remembered: Health::Up,
+            advised: Advice::None,
             asked: 0,
         };
         let key = ProbeKey::Watch("w".into());

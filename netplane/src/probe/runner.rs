@@ -22,14 +22,10 @@ use super::outcome::Outcome;
 use super::results::Results;
 use super::schedule::Schedule;
 use super::tls::Clients;
-use super::verdict::Tally;
 use super::{Counters, ProbeResult, ProbeSettings, Verdict, Wish};
-use crate::health::HealthOverlay;
-use super::verdict::{Tally, Thresholds};
-use super::{Counters, ProbeResult, ProbeSettings, Results, Verdict, Wish};
 use crate::health::{HealthOverlay, Seen};
 use crate::origin::Origin;
-use crate::plan::{Advice, Health, ProbeKey, ProbePlan};
+use crate::plan::{Health, ProbeKey, ProbePlan};
 
 /// Everything the loop knows.
 pub(super) struct Runner {
@@ -46,38 +42,6 @@ pub(super) struct Runner {
     /// Verdicts for which the channel had no room; at most one a check.
     unread: BTreeMap<Id, Verdict>,
     runs: u64,
-}
-
-/// One check.
-struct Entry {
-    plan: ProbePlan,
-    tally: Tally,
-    /// What the server asked for last.
-    advice: Advice,
-    /// Whether the verdict is our own; until then the log's may replace it.
-    decided: bool,
-    run: Option<Run>,
-    /// How long the last probe in its turn took that passed.
-    usual: Option<Duration>,
-    /// Asked again while an inquiry was in flight.
-    again: bool,
-}
-
-impl Entry {
-    fn seen(&self) -> Seen {
-        Seen {
-            health: self.tally.health(),
-            advice: self.advice,
-        }
-    }
-}
-
-/// A probe or an inquiry in flight; its number tells it from one that was given up.
-struct Run {
-    number: u64,
-    abort: AbortHandle,
-    /// How often it had been asked when this inquiry began; `None`: a probe in its turn.
-    answers: Option<u64>,
 }
 
 /// What a task leaves behind.
@@ -190,17 +154,8 @@ impl Runner {
             seen.extend(key.map(|key| (key, None)));
         }
         for (key, plan) in differing.changed {
-            let health = self.wish_one(key, plan.clone(), now);
-            seen.push((key.clone(), Some(health)));
-        for (key, plan) in &wish.probes {
-            if self
-                .entries
-                .get(key)
-                .is_none_or(|entry| entry.plan != *plan)
-            {
-                let seen_now = self.wish_one(key, plan.clone(), now);
-                seen.push((key.clone(), Some(seen_now)));
-            }
+            let seen_now = self.wish_one(key, plan.clone(), now);
+            seen.push((key.clone(), Some(seen_now)));
         }
         self.overlay.set(seen);
     }
@@ -217,42 +172,17 @@ impl Runner {
         Some(gone.check.key.clone())
     }
 
-    /// Takes one plan in; the health to go on with.
-    fn wish_one(&mut self, key: &ProbeKey, plan: ProbePlan, now: Instant) -> Health {
+    /// Takes one plan in; what to go on with.
+    fn wish_one(&mut self, key: &ProbeKey, plan: ProbePlan, now: Instant) -> Seen {
         if let Some(id) = self.entries.id(key) {
             let entry = self.entries.get_mut(id);
             if let Some(entry) = entry.filter(|entry| entry.is_same_probe(&plan)) {
-                if !entry.decided && entry.plan().remembered != plan.remembered {
-                    entry.tally = Tally::from_remembered(plan.remembered);
-    /// Takes one plan in; what to go on with.
-    fn wish_one(&mut self, key: &ProbeKey, plan: ProbePlan, now: Instant) -> Seen {
-        if let Some(entry) = self.entries.get_mut(key)
-            && is_same_probe(&entry.plan, &plan)
-        {
-            if !entry.decided && entry.plan.remembered != plan.remembered {
-                entry.tally = Tally::from_remembered(plan.remembered);
-            }
-            if !entry.decided {
-                entry.advice = plan.advised;
-            }
-            let same_times =
-                (entry.plan.interval, entry.plan.timeout) == (plan.interval, plan.timeout);
-            let mut asked = plan.asked > entry.plan.asked;
-            let interval = plan.interval;
-            entry.plan = plan;
-            let seen = entry.seen();
-            if !same_times {
-                if let Some(run) = entry.run.take() {
-                    run.abort.abort();
-                    entry.again = false;
-                    asked |= run.answers.is_some();
-                }
                 let old = entry.plan();
                 let same_times = (old.interval, old.timeout) == (plan.interval, plan.timeout);
                 let mut asked = plan.asked > old.asked;
                 let interval = plan.interval;
                 entry.replan(plan);
-                let health = entry.tally.health();
+                let seen = entry.seen();
                 if !same_times {
                     if let Some(run) = entry.run.take() {
                         run.abort.abort();
@@ -264,32 +194,17 @@ impl Runner {
                 if asked {
                     self.ask(id);
                 }
-                return health;
+                return seen;
             }
             self.forget(id);
-            if asked {
-                self.ask(key);
-            }
-            return seen;
         }
         // Somebody waits, whoever probed this before.
         let asked = plan.asked > 0;
         let interval = plan.interval;
         let entry = Entry::new(key.clone(), plan);
-        let health = entry.tally.health();
+        let seen = entry.seen();
         let id = self.entries.insert(entry);
         self.schedule.add(id, interval, now);
-        let entry = Entry {
-            tally: Tally::from_remembered(plan.remembered),
-            advice: plan.advised,
-            plan,
-            decided: false,
-            run: None,
-            usual: None,
-            again: false,
-        };
-        let seen = entry.seen();
-        self.entries.insert(key.clone(), entry);
         if asked {
             self.ask(id);
         }
@@ -385,18 +300,14 @@ impl Runner {
                 entry.usual = Some(took);
             }
         }
-        let turned = entry.count(answer, &outcome);
-        let turned = count(entry, answer, &outcome).is_some();
-        let advised = advise(entry, &outcome);
-        let news = turned || advised;
+        let turned = entry.count(answer, &outcome).is_some();
+        let advised = entry.advise(&outcome);
         let spoke = !matches!(answer, Some(Answer::Nothing));
         let at = SystemTime::now();
         let (health, against) = (entry.tally.health(), entry.tally.against());
         let answers = run.answers.filter(|_| spoke);
-        let verdict = (turned.is_some() || answers.is_some()).then(|| Verdict {
+        let verdict = (turned || advised || answers.is_some()).then(|| Verdict {
             key: entry.check.key.clone(),
-        let verdict = (news || answers.is_some()).then(|| Verdict {
-            key: key.clone(),
             health,
             advice: entry.advice,
             reason: reason(health, &outcome),
@@ -416,14 +327,12 @@ impl Runner {
         };
         self.results.put(id, &entry.check, result, now);
         if let Some(verdict) = verdict {
-            self.tell(id, verdict, turned.is_some());
-            self.tell(verdict, turned, advised);
+            self.tell(id, verdict, turned, advised);
         }
     }
 
     /// The data path first, then whoever proposes.
-    fn tell(&mut self, id: Id, mut verdict: Verdict, changed: bool) {
-    fn tell(&mut self, mut verdict: Verdict, turned: bool, advised: bool) {
+    fn tell(&mut self, id: Id, mut verdict: Verdict, turned: bool, advised: bool) {
         let Verdict {
             key,
             health,
@@ -455,36 +364,6 @@ impl Runner {
         }
         self.unread.insert(id, verdict);
     }
-}
-
-/// Counts in what was found; the new verdict, if it turned.
-fn count(entry: &mut Entry, answer: Option<Answer>, outcome: &Outcome) -> Option<Health> {
-    let thresholds = thresholds(&entry.plan);
-    match (answer, outcome) {
-        (Some(Answer::Well), _) | (None, Outcome::Pass(_)) => entry.tally.count(true, thresholds),
-        (None, Outcome::Fail(_)) => entry.tally.count(false, thresholds),
-        (Some(Answer::Unwell), _) => entry.tally.condemn(),
-        (Some(Answer::Nothing), _) | (None, Outcome::Inconclusive(_)) => {
-            tracing::debug!(check = %entry.plan.target, %outcome, "probe tells nothing");
-            None
-        }
-    }
-}
-
-/// Takes in what the server asks for; whether that is news. A probe that failed says nothing of it,
-/// and a server that is down has nothing to ask for.
-fn advise(entry: &mut Entry, outcome: &Outcome) -> bool {
-    let advice = match (entry.tally.health(), outcome) {
-        (Health::Up, Outcome::Pass(success)) => success.advice(),
-        (Health::Down, _) => Advice::None,
-        (Health::Up | Health::Unknown, _) => entry.advice,
-    };
-    std::mem::replace(&mut entry.advice, advice) != advice
-}
-
-/// Whether what was found by the one speaks for the other.
-fn is_same_probe(one: &ProbePlan, other: &ProbePlan) -> bool {
-    (one.target, one.proxy, &one.kind) == (other.target, other.proxy, &other.kind)
 }
 
 /// Why a check has this health after this outcome.

@@ -120,9 +120,8 @@ impl Book {
             entry.answers = entry
                 .answers
                 .filter(|answers| state.is_waited_for(key, *answers));
-            let owed = self.owed.count.contains_key(key);
             entry.advises = state.check_advice(key) != entry.newest.advice;
-            let owed = self.owed.iter().any(|owed| owed.check == *key);
+            let owed = self.owed.count.contains_key(key);
             if !owed && state.check_health(key) == entry.newest.health {
                 entry.lacking = None;
             } else {

@@ -5,7 +5,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use farmux_netplane::plan::{Health as Seen, ProbeKey};
+use farmux_netplane::plan::{Advice, Health as Seen, ProbeKey};
 use farmux_netplane::probe::Verdict;
 use farmux_raft::id::{NodeId, WatchName};
 use farmux_raft::state::{
@@ -63,6 +63,7 @@ fn verdicts(health: Seen, at_s: u64) -> impl Iterator<Item = Verdict> {
     (0..WATCHES).map(move |number| Verdict {
         key: ProbeKey::Watch(name(number).shared()),
         health,
+        advice: Advice::None,
         reason: "connection refused".to_owned(),
         at: SystemTime::UNIX_EPOCH + Duration::from_secs(at_s),
         answers: None,

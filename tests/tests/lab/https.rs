@@ -10,7 +10,7 @@ use farmux_tests::lab::process::Process;
 use farmux_tests::lab::{CLIENT, Host, Lab, server_address, wait};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use super::probes::{STARTS_WITHIN, found_by};
+use super::probes::{STARTS_WITHIN, TIMEOUT, found_by};
 
 const NAME: &str = "shop.test";
 
@@ -153,7 +153,7 @@ impl Bench {
             trust: Trust::file(self.bundle.clone()),
             ..ProbeSettings::plain(vec![])
         };
-        found_by(settings, &self.client, &self.host, checks)
+        found_by(settings, &self.client, &self.host, TIMEOUT, checks)
     }
 
     /// nginx, at [`PORT`] and the ports that follow, with one of these each.

@@ -15,7 +15,6 @@ use farmux_tests::lab::process::Process;
 use farmux_tests::lab::{CLIENT, Host, Lab, nfs as nfs_server, server_address, wait};
 
 /// How long a server may take to start: ganesha reads its state first.
-pub(super) const STARTS_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
 /// What one probe may take.
@@ -25,25 +24,27 @@ const NFS: u16 = 2049;
 const PORTMAPPER: u16 = 111;
 
 /// What each check finds, in words, probing once from `client`.
-pub(super) fn found<const N: usize>(
 pub(crate) fn found<const N: usize>(
     client: &Host,
     to: &Host,
     checks: [(u16, ProbeKind); N],
 ) -> [String; N] {
-    found_by(ProbeSettings::plain(vec![]), client, to, checks)
-}
-
-/// The same, of a machine with these settings.
-pub(super) fn found_by<const N: usize>(
-    settings: ProbeSettings,
-    client: &Host,
-    to: &Host,
-    found_within(client, to, TIMEOUT, checks)
+    found_by(ProbeSettings::plain(vec![]), client, to, TIMEOUT, checks)
 }
 
 /// The same, when a probe may take this long.
 pub(crate) fn found_within<const N: usize>(
+    client: &Host,
+    to: &Host,
+    timeout: Duration,
+    checks: [(u16, ProbeKind); N],
+) -> [String; N] {
+    found_by(ProbeSettings::plain(vec![]), client, to, timeout, checks)
+}
+
+/// The same, of a machine with these settings.
+pub(crate) fn found_by<const N: usize>(
+    settings: ProbeSettings,
     client: &Host,
     to: &Host,
     timeout: Duration,

@@ -20,6 +20,7 @@ async fn told(target: SocketAddr) -> String {
         expected: Expected {
             status: 200,
             text: None,
+            obey: false,
         },
     };
     let tls = ProbeTls {
