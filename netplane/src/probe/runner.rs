@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::attempt::{self, Means};
+use super::connect::Budget;
 use super::entries::{Check, Entries, Entry, Id, Run};
 use super::exec::Plugins;
 use super::inquiry::{Answer, Inquiry};
@@ -22,10 +23,10 @@ use super::outcome::Outcome;
 use super::results::Results;
 use super::schedule::Schedule;
 use super::tls::Clients;
-use super::{Counters, ProbeResult, ProbeSettings, Verdict, Wish};
+use super::{Counters, ProbeResult, ProbeSettings, Verdict, Wish, tcp};
 use crate::health::{HealthOverlay, Seen};
 use crate::origin::Origin;
-use crate::plan::{Health, ProbeKey, ProbePlan};
+use crate::plan::{Health, ProbeKey, ProbeKind, ProbePlan};
 
 /// Everything the loop knows.
 pub(super) struct Runner {
@@ -241,10 +242,16 @@ impl Runner {
                 .started(now.saturating_duration_since(planned));
             self.runs += 1;
             let (check, means) = (Arc::clone(&entry.check), Arc::clone(&self.means));
-            let one = probe_in_turn(id, self.runs, check, means);
+            let number = self.runs;
+            let abort = match check.plan.kind == ProbeKind::Tcp {
+                true => self
+                    .running
+                    .spawn(connect_in_turn(id, number, check, means)),
+                false => self.running.spawn(probe_in_turn(id, number, check, means)),
+            };
             entry.run = Some(Run {
-                number: self.runs,
-                abort: self.running.spawn(one),
+                number,
+                abort,
                 answers: None,
             });
         }
@@ -374,6 +381,22 @@ fn reason(health: Health, outcome: &Outcome) -> String {
     }
 }
 
+/// The same for a check that connects and no more, of which a site has thousands: its task has no
+/// room for the dialogues of the others, which take some KiB.
+async fn connect_in_turn(id: Id, number: u64, check: Arc<Check>, means: Arc<Means>) -> Ended {
+    let begun = Instant::now();
+    let plan = &check.plan;
+    let budget = Budget::begin(plan.timeout);
+    let outcome = tcp::probe(plan.target, plan.proxy, &means.origin, &budget).await;
+    Ended {
+        id,
+        number,
+        answer: None,
+        outcome,
+        took: begun.elapsed(),
+    }
+}
+
 async fn probe_in_turn(id: Id, number: u64, check: Arc<Check>, means: Arc<Means>) -> Ended {
     let begun = Instant::now();
     let Check { key, plan } = &*check;
@@ -411,3 +434,36 @@ async fn inquire(
 /// Each costs a file descriptor and a few KiB; beyond it probes start late, and the lag shows it.
 /// An inquiry counts as one, though it may have five probes in flight for a second.
 const PROBES_AT_ONCE_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::ExecUser;
+
+    /// Five thousand tasks a second are made and thrown away.
+    #[test]
+    fn a_task_that_only_connects_is_small() {
+        let plan = ProbePlan {
+            target: ([127, 0, 0, 1], 9).into(),
+            kind: ProbeKind::Tcp,
+            proxy: None,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            fall: 3,
+            rise: 2,
+            remembered: Health::Unknown,
+            asked: 0,
+        };
+        let check = Arc::new(Check {
+            key: ProbeKey::Watch("w".into()),
+            plan,
+        });
+        let means = Arc::new(Means {
+            origin: Arc::default(),
+            plugins: Arc::new(Plugins::new(None, ExecUser::NOBODY)),
+        });
+        let one = connect_in_turn(Id(0), 1, check, means);
+        let bytes = size_of_val(&one);
+        assert!(bytes <= 1024, "{bytes} bytes");
+    }
+}
