@@ -438,7 +438,8 @@ const PROBES_AT_ONCE_MAX: usize = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::ExecUser;
+    use crate::plan::Advice;
+    use crate::probe::{ExecUser, Trust};
 
     /// Five thousand tasks a second are made and thrown away.
     #[test]
@@ -452,6 +453,7 @@ mod tests {
             fall: 3,
             rise: 2,
             remembered: Health::Unknown,
+            advised: Advice::None,
             asked: 0,
         };
         let check = Arc::new(Check {
@@ -461,6 +463,7 @@ mod tests {
         let means = Arc::new(Means {
             origin: Arc::default(),
             plugins: Arc::new(Plugins::new(None, ExecUser::NOBODY)),
+            clients: Arc::new(Clients::new(Trust::system())),
         });
         let one = connect_in_turn(Id(0), 1, check, means);
         let bytes = size_of_val(&one);
