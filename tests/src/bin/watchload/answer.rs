@@ -8,8 +8,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{HANGING_PORT, PORT};
 
-/// Connections that wait for their accept: a whole second of probes.
-const BACKLOG: i32 = 4096;
+/// Connections that wait for their accept: some seconds of probes.
+pub(crate) const BACKLOG: i32 = 32_768;
 
 /// More than what a full backlog still lets in.
 const FILLERS: usize = 4;
