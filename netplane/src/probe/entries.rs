@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   wish ──differing──▶ places: key ─▶ number ─▶ slots: entry
-//!                                        └────── schedule, tasks, results: no key is compared there
+//!                                        └── schedule, tasks, results: no key is compared there
 //! ```
 //!
 //! Five thousand probes a second look their check up several times each; names are compared only
