@@ -125,10 +125,11 @@ impl Daemons<'_> {
         self.start("postgres", &script)
     }
 
-    /// MariaDB on port 3306, with more options.
+    /// MariaDB on port 3306, with more options, and this user who may come from anywhere; without
+    /// any such it would not even begin to talk.
     ///
     /// **Errors**: it cannot be started.
-    pub fn mariadb(&self, options: &str) -> Result<Process> {
+    pub fn mariadb(&self, user: &str, options: &str) -> Result<Process> {
         let at = self.prepare("mariadb", "")?;
         let script = format!(
             "set -e; mkdir -p {at}/data/mysql; chown -R {SERVANT} {at}; cd /usr/share/mysql; \
@@ -136,7 +137,8 @@ impl Daemons<'_> {
              --innodb-buffer-pool-size=8M --innodb-flush-log-at-trx-commit=0'; \
              (echo 'use mysql;'; for name in system_tables performance_tables system_tables_data; \
              do cat mysql_$name.sql; echo; done) | mariadbd $own --bootstrap; \
-             exec mariadbd $own {options}"
+             echo \"CREATE USER {user}@'%';\" >{at}/users; \
+             exec mariadbd $own --init-file={at}/users {options}"
         );
         self.start("mariadb", &script)
     }
@@ -146,8 +148,9 @@ impl Daemons<'_> {
         let at = self.folder.join(name);
         fs::create_dir_all(&at).context("make a server's folder")?;
         let shown = at.display().to_string();
-        fs::write(at.join("conf"), conf.replace("AT", &shown))?;
         run(Command::new("chown").args(["-R", SERVANT, &shown]))?;
+        // Exim takes no configuration that anybody but root could have written.
+        fs::write(at.join("conf"), conf.replace("AT", &shown))?;
         Ok(shown)
     }
 

@@ -69,7 +69,7 @@ fn seven_servers_greet() {
     let sshd = daemons.sshd().expect("OpenSSH");
     let _redis = daemons.redis(6379, "--protected-mode no").expect("Redis");
     let postgres = daemons.postgres("scram-sha-256").expect("PostgreSQL");
-    let mariadb = daemons.mariadb("").expect("MariaDB");
+    let mariadb = daemons.mariadb("app", "").expect("MariaDB");
     let well = [
         "SMTP greets",
         "POP3 greets",
@@ -118,15 +118,18 @@ fn seven_servers_greet() {
     assert_eq!(found(&client, &host, all()), ["connection refused"; 7]);
 }
 
-/// MariaDB blocks an address whose handshakes break off five times in a row; those of probes do
-/// not. Whoever only reads its greeting is blocked, which the end shows.
+/// MariaDB blocks an address whose handshakes break off five times in a row: a probe that read the
+/// greeting and left was blocked, as was one that said `COM_QUIT` instead of a login. One that
+/// has its login refused is not. Whoever only reads the greeting is, which the end shows.
 #[test]
 fn mysql_does_not_block_who_probes() {
     let lab = Lab::new().expect("a lab needs root and iproute2");
     let client = lab.host("client", CLIENT).expect("a client");
     let host = lab.host("s1", server_address(1)).expect("a server");
     let daemons = Daemons::on(&host, lab.folder()).expect("tests/run.sh unpacked them");
-    let _mariadb = daemons.mariadb("--max-connect-errors=5").expect("MariaDB");
+    let _mariadb = daemons
+        .mariadb("app", "--max-connect-errors=5")
+        .expect("MariaDB");
     let well = "MySQL answers, login refused";
     until(&client, &host, check(Protocol::Mysql), well);
     for _ in 0..20 {
@@ -150,6 +153,7 @@ fn what_a_server_says_decides() {
     let client = lab.host("client", CLIENT).expect("a client");
     let host = lab.host("s1", server_address(1)).expect("a server");
     let daemons = Daemons::on(&host, lab.folder()).expect("tests/run.sh unpacked them");
+    let mariadb = daemons.mariadb("farmux", "").expect("MariaDB");
     let redis = ProbeKind::Greeting(Protocol::Redis);
     let _secret = daemons.redis(6380, "--requirepass s3cret").expect("Redis");
     let _shy = daemons.redis(6381, "--protected-mode yes").expect("Redis");
@@ -172,6 +176,10 @@ fn what_a_server_says_decides() {
     let to = |port| SocketAddr::from((host.address(), port));
     let _held = client.within(|| TcpStream::connect(to(6382)).expect("it listens"));
     until(&client, &host, (6382, redis), "Redis says error");
+
+    let let_in = "MySQL answers, login accepted";
+    until(&client, &host, check(Protocol::Mysql), let_in);
+    says_nothing_of(&mariadb, &["Aborted connection", "Access denied"]);
 
     let check = check(Protocol::Postgres);
     let refused = "PostgreSQL answers, login refused";
