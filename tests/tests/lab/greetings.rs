@@ -91,7 +91,11 @@ fn seven_servers_greet() {
     for trouble in ["lost", "unexpected", "rejected"] {
         assert!(!main.contains(trouble), "{trouble}: {main}");
     }
-    says_nothing_of(&dovecot, &["Error", "Disconnected"]);
+    says_nothing_of(&dovecot, &["Error"]);
+    for who in ["imap-login", "pop3-login"] {
+        let left = format!("{who}: Info: Disconnected: Aborted login by logging out");
+        assert!(dovecot.log().contains(&left), "{}", dovecot.log());
+    }
     says_nothing_of(&sshd, &["kex_exchange", "banner", "invalid", "reset"]);
     assert!(sshd.log().contains("Received disconnect"), "{}", sshd.log());
     says_nothing_of(
