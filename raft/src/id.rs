@@ -52,7 +52,9 @@ impl fmt::Display for RevisionId {
 }
 
 /// Makes a proposal recognisable when it is sent twice: 128 random bits drawn by the proposer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
 pub struct RequestId(pub u128);
 
 /// A page for ever: hash of cluster, subject and number of the transition.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   /v1/…       for people and their tools: socket and 9443
+//!   /ack/…      for whoever got a message, without a certificate: 9443
 //!   /healthz    for machines: socket, 9443, and the `metrics` address of node.toml
 //!   /leader
 //!   /metrics
@@ -17,13 +18,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
 use super::handle::{
-    admins, cluster, config, contacts, farms, pages, probes, servers, silences, status, watches,
+    admins, cluster, config, contacts, farms, links, pages, probes, servers, silences, status,
+    watches,
 };
 use crate::daemon::Node;
 use crate::fault::{Code, Fault};
 
 /// The longest body of a request: 10,000 servers at 100 bytes each.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// The form of a link has no field.
+const GUEST_BODY_BYTES_MAX: usize = 1 << 10;
 
 /// How long a request may take. A proposal has 3 s, a test mail 30, a change of membership 45; and
 /// a join answers at once and goes on line by line.
@@ -71,9 +76,27 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .route("/v1/silences", post(silences::add).get(silences::list))
         .route("/v1/silences/{number}", delete(silences::end))
         .route("/v1/pages", get(pages::list))
+        .route("/v1/pages/ack", post(pages::acknowledge_many))
+        .route("/v1/pages/preview", get(pages::preview))
         .route("/v1/pages/{id}", get(pages::show))
+        .route("/v1/pages/{id}/resolve", post(pages::resolve))
         .route("/v1/pages/{id}/ack", post(pages::acknowledge));
-    finish(people.merge(for_machines()), node)
+    finish(people.merge(for_machines()).merge(for_guests()), node)
+}
+
+/// What whoever shows no certificate sees: links in messages, and that there is nothing else.
+pub(super) fn guest_router(node: Arc<Node>) -> Router {
+    for_guests()
+        .fallback(|| async { Fault::new(Code::NotAdmin) })
+        .method_not_allowed_fallback(|| async { Fault::new(Code::NotAdmin) })
+        .layer(from_fn(bound))
+        .layer(DefaultBodyLimit::max(GUEST_BODY_BYTES_MAX))
+        .with_state(node)
+}
+
+fn for_guests() -> Router<Arc<Node>> {
+    let link = get(links::look).post(links::acknowledge);
+    Router::new().route("/ack/{token}", link)
 }
 
 /// What external probes and Prometheus see: nothing that changes anything.

@@ -334,10 +334,43 @@ pub enum PageAction {
         /// Its id, or the first digits of it
         id: String,
     },
-    /// Take one on, in your name
+    /// All that are remembered, filtered
+    History {
+        /// Only those whose subject contains this
+        #[arg(long, value_name = "TEXT")]
+        subject: Option<String>,
+        /// Only those of so long a time until now, as in 2h
+        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+        since: Option<Duration>,
+    },
+    /// Who would hear of it, when and how, if something went down now
+    Preview {
+        /// A watch, a server as FARM/SERVER, a farm, or a node
+        subject: String,
+    },
+    /// Take pages on, in your name: nobody else is told, and nobody is reminded
     Ack {
-        /// Its id, or the first digits of it
-        id: String,
+        /// Their ids, or the first digits of them
+        #[arg(required_unless_present_any = ["all_open", "message"], value_name = "ID")]
+        ids: Vec<String>,
+        /// Every open page that nobody took on
+        #[arg(long)]
+        all_open: bool,
+        /// All pages of one message, as CONTACT/NUMBER in `page show`
+        #[arg(long, value_name = "CONTACT/NUMBER", conflicts_with_all = ["ids", "all_open"])]
+        message: Option<String>,
+        /// In whose name [default: root, or the certificate's name]
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Close pages whose incidents are not over: no reminders; that it is up again is told
+    Resolve {
+        /// Their ids, or the first digits of them
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+        /// Why
+        #[arg(short = 'm', long = "message", value_name = "WHY", default_value = "")]
+        why: String,
         /// In whose name [default: root, or the certificate's name]
         #[arg(long, value_name = "NAME")]
         by: Option<String>,

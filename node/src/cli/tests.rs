@@ -177,7 +177,9 @@ fn words_become_types() {
 
     let ack = parse("farmux page ack 00ff").expect("an ack");
     let wanted = PageAction::Ack {
-        id: "00ff".to_owned(),
+        ids: vec!["00ff".to_owned()],
+        all_open: false,
+        message: None,
         by: None,
     };
     assert_eq!(ack.action, Action::Page(wanted));

@@ -25,6 +25,8 @@ pub(super) struct Document {
     pub(super) watch: Vec<WatchTable>,
     #[serde(default)]
     pub(super) contact: Vec<ContactTable>,
+    #[serde(default)]
+    pub(super) ladder: Vec<LadderTable>,
     pub(super) paging: Option<PagingTable>,
 }
 
@@ -66,6 +68,8 @@ pub(super) struct FarmTable {
     pub(super) depends_on: Vec<Word>,
     /// `keep`, the default, or `remove`.
     pub(super) on_parent_down: Option<Word>,
+    /// The cluster's by default.
+    pub(super) ladder: Option<Word>,
     #[serde(default)]
     pub(super) service: Vec<ServiceTable>,
     #[serde(default)]
@@ -241,6 +245,26 @@ pub(super) struct WatchTable {
     /// Watches, or servers as `farm/server`.
     #[serde(default)]
     pub(super) depends_on: Vec<Word>,
+    /// The cluster's by default.
+    pub(super) ladder: Option<Word>,
+}
+
+/// `[[ladder]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LadderTable {
+    pub(super) name: Word,
+    /// 1 to 10.
+    pub(super) steps: Spanned<Vec<StepTable>>,
+}
+
+/// One of its steps.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StepTable {
+    /// Rising, to 24h; 0s, the default, for the first.
+    pub(super) after: Option<Word>,
+    pub(super) contacts: Vec<Word>,
 }
 
 /// `[[contact]]`.

@@ -10,7 +10,7 @@ use farmux_raft::state::{
 };
 
 use super::read::check::PASSWORD_DEFAULT;
-use contact::{write_contact, write_paging};
+use contact::{write_contact, write_ladder, write_named, write_paging};
 
 /// The whole configuration as a document that [`super::read`] understands.
 pub fn export(config: &Config) -> String {
@@ -31,6 +31,9 @@ fn write(out: &mut String, config: &Config) -> fmt::Result {
     }
     for (name, contact) in &config.contacts {
         write_contact(out, name.as_str(), contact)?;
+    }
+    for (name, ladder) in &config.ladders {
+        write_ladder(out, name.as_str(), ladder)?;
     }
     write_paging(out, &config.paging)?;
     Ok(())
@@ -111,7 +114,9 @@ fn write_farm(out: &mut String, name: &str, farm: &Farm) -> fmt::Result {
     writeln!(out, "degraded_below = {}", farm.degraded_below)?;
     writeln!(out, "down_below = {}", farm.down_below)?;
     write_list(out, "depends_on", &farm.depends_on)?;
-    writeln!(out, "on_parent_down = \"{}\"\n", farm.on_parent_down)?;
+    writeln!(out, "on_parent_down = \"{}\"", farm.on_parent_down)?;
+    write_named(out, farm.ladder.as_ref())?;
+    writeln!(out)?;
     for (name, service) in &farm.services {
         write_service(out, name.as_str(), service)?;
     }
@@ -273,5 +278,6 @@ fn write_watch(out: &mut String, name: &str, watch: &Watch) -> fmt::Result {
     }
     write_check(out, &watch.check)?;
     write_list(out, "depends_on", &watch.depends_on)?;
+    write_named(out, watch.ladder.as_ref())?;
     writeln!(out)
 }

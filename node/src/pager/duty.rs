@@ -6,9 +6,9 @@
 //!                               +---- what came of either ----+
 //! ```
 //!
-//! It runs on every node and sends only where it is this node's turn ([`super::turns`]). The wall
-//! clock says only when a failed delivery may be tried again; a clock that jumps delays nothing
-//! for long.
+//! It runs on every node and sends only where it is this node's turn ([`super::turns`]). Which
+//! pages go in which message is the state's to say; nothing here waits but for the wall clock, and
+//! a clock that jumps delays nothing for long.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -18,14 +18,15 @@ use std::time::{Duration, Instant};
 
 use farmux_netplane::origin::Origin;
 use farmux_raft::consensus::Standing;
-use farmux_raft::id::NodeId;
-use farmux_raft::state::{Command, DeliveryOutcome, DuePage, State};
+use farmux_raft::id::{NodeId, UnixMillis};
+use farmux_raft::state::{ChannelTry, Command, DeliveryOutcome, DeliveryRecord, DueMessage, State};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::call::{Call, Word};
+use super::call::{Call, Said, Word};
 use super::courier::{Courier, Errand, Receipt};
-use super::ledger::{Key, Ledger, failures};
+use super::ledger::{Attempt, Key, Ledger};
+use super::link;
 use super::propose::{NotDecided, Proposer};
 use super::turns::{Duty, is_mine};
 use crate::daemon::{proposal, wall_clock};
@@ -114,8 +115,8 @@ struct Worker {
 /// What a task leaves behind.
 enum Event {
     Landed {
-        key: Key,
-        failures_before: u32,
+        attempt: Attempt,
+        through: u64,
         receipt: Receipt,
     },
     Recorded {
@@ -131,7 +132,7 @@ impl Worker {
         loop {
             let newest = Arc::clone(&state.borrow_and_update());
             let duty = Duty::of(&standing.borrow_and_update());
-            let waiting = self.look(&newest, duty);
+            let wake = self.look(&newest, duty);
             tokio::select! {
                 changed = state.changed() => if changed.is_err() { return },
                 changed = standing.changed() => if changed.is_err() { return },
@@ -140,13 +141,13 @@ impl Worker {
                     // Nobody cancels our tasks, and a panic has ended the process already.
                     Err(error) => tracing::error!(%error, "a delivery's task was lost"),
                 },
-                () = tokio::time::sleep(LOOK_EVERY), if waiting => {}
+                () = tokio::time::sleep(wake.unwrap_or(LOOK_SELDOM)), if wake.is_some() => {}
             }
         }
     }
 
-    /// Starts what is due; says whether anything waits for time to pass.
-    fn look(&mut self, state: &Arc<State>, duty: Duty) -> bool {
+    /// Starts what is due; says how long to wait when anything waits for time to pass.
+    fn look(&mut self, state: &Arc<State>, duty: Duty) -> Option<Duration> {
         self.ledger.settle(state, Instant::now());
         for (key, proposal) in self.ledger.take_records(Instant::now()) {
             let answer = self.parts.proposer.propose(proposal);
@@ -161,106 +162,151 @@ impl Worker {
         self.counters
             .unrecorded
             .store(unrecorded, Ordering::Relaxed);
+        let mut wake = self.ledger.is_waiting().then_some(LOOK_EVERY);
         if duty == Duty::Rest {
-            return self.ledger.is_waiting();
+            return wake;
         }
-        let due = state.due_pages();
-        let now = wall_clock().0;
-        for DuePage {
-            page,
-            contact,
-            not_before,
-        } in &due
-        {
-            let overdue = now.saturating_sub(not_before.0);
-            let early = not_before.0.saturating_sub(now);
-            if early == 0 || early > CLOCK_JUMP_MS {
-                self.send((*page, contact.clone()), overdue, state, duty);
+        let now = wall_clock();
+        let (ready, waiting): (Vec<DueMessage<'_>>, Vec<_>) =
+            state.due_messages().partition(|due| due.is_due(now));
+        let first = waiting.iter().map(DueMessage::not_before).min();
+        if let Some(first) = first {
+            let until = Duration::from_millis(first.0.saturating_sub(now.0));
+            let until = until.clamp(LOOK_SOON, LOOK_SELDOM);
+            wake = Some(wake.map_or(until, |wake| wake.min(until)));
+        }
+        // What failed waits for what did not.
+        let mut ready = ready;
+        ready.sort_by_key(|due| (due.open.failures, due.not_before()));
+        for due in ready {
+            if !self.send(due, now, state, duty) {
+                wake = Some(wake.map_or(LOOK_EVERY, |wake| wake.min(LOOK_EVERY)));
             }
         }
-        !due.is_empty() || self.ledger.is_waiting()
+        wake
     }
 
-    fn send(&mut self, key: Key, overdue_ms: u64, state: &Arc<State>, duty: Duty) {
-        let Some(cluster) = &state.cluster else {
-            return;
-        };
-        let Some(contact) = state.config.contacts.get(&key.1) else {
-            return;
-        };
-        let Some(page) = state.pages.shared(&key.0) else {
-            return;
-        };
-        let Some(failures_before) = page.deliveries.get(&key.1).and_then(failures) else {
-            return;
-        };
-        if !self.ledger.is_free(&key)
-            || !is_mine(self.parts.me, duty, state, failures_before, overdue_ms)
+    /// Sends a message, if it is this node's turn and there is room.
+    fn send(
+        &mut self,
+        due: DueMessage<'_>,
+        now: UnixMillis,
+        state: &Arc<State>,
+        duty: Duty,
+    ) -> bool {
+        let key: Key = (due.contact.clone(), due.bundle);
+        let first_failures = first_channel_failures(state, &due);
+        let failures = due.open.failures.max(first_failures);
+        let overdue_ms = now.0.saturating_sub(due.not_before().0);
+        if !self.ledger.is_free(&key, failures > 0)
+            || !is_mine(self.parts.me, duty, state, failures, overdue_ms)
         {
-            return;
+            return false;
         }
-        let reached = self.ledger.begin(&key);
+        let (Some(cluster), Some(contact)) =
+            (&state.cluster, state.config.contacts.get(due.contact))
+        else {
+            return false;
+        };
+        let Some(message) = state.message(due.contact, due.bundle) else {
+            return false;
+        };
+        let attempt = Attempt {
+            key,
+            id: message.id,
+            round: due.open.round,
+            failures: due.open.failures,
+        };
+        let through = message.through;
+        let links = link::links(state, self.parts.me, &due, &message);
         let errand = Errand {
-            call: Call::of_page(cluster, page, key.1.clone(), Word::Committed),
+            call: Call {
+                cluster: cluster.id,
+                cluster_name: cluster.name.clone(),
+                contact: due.contact.clone(),
+                id: message.id,
+                said: Said::Pages {
+                    pages: message.pages,
+                    word: Word::Committed,
+                },
+                reminder: due.open.round,
+                links,
+            },
             channels: contact.channels.clone(),
-            reached,
+            reached: self.ledger.begin(&attempt, failures > 0),
             origin: origin(state, &self.parts.own),
         };
-        tracing::debug!(page = %key.0, contact = %key.1, failures_before, "sending a page");
+        tracing::debug!(message = %attempt.id, contact = %due.contact, failures, "sending");
         let receipt = self.parts.courier.deliver(errand);
         self.tasks.spawn(async move {
             Event::Landed {
-                key,
-                failures_before,
+                attempt,
+                through,
                 receipt: receipt.await,
             }
         });
+        true
     }
 
     fn take(&mut self, event: Event) {
         match event {
             Event::Landed {
-                key,
-                failures_before,
+                attempt,
+                through,
                 receipt,
-            } => {
-                let (page, contact) = key.clone();
-                let outcome = receipt.outcome();
-                match &outcome {
-                    DeliveryOutcome::Delivered => {
-                        self.counters.delivered.fetch_add(1, Ordering::Relaxed);
-                        tracing::info!(%page, %contact, said = receipt.words(), "page delivered");
-                    }
-                    DeliveryOutcome::Failed(why) => {
-                        self.counters.failed.fetch_add(1, Ordering::Relaxed);
-                        tracing::warn!(%page, %contact, why, "page not delivered");
-                    }
-                }
-                let by = self.parts.me;
-                let record = proposal(Command::RecordDelivery {
-                    page,
-                    contact,
-                    by,
-                    outcome,
-                });
-                self.ledger.landed(
-                    key,
-                    receipt.reached,
-                    failures_before,
-                    record,
-                    Instant::now(),
-                );
-            }
+            } => self.landed(attempt, through, receipt),
             Event::Recorded { key, answer } => {
                 if let Err(error) = &answer {
-                    let (page, contact) = &key;
-                    tracing::debug!(%page, %contact, %error, "delivery not recorded");
+                    let (contact, bundle) = &key;
+                    tracing::debug!(%contact, bundle, %error, "delivery not recorded");
                 }
                 let decided = !matches!(answer, Err(NotDecided::Later(_)));
                 self.ledger.recorded(&key, decided, Instant::now());
             }
         }
     }
+
+    fn landed(&mut self, attempt: Attempt, through: u64, receipt: Receipt) {
+        let (contact, bundle) = attempt.key.clone();
+        let message = attempt.id;
+        match receipt.outcome() {
+            DeliveryOutcome::Delivered => {
+                self.counters.delivered.fetch_add(1, Ordering::Relaxed);
+                let said = receipt.words();
+                tracing::info!(%message, %contact, said, "page delivered");
+            }
+            DeliveryOutcome::Failed(why) => {
+                self.counters.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(%message, %contact, why, "page not delivered");
+            }
+        }
+        let tries = receipt.tries.into_iter().map(|tried| ChannelTry {
+            channel: tried.channel,
+            outcome: tried.outcome,
+        });
+        let record = DeliveryRecord {
+            contact,
+            bundle,
+            through,
+            round: attempt.round,
+            by: self.parts.me,
+            tries: tries.collect(),
+        };
+        let record = proposal(Command::RecordDelivery(record));
+        self.ledger
+            .landed(attempt, receipt.reached, record, Instant::now());
+    }
+}
+
+/// How often in a row a contact's first channel failed.
+fn first_channel_failures(state: &State, due: &DueMessage<'_>) -> u32 {
+    let contact = state.config.contacts.get(due.contact);
+    let first = contact.and_then(|contact| contact.channels.first());
+    let standing = first.and_then(|channel| {
+        let key = (due.contact.clone(), channel.kind());
+        state.channels.get(&key)
+    });
+    standing.map_or(0, |standing| standing.failures)
 }
 
 /// Where mail may leave from: this node's own addresses, never a VIP.
@@ -272,12 +318,15 @@ pub(super) fn origin(state: &State, own: &[IpAddr]) -> Origin {
     }
 }
 
-/// How often a delivery that waits for its back-off is looked at: short beside the first back-off
-/// of five seconds.
+/// How often something that is due and cannot be sent is looked at: short beside the first
+/// back-off of five seconds.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Back-offs end after five minutes; who shall wait longer waits because a clock was wrong.
-const CLOCK_JUMP_MS: u64 = 15 * 60 * 1_000;
+/// What waits for hours is looked at so often, because a clock may jump.
+const LOOK_SELDOM: Duration = Duration::from_secs(1);
+
+/// A timer's own grain; what waits for less would spin.
+const LOOK_SOON: Duration = Duration::from_millis(2);
 
 #[cfg(test)]
 mod tests;

@@ -11,26 +11,47 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use farmux_raft::id::{ContactName, PageId};
-use farmux_raft::state::{Delivery, Proposal, State};
+use farmux_raft::state::{Proposal, State};
 
-/// One page for one contact.
-pub(super) type Key = (PageId, ContactName);
+/// One bundle of one contact.
+pub(super) type Key = (ContactName, u64);
 
 /// See the file's head.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// Deliveries under way; one a contact.
-    flying: BTreeMap<ContactName, PageId>,
+    flying: BTreeMap<ContactName, Flight>,
     notes: BTreeMap<Key, Note>,
-    reached: BTreeMap<Key, BTreeSet<String>>,
+    /// Who has which message already.
+    reached: BTreeMap<Key, (PageId, BTreeSet<String>)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Flight {
+    bundle: u64,
+    is_doubtful: bool,
+}
+
+/// One attempt, as it began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// What is delivered.
+    pub(super) key: Key,
+    /// The message's id.
+    pub(super) id: PageId,
+    /// Which time it is sent.
+    pub(super) round: u32,
+    /// Failures that the state showed then.
+    pub(super) failures: u32,
 }
 
 /// An attempt that is over and that the state does not show yet.
 #[derive(Debug)]
 struct Note {
     proposal: Proposal,
-    /// Failures that the state showed when the attempt began: more, and it is recorded.
-    failures_before: u32,
+    /// The state shows another round, or more failures than then: it is recorded.
+    round: u32,
+    failures: u32,
     stage: Stage,
 }
 
@@ -45,41 +66,55 @@ enum Stage {
 }
 
 impl Ledger {
-    /// Whether a delivery may begin: nothing else is on its way to this contact, and this page is
-    /// not waiting to be recorded.
-    pub(super) fn is_free(&self, key: &Key) -> bool {
-        self.flying.len() < FLYING_MAX
-            && !self.flying.contains_key(&key.1)
-            && !self.notes.contains_key(key)
+    /// Whether a delivery may begin: nothing else is on its way to this contact, and this message
+    /// is not waiting to be recorded. What will probably fail gets half of the room.
+    pub(super) fn is_free(&self, key: &Key, is_doubtful: bool) -> bool {
+        let doubtful = self.flying.values().filter(|flight| flight.is_doubtful);
+        let room = match is_doubtful {
+            true => doubtful.count() < DOUBTFUL_MAX && self.flying.len() < FLYING_MAX,
+            false => self.flying.len() < FLYING_MAX,
+        };
+        room && !self.flying.contains_key(&key.0) && !self.notes.contains_key(key)
     }
 
     /// A delivery begins; who has it already.
-    pub(super) fn begin(&mut self, key: &Key) -> BTreeSet<String> {
-        let before = self.flying.insert(key.1.clone(), key.0);
+    pub(super) fn begin(&mut self, attempt: &Attempt, is_doubtful: bool) -> BTreeSet<String> {
+        let (contact, bundle) = attempt.key.clone();
+        let flight = Flight {
+            bundle,
+            is_doubtful,
+        };
+        let before = self.flying.insert(contact, flight);
         assert_eq!(before, None, "one delivery a contact");
-        self.reached.get(key).cloned().unwrap_or_default()
+        // Whoever has a message of the same bundle that said less has not got this one.
+        let reached = self.reached.get(&attempt.key);
+        let same = reached.filter(|(id, _)| *id == attempt.id);
+        same.map(|(_, who)| who.clone()).unwrap_or_default()
     }
 
     /// A delivery is over: it is to be recorded at once.
     pub(super) fn landed(
         &mut self,
-        key: Key,
+        attempt: Attempt,
         reached: BTreeSet<String>,
-        failures_before: u32,
         proposal: Proposal,
         now: Instant,
     ) {
-        self.flying.remove(&key.1);
-        self.reached.insert(key.clone(), reached);
-        let stage = Stage::Waiting(now);
-        self.notes.insert(
+        let Attempt {
             key,
-            Note {
-                proposal,
-                failures_before,
-                stage,
-            },
-        );
+            id,
+            round,
+            failures,
+        } = attempt;
+        self.flying.remove(&key.0);
+        self.reached.insert(key.clone(), (id, reached));
+        let note = Note {
+            proposal,
+            round,
+            failures,
+            stage: Stage::Waiting(now),
+        };
+        self.notes.insert(key, note);
     }
 
     /// Records to propose now; they are being proposed from here on.
@@ -114,20 +149,21 @@ impl Ledger {
 
     /// Forgets what the state shows by itself, and what it refused.
     pub(super) fn settle(&mut self, state: &State, now: Instant) {
-        let failures = |(page, contact): &Key| {
-            state
-                .pages
-                .get(page)
-                .and_then(|page| failures(page.deliveries.get(contact)?))
-        };
-        self.notes.retain(|key, note| {
-            let in_state = failures(key).is_none_or(|seen| seen > note.failures_before);
-            let refused = matches!(note.stage, Stage::Decided(until) if until <= now);
-            !in_state && !refused
+        self.notes.retain(|(contact, bundle), note| {
+            let open = state.bundles.get(contact, *bundle);
+            let moved =
+                open.is_some_and(|open| open.round != note.round || open.failures > note.failures);
+            match note.stage {
+                // Nobody may wait for it any more; that it was told is recorded all the same.
+                Stage::Waiting(_) | Stage::Asked => !moved,
+                Stage::Decided(until) => !moved && open.is_some() && now < until,
+            }
         });
         let flying = &self.flying;
-        self.reached
-            .retain(|key, _| failures(key).is_some() || flying.get(&key.1) == Some(&key.0));
+        self.reached.retain(|(contact, bundle), _| {
+            let flies = flying.get(contact).is_some_and(|it| it.bundle == *bundle);
+            flies || state.bundles.get(contact, *bundle).is_some()
+        });
     }
 
     /// Whether anything waits for time to pass.
@@ -141,16 +177,11 @@ impl Ledger {
     }
 }
 
-/// Failed attempts of a delivery that is still due; `None` when it is not.
-pub(super) fn failures(delivery: &Delivery) -> Option<u32> {
-    match delivery {
-        Delivery::Due { failures, .. } => Some(*failures),
-        Delivery::Delivered { .. } | Delivery::Expired => None,
-    }
-}
-
 /// Deliveries at once: relays of small sites limit connections of one client to about ten.
 const FLYING_MAX: usize = 8;
+
+/// Attempts at what failed before: relays that hang keep room for those that do not.
+const DOUBTFUL_MAX: usize = 4;
 
 /// Between two attempts to record: about one election.
 const RECORD_AGAIN_AFTER: Duration = Duration::from_millis(500);

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 
 use farmux_raft::id::{ContactName, ServerName, UnixMillis};
 use farmux_raft::state::{
-    CheckKey, Delivery, Health, HealthChange, Page, PageKind, Parent, State, Subject, page_id,
+    CheckKey, Delivery, Health, HealthChange, Page, PageKind, Parent, Progress, State, Subject,
+    page_id,
 };
 
 pub use messenger::{Messenger, MessengerParts};
@@ -196,6 +197,7 @@ fn page(
         PageKind::Down | PageKind::Degraded | PageKind::Flapping => because.reason.clone(),
         PageKind::Up | PageKind::Notice => "up again".to_owned(),
     };
+    let deliveries = due_to_first(state, &subject);
     let page = Page {
         id: page_id(state.cluster.as_ref()?.id, &subject, transition),
         title: state.title(&subject),
@@ -209,21 +211,25 @@ fn page(
         evidence: vec![format!("check {}: {}", because.check, because.reason)],
         over: None,
         silenced: None,
-        deliveries: due_to_all(state),
+        deliveries,
         acknowledged: None,
+        resolved: None,
     };
     Some(LocalPage { page, because })
 }
 
-/// Due to every contact, as last known.
-fn due_to_all(state: &State) -> BTreeMap<ContactName, Delivery> {
-    let due = || Delivery::Due {
-        failures: 0,
-        last: None,
-        error: String::new(),
+/// Due to whoever hears first, as last known: nobody can be asked whether others have to.
+fn due_to_first(state: &State, subject: &Subject) -> BTreeMap<ContactName, Delivery> {
+    let rungs = state.config.rungs(subject).into_iter();
+    let first = rungs.filter(|rung| rung.step == 0);
+    let due = || Delivery {
+        step: 0,
+        bundle: 0,
+        round: 0,
+        told: None,
+        progress: Progress::Due,
     };
-    let contacts = state.config.contacts.keys();
-    contacts.map(|contact| (contact.clone(), due())).collect()
+    first.map(|rung| (rung.contact, due())).collect()
 }
 
 /// PURE. The page that no majority answers since `lost`: nobody can commit it, so every node that
@@ -233,6 +239,7 @@ fn due_to_all(state: &State) -> BTreeMap<ContactName, Delivery> {
 pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
     let subject = Subject::Quorum;
     let transition = state.transitions.next(&subject);
+    let deliveries = due_to_first(state, &subject);
     Some(Page {
         id: page_id(state.cluster.as_ref()?.id, &subject, transition),
         title: state.title(&subject),
@@ -249,8 +256,9 @@ pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
         ],
         over: None,
         silenced: None,
-        deliveries: due_to_all(state),
+        deliveries,
         acknowledged: None,
+        resolved: None,
     })
 }
 

@@ -120,7 +120,8 @@ fn body(call: &Call, page: &Page, word: &Word) -> String {
         | Subject::Strength(_)
         | Subject::Node(_)
         | Subject::Vip(_)
-        | Subject::Quorum => "Left:",
+        | Subject::Quorum
+        | Subject::Channel(..) => "Left:",
     };
     line(left, &page.left);
     let evidence: Vec<String> = page
@@ -166,6 +167,7 @@ fn commands(page: &Page) -> Vec<String> {
             format!("farmux farm show {farm}")
         }
         Subject::Watch(watch) => format!("farmux watch show {watch}"),
+        Subject::Channel(contact, _) => format!("farmux contact test {contact}"),
         Subject::Node(_) | Subject::Vip(_) | Subject::Quorum => "farmux status".to_owned(),
     }];
     commands.push(format!("farmux page show {}", page.id));

@@ -6,6 +6,7 @@
 //!   reporter (uncommitted for 5 s) --> local --errand--> courier
 //!
 //!   message, mail, turns, ledger   PURE: what is said, how it is written, who sends, what is open
+//!   link                           PURE: by which a message is acknowledged
 //!   relay, wire, trust             one conversation, its bytes, whose certificates count
 //! ```
 
@@ -13,6 +14,7 @@ mod call;
 mod courier;
 mod duty;
 mod ledger;
+mod link;
 mod local;
 mod mail;
 mod message;
@@ -28,6 +30,7 @@ mod wire;
 pub use call::{Call, Said, Word};
 pub use courier::{ATTEMPT_TIME_MAX, Courier, Errand, MailCourier, Receipt, Try};
 pub use duty::{Pager, PagerCounts, PagerParts};
+pub use link::Ticket;
 pub use local::{LocalPage, LocalPages, Messenger, MessengerParts, no_quorum};
 pub use mail::{Mail, MailError};
 pub use message::call_mail;

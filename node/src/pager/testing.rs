@@ -84,6 +84,7 @@ pub(crate) fn add_parent(state: &mut State, name: &str, address: [u8; 4]) {
         labels: BTreeMap::new(),
         check: rule,
         depends_on: BTreeSet::new(),
+        ladder: None,
     };
     let config = Arc::make_mut(&mut state.config);
     config.watches.insert(name.clone(), watch);
@@ -115,6 +116,16 @@ pub(crate) fn report_check(
         paged: false,
     }];
     apply(state, Command::ReportHealth { authority, changes });
+}
+
+/// A report of one server's check, to be applied at whatever time.
+pub(crate) fn reported(server: &str, health: Health) -> Command {
+    let authority = Authority::Leader {
+        term: TERM,
+        node: NodeId(1),
+    };
+    let changes = vec![change(server, health, "connection refused", 900_000)];
+    Command::ReportHealth { authority, changes }
 }
 
 /// A change of one server's check.

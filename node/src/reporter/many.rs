@@ -45,6 +45,7 @@ fn state(parent: Option<usize>) -> State {
         let [.., high, low] = number.to_be_bytes();
         let parents = parent.filter(|parent| *parent != number);
         let watch = Watch {
+            ladder: None,
             address: [10, 77, high, low].into(),
             port: NonZeroU16::new(80),
             labels: BTreeMap::new(),

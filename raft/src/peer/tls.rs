@@ -3,7 +3,7 @@
 //! ```text
 //!   port 7946   ALPN farmux-peer/1   both ends show a node leaf of this cluster
 //!               ALPN farmux-join/1   the joiner shows nothing; it pins the CA that its token names
-//!   port 9443   http/1.1             the client shows an admin leaf of this cluster
+//!   port 9443   http/1.1             the client shows an admin leaf of this cluster, or nothing
 //! ```
 //!
 //! All of it is demanded within the handshake: whoever fails it has not had one byte read.
@@ -73,7 +73,8 @@ impl PeerTls {
     }
 }
 
-/// What the admin port demands: a client certificate of role admin.
+/// What the admin port demands: a client certificate of role admin, or none at all. Whoever shows
+/// a bad one is refused; whoever shows none is a guest, whom the caller lets see next to nothing.
 ///
 /// **Errors**: the identity is of no use to rustls.
 pub fn admin_server_config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
@@ -112,19 +113,23 @@ pub(super) fn tls_name(cluster: ClusterId, node: NodeId) -> ServerName<'static> 
         .expect("hexadecimal digits and dots make a host name")
 }
 
-/// Takes a client in on the admin port, within [`HANDSHAKE_TIMEOUT`].
+/// Takes a client in on the admin port, within [`HANDSHAKE_TIMEOUT`]; `None`: a guest, who showed
+/// no certificate.
 ///
 /// **Errors**: why it was refused, for the caller to count.
 pub async fn accept_admin(
     tcp: TcpStream,
     config: Arc<ServerConfig>,
-) -> Result<(server::TlsStream<TcpStream>, Names), Refusal> {
+) -> Result<(server::TlsStream<TcpStream>, Option<Names>), Refusal> {
     let stream = accept(tcp, |_| Ok(config)).await?;
+    if stream.get_ref().1.peer_certificates().is_none() {
+        return Ok((stream, None));
+    }
     match bearer(&stream)? {
         names @ Names {
             bearer: Bearer::Admin { .. },
             ..
-        } => Ok((stream, names)),
+        } => Ok((stream, Some(names))),
         Names {
             bearer: Bearer::Node { .. },
             ..

@@ -25,6 +25,7 @@ use crate::id::ClusterId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     Node,
+    /// Or for whoever shows nothing, and gets next to nothing.
     Admin,
 }
 
@@ -56,6 +57,13 @@ impl ClientOf {
 }
 
 impl ClientCertVerifier for ClientOf {
+    fn client_auth_mandatory(&self) -> bool {
+        match self.wanted {
+            Wanted::Node => true,
+            Wanted::Admin => false,
+        }
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.chain.root_hint_subjects()
     }

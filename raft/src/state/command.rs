@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdminOrder, Authority, Config, DeliveryOutcome, HealthChange, Node, Silence, Token, TokenId,
+    AdminOrder, Authority, Config, DeliveryRecord, HealthChange, Node, Silence, Taken, Token,
+    TokenId,
 };
 use crate::id::{
-    Ballot, ClusterId, ClusterName, ContactName, NodeId, PageId, RequestId, RevisionId, UnixMillis,
-    VipName,
+    Ballot, ClusterId, ClusterName, NodeId, PageId, RequestId, RevisionId, UnixMillis, VipName,
 };
 
 /// A command with what makes it recognisable when it arrives twice.
@@ -116,23 +116,23 @@ pub enum Command {
         /// When it was found.
         regained: UnixMillis,
     },
-    /// What became of one attempt to deliver a page.
-    RecordDelivery {
-        /// Which page.
-        page: PageId,
-        /// To whom.
-        contact: ContactName,
-        /// Who tried.
-        by: NodeId,
-        /// How it ended.
-        outcome: DeliveryOutcome,
-    },
-    /// A human takes a page on.
+    /// What became of one attempt to deliver a message.
+    RecordDelivery(DeliveryRecord),
+    /// A human takes pages on.
     Acknowledge {
-        /// Which page.
-        page: PageId,
+        /// Which pages.
+        taken: Taken,
         /// In whose name.
         by: String,
+    },
+    /// A human closes pages whose incidents are not over: nobody is told or reminded any more.
+    Resolve {
+        /// Which pages.
+        pages: BTreeSet<PageId>,
+        /// In whose name.
+        by: String,
+        /// Why.
+        why: String,
     },
     /// An administrator's certificate was issued; kept so that it can be listed.
     RecordAdminCert {

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Faults;
-use super::{Contact, Farm, Fault, FaultKind, Node, Paging, Vip, Watch};
-use crate::id::{ContactName, FarmName, NodeId, VipName, WatchName};
+use super::{Contact, Farm, Fault, FaultKind, Ladder, Node, Paging, Vip, Watch};
+use crate::id::{ContactName, FarmName, LadderName, NodeId, VipName, WatchName};
 
 /// Everything an operator decides; one revision replaces the whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub watches: BTreeMap<WatchName, Watch>,
     /// Who is paged.
     pub contacts: BTreeMap<ContactName, Contact>,
+    /// Who is paged after whom.
+    pub ladders: BTreeMap<LadderName, Ladder>,
     /// How failures become calls.
     pub paging: Paging,
 }
@@ -49,6 +51,7 @@ impl Config {
             contact.check(&format!("contact[{name}]"), &mut faults);
         }
         self.paging.check("paging", &mut faults);
+        self.check_ladders(&mut faults);
         self.check_references(&mut faults);
         self.check_addresses(nodes, &mut faults);
         self.check_ports(&mut faults);
@@ -67,6 +70,7 @@ impl Config {
             ("farm.server", servers, SERVERS_MAX),
             ("watch", self.watches.len(), WATCHES_MAX),
             ("contact", self.contacts.len(), CONTACTS_MAX),
+            ("ladder", self.ladders.len(), LADDERS_MAX),
         ];
         for (at, have, max) in counts.into_iter().filter(|(_, have, max)| have > max) {
             faults.add(at, FaultKind::TooMany { have, max });
@@ -154,3 +158,6 @@ const WATCHES_MAX: usize = 5_000;
 
 /// Each gets every page.
 const CONTACTS_MAX: usize = 50;
+
+/// One for each team and time of day that has its own.
+const LADDERS_MAX: usize = 100;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::duration_text;
 use super::{
-    Channel, Check, CheckKind, Config, Contact, Farm, Heartbeat, HttpCheck, MailChannel,
+    Channel, Check, CheckKind, Config, Contact, Farm, Heartbeat, HttpCheck, Ladder, MailChannel,
     OnParentDown, Paging, Persistence, Queue, Secret, Server, Service, ServiceKind, Vip, Watch,
     WebUrl,
 };
@@ -120,6 +120,9 @@ fn things(config: &Config) -> Things {
     for (name, contact) in &config.contacts {
         things.insert(format!("contact[{name}]"), of_contact(contact));
     }
+    for (name, ladder) in &config.ladders {
+        things.insert(format!("ladder[{name}]"), of_ladder(ladder));
+    }
     things.insert("paging".to_owned(), of_paging(&config.paging));
     things
 }
@@ -154,6 +157,9 @@ fn of_farm(farm: &Farm) -> Vec<Property> {
     ];
     if farm.on_parent_down != OnParentDown::default() {
         properties.push(property("on parent down", farm.on_parent_down));
+    }
+    if let Some(ladder) = &farm.ladder {
+        properties.push(property("ladder", ladder));
     }
     if farm.degraded_below > 0 {
         properties.push(property("degraded below", farm.degraded_below));
@@ -309,8 +315,24 @@ fn of_watch(watch: &Watch) -> Vec<Property> {
         property("labels", joined(labels)),
         property("depends on", joined(&watch.depends_on)),
     ];
+    if let Some(ladder) = &watch.ladder {
+        properties.push(property("ladder", ladder));
+    }
     properties.extend(of_check(&watch.check));
     properties
+}
+
+fn of_ladder(ladder: &Ladder) -> Vec<Property> {
+    let steps = ladder.steps.iter().enumerate();
+    let step = |(number, step): (usize, &super::Step)| {
+        let after = duration_text(step.after);
+        let contacts = joined(&step.contacts);
+        property(
+            format!("step {}", number + 1),
+            format!("{contacts} after {after}"),
+        )
+    };
+    steps.map(step).collect()
 }
 
 fn secret(name: &str, secret: &Secret) -> Property {

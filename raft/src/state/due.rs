@@ -1,49 +1,107 @@
-//! What contacts have not got yet, and when it may be tried again.
+//! What contacts have not got yet, when it may be tried again, and what message it makes.
 
-use super::{Delivery, Page, State};
-use crate::id::{ContactName, PageId, UnixMillis};
+use std::sync::Arc;
 
-/// A page that a contact has not got yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DuePage {
-    /// Which page.
-    pub page: PageId,
+use super::bundle::CLOCK_SKEW_MAX_MS;
+use super::{OpenBundle, Page, State};
+use crate::id::{ClusterId, ContactName, PageId, UnixMillis};
+
+/// A message that a contact has not got yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueMessage<'a> {
     /// Whose.
-    pub contact: ContactName,
+    pub contact: &'a ContactName,
+    /// Which of that contact's bundles.
+    pub bundle: u64,
+    /// What is in it, and how it went so far.
+    pub open: &'a OpenBundle,
+}
+
+/// A message as it goes out now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its id: that of the page, when it holds one for the first time; the same on every node.
+    pub id: PageId,
+    /// Its pages, the oldest first; never empty.
+    pub pages: Vec<Arc<Page>>,
+    /// The highest sequence among them.
+    pub through: u64,
+}
+
+impl DueMessage<'_> {
     /// When it may be tried, by the wall clock.
-    pub not_before: UnixMillis,
+    pub fn not_before(&self) -> UnixMillis {
+        match self.open.last {
+            None => self.open.not_before,
+            Some(last) => UnixMillis(last.0.saturating_add(back_off_ms(self.open.failures))),
+        }
+    }
+
+    /// Whether it may be tried at `now`.
+    ///
+    /// Whoever planned it may have had a clock far ahead of ours; rather early than years late.
+    pub fn is_due(&self, now: UnixMillis) -> bool {
+        let planned = self.open.last.unwrap_or(self.open.since);
+        let absurd = planned.0 > now.0.saturating_add(CLOCK_SKEW_MAX_MS);
+        absurd || self.not_before() <= now
+    }
 }
 
 impl State {
-    /// What contacts have not got yet, in the order in which it happened.
-    pub fn due_pages(&self) -> Vec<DuePage> {
-        let of_page = |page: &Page| -> Vec<DuePage> {
-            let due = page.deliveries.iter().filter_map(|(contact, delivery)| {
-                let not_before = not_before(page, delivery)?;
-                let known = self.config.contacts.contains_key(contact);
-                known.then(|| DuePage {
-                    page: page.id,
-                    contact: contact.clone(),
-                    not_before,
-                })
-            });
-            due.collect()
+    /// What contacts have not got yet, reminders too, each contact's oldest first. It costs
+    /// nothing for pages that nobody waits for.
+    pub fn due_messages(&self) -> impl Iterator<Item = DueMessage<'_>> {
+        self.bundles
+            .iter()
+            .map(|(contact, bundle, open)| DueMessage {
+                contact,
+                bundle,
+                open,
+            })
+    }
+
+    /// How many deliveries have not been made at all yet.
+    pub(super) fn deliveries_due(&self) -> usize {
+        let first = self.due_messages().filter(|due| due.open.round == 0);
+        first.map(|due| due.open.pages.len()).sum()
+    }
+
+    /// The message that a bundle makes now; `None` when it is due no more.
+    pub fn message(&self, contact: &ContactName, bundle: u64) -> Option<Message> {
+        let open = self.bundles.get(contact, bundle)?;
+        let pages = open.pages.iter();
+        let pages: Vec<Arc<Page>> = pages
+            .filter_map(|sequence| self.pages.shared_at(*sequence))
+            .collect();
+        let through = pages.last()?.sequence;
+        let id = match (pages.as_slice(), open.round) {
+            ([page], 0) => page.id,
+            _ => message_id(self.cluster.as_ref()?.id, contact, open.round, &pages),
         };
-        self.pages.iter().flat_map(of_page).collect()
+        Some(Message { id, pages, through })
     }
 }
 
-/// When a delivery may be tried; `None` when it is made or given up.
-fn not_before(page: &Page, delivery: &Delivery) -> Option<UnixMillis> {
-    match delivery {
-        Delivery::Due { last: None, .. } => Some(page.at),
-        Delivery::Due {
-            failures,
-            last: Some(last),
-            ..
-        } => Some(UnixMillis(last.0.saturating_add(back_off_ms(*failures)))),
-        Delivery::Delivered { .. } | Delivery::Expired => None,
+/// The id of a message of several pages, or of one that is sent again: the same for every sender.
+///
+/// **Source**: `vip-protocol.md`, section 9. SHA-256, cut to 128 bits; never changed.
+pub fn message_id(
+    cluster: ClusterId,
+    contact: &ContactName,
+    round: u32,
+    pages: &[Arc<Page>],
+) -> PageId {
+    let mut bytes = b"farmux digest 1".to_vec();
+    bytes.extend(cluster.0.to_be_bytes());
+    bytes.extend(contact.as_str().as_bytes());
+    bytes.push(0);
+    bytes.extend(round.to_be_bytes());
+    for page in pages {
+        bytes.extend(page.id.0.to_be_bytes());
     }
+    let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
+    let (head, _) = digest.as_ref().split_first_chunk().expect("16 of 32 bytes");
+    PageId(u128::from_be_bytes(*head))
 }
 
 /// 5 s, 10 s, 20 s … 5 minutes.

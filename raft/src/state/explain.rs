@@ -192,13 +192,18 @@ pub const EXPLANATIONS: &[Explanation] = &[
     ),
     explain(
         "FMX-S051",
-        "The page was opened before this contact existed, or after it was removed.",
+        "The page is not for this contact: its ladder does not name it, or it came later.",
         "See who gets it with `farmux page show ID`.",
     ),
     explain(
         "FMX-S052",
         "Somebody else took the page on.",
         "Talk to them: `farmux page show ID` says who and when.",
+    ),
+    explain(
+        "FMX-S053",
+        "The message's pages were forgotten; the oldest settled ones are, after 10,000.",
+        "See the pages with `farmux page list`, and acknowledge them with `farmux page ack ID`.",
     ),
     explain(
         "FMX-S060",

@@ -12,7 +12,7 @@ use super::fault::Faults;
 use super::service::between;
 use super::word::words;
 use super::{Check, FaultKind, Ftp, FtpTls, Parent, PortRange, Server, Service, ServiceKind};
-use crate::id::{ServerName, ServiceName, VipName};
+use crate::id::{LadderName, ServerName, ServiceName, VipName};
 
 /// Servers that do the same work behind one VIP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct Farm {
     pub depends_on: BTreeSet<Parent>,
     /// What becomes of its servers otherwise.
     pub on_parent_down: OnParentDown,
+    /// Who is paged for it; the cluster's ladder by default.
+    pub ladder: Option<LadderName>,
     /// What it listens for, by name.
     pub services: BTreeMap<ServiceName, Service>,
     /// Who does the work, by name.
@@ -126,6 +128,7 @@ impl Farm {
             down_below: NonZeroU32::MIN,
             depends_on: BTreeSet::new(),
             on_parent_down: OnParentDown::default(),
+            ladder: None,
             services: BTreeMap::new(),
             servers: BTreeMap::new(),
         }

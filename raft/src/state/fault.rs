@@ -84,6 +84,9 @@ pub enum FaultKind {
         /// The name.
         name: String,
     },
+    /// Somebody stands in a ladder more than once.
+    #[error("{0} stands here more than once")]
+    Twice(String),
     /// A number outside its bounds.
     #[error("{have} is outside {min} to {max}")]
     Range {

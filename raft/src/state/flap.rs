@@ -186,9 +186,11 @@ impl State {
             left: String::new(),
             evidence: vec![],
         };
-        self.forget_incident(subject, now);
         match flap.is_down {
-            true => self.write_incident(PageKind::Down, subject.clone(), event),
+            true => {
+                self.forget_incident(subject, now);
+                self.write_incident(PageKind::Down, subject.clone(), event);
+            }
             false => self.notice_up(subject.clone(), event),
         }
     }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use super::ladder::Rung;
 use super::text::span_text;
-use super::{Cluster, Delivery, NodeRole, Page, PageKind, State, Subject, page_id};
-use crate::id::{PageId, UnixMillis};
+use super::{
+    Cluster, Delivery, NodeRole, Page, PageKind, Progress, State, Subject, Word as _, page_id,
+};
+use crate::id::{ContactName, PageId, UnixMillis};
 
 /// What a page will say.
 #[derive(Debug, Clone)]
@@ -35,7 +38,8 @@ impl State {
 
     /// Opens an incident with a page.
     pub(super) fn write_incident(&mut self, kind: PageKind, subject: Subject, event: Event) {
-        if let Some(id) = self.write_page(subject.clone(), kind, event) {
+        let rungs = self.config.rungs(&subject);
+        if let Some(id) = self.write_page(subject.clone(), kind, event, rungs) {
             Arc::make_mut(&mut self.incidents).insert(subject, id);
         }
     }
@@ -47,20 +51,40 @@ impl State {
         }
     }
 
-    /// Closes an incident with a page; that goes to nobody where nobody was told of the incident.
+    /// Closes an incident with a page, to whoever heard of it.
     pub(super) fn notice_up(&mut self, subject: Subject, event: Event) {
-        let open = self
-            .incidents
-            .get(&subject)
-            .and_then(|id| self.pages.get(id));
-        let hushed = open.and_then(|page| page.silenced);
+        let down = self.incidents.get(&subject).copied();
         self.forget_incident(&subject, event.at);
-        self.write_page_hushed(subject, PageKind::Up, event, hushed);
+        let rungs = self.rungs_of_recovery(&subject, down);
+        self.write_page(subject, PageKind::Up, event, rungs);
+    }
+
+    fn rungs_of_recovery(&self, subject: &Subject, down: Option<PageId>) -> Vec<Rung> {
+        let Some(page) = down.and_then(|id| self.pages.get(&id)) else {
+            return self.first_rungs(subject);
+        };
+        let known = |contact: &ContactName| self.config.contacts.contains_key(contact);
+        let deliveries = page.deliveries.iter();
+        let told = deliveries.filter(|(contact, told)| told.is_told() && known(contact));
+        let rung = |(contact, delivery): (&ContactName, &Delivery)| Rung {
+            contact: contact.clone(),
+            step: delivery.step,
+            after_ms: 0,
+        };
+        told.map(rung).collect()
+    }
+
+    /// Nobody waits with something to know until others have acknowledged it.
+    fn first_rungs(&self, subject: &Subject) -> Vec<Rung> {
+        let mut rungs = self.config.rungs(subject);
+        rungs.retain(|rung| rung.step == 0);
+        rungs
     }
 
     /// Says something that opens nothing.
     pub(super) fn notice(&mut self, subject: Subject, event: Event) {
-        self.write_page(subject, PageKind::Notice, event);
+        let rungs = self.first_rungs(&subject);
+        self.write_page(subject, PageKind::Notice, event, rungs);
     }
 
     /// Closes an incident without a word.
@@ -69,40 +93,47 @@ impl State {
             return;
         }
         let id = Arc::make_mut(&mut self.incidents).remove(subject);
-        if let Some(page) = id.and_then(|id| self.pages.get_mut(&id)) {
-            page.over = Some(at.max(page.at));
-        }
+        let Some(page) = id.and_then(|id| self.pages.get_mut(&id)) else {
+            return;
+        };
+        page.over = Some(at.max(page.at));
+        let (sequence, now) = (page.sequence, self.present.at);
+        // Whose step has come is being told already, and will hear of the end too.
+        self.end_waiting(sequence, |delivery, not_before| {
+            delivery.step > 0 && not_before > now
+        });
     }
 
-    fn write_page(&mut self, subject: Subject, kind: PageKind, event: Event) -> Option<PageId> {
-        self.write_page_hushed(subject, kind, event, None)
-    }
-
-    fn write_page_hushed(
+    fn write_page(
         &mut self,
         subject: Subject,
         kind: PageKind,
         event: Event,
-        hushed: Option<u64>,
+        mut rungs: Vec<Rung>,
     ) -> Option<PageId> {
-        let silenced = hushed.or_else(|| self.silence_of(&subject));
+        let silenced = self.silence_of(&subject);
+        rungs.retain(|_| silenced.is_none());
         let Cluster { id: cluster, .. } = self.cluster.as_ref()?;
         let cluster = *cluster;
         let transition = Arc::make_mut(&mut self.transitions).advance(&subject);
         let id = page_id(cluster, &subject, transition);
-        let over = match kind {
-            PageKind::Down | PageKind::Degraded | PageKind::Flapping => None,
-            PageKind::Up | PageKind::Notice => Some(event.at),
+        let over = (!kind.opens()).then_some(event.at);
+        let sequence = self.pages.next_sequence();
+        let delivery = |rung: &Rung| Delivery {
+            step: rung.step,
+            bundle: sequence,
+            round: 0,
+            told: None,
+            progress: Progress::Due,
         };
-        let contacts = self.config.contacts.keys().filter(|_| silenced.is_none());
-        let deliveries = contacts
-            .map(|contact| (contact.clone(), Delivery::fresh()))
-            .collect();
-        self.pages.insert(Page {
+        let deliveries = rungs.iter();
+        let deliveries = deliveries.map(|rung| (rung.contact.clone(), delivery(rung)));
+        let deliveries = deliveries.collect();
+        let forgotten = self.pages.insert(Page {
             id,
             title: self.title(&subject),
             subject,
-            sequence: self.pages.next_sequence(),
+            sequence,
             transition,
             kind,
             at: event.at,
@@ -113,7 +144,17 @@ impl State {
             deliveries,
             silenced,
             acknowledged: None,
+            resolved: None,
         });
+        if let Some(page) = forgotten {
+            for (contact, delivery) in page.deliveries.iter().filter(|(_, made)| made.is_due()) {
+                self.bundles
+                    .drop_page(contact, delivery.bundle, page.sequence);
+            }
+        }
+        for rung in rungs {
+            self.plan_delivery(sequence, &rung.contact, rung.after_ms);
+        }
         Some(id)
     }
 
@@ -130,6 +171,7 @@ impl State {
             },
             Subject::Vip(vip) => format!("VIP {vip}"),
             Subject::Quorum => "quorum".to_owned(),
+            Subject::Channel(contact, kind) => format!("channel {contact}/{}", kind.word()),
         }
     }
 }

@@ -12,12 +12,14 @@
 mod address;
 mod admin;
 mod answered;
+mod bundle;
 mod check;
 mod check_kinds;
 mod clock;
 mod command;
 mod config;
 mod contact;
+mod delivery;
 mod diff;
 mod due;
 mod event;
@@ -30,8 +32,10 @@ mod hold;
 mod incident;
 mod judge;
 mod kin;
+mod ladder;
 mod matcher;
 mod node;
+mod outage;
 mod page;
 mod pages;
 mod paging;
@@ -44,6 +48,7 @@ mod server;
 mod service;
 mod silence;
 mod standing;
+mod taking;
 mod text;
 mod token;
 mod transition;
@@ -53,6 +58,7 @@ mod word;
 
 pub use admin::{AdminCert, AdminStanding};
 pub use answered::Answered;
+pub use bundle::{Bundles, OpenBundle};
 pub use check::{Check, CheckKind, ExecCheck, FtpCheck, HttpCheck, NfsCheck, NfsTransport};
 pub use check_kinds::{Advice, DnsCheck, DnsRecord, HttpsCheck, Protocol, UdpCheck};
 pub use command::{Applied, Author, Command, LeaseKey, Proposal, Secrets};
@@ -61,8 +67,9 @@ pub use contact::{
     Channel, ChannelKind, Contact, MailChannel, Relay, RelaySecurity, Secret, SnppChannel,
     SnppWords, SyslogChannel, SyslogTransport, WebUrl, WebhookChannel, WebhookShape,
 };
+pub use delivery::{ChannelTry, Delivery, DeliveryOutcome, DeliveryRecord, Progress, Told};
 pub use diff::diff;
-pub use due::DuePage;
+pub use due::{DueMessage, Message, message_id};
 pub use explain::{EXPLANATIONS, Explanation, explanation};
 pub use farm::{Farm, Fate, LastResortPage, Method, OnParentDown, Persistence};
 pub use fault::{AddressClass, FAULTS_MAX, Fault, FaultKind};
@@ -70,9 +77,11 @@ pub use flap::Flaps;
 pub use health::{Authority, CheckKey, Health, HealthChange, HealthRecord, is_probed};
 pub use hold::{Hold, HoldKind, Holds, Sway};
 pub use kin::Kin;
+pub use ladder::{Ladder, Preview, PreviewCall, Rung, Step};
 pub use matcher::{Matcher, Term, TermError};
 pub use node::{Node, NodeCondition, NodeRole};
-pub use page::{Acknowledgement, Delivery, DeliveryOutcome, Page, PageKind, Subject, page_id};
+pub use outage::{ChannelStanding, ChannelStandings};
+pub use page::{Page, PageKind, Subject, page_id};
 pub use pages::{PAGES_MAX, Pages};
 pub use paging::{Heartbeat, Paging};
 pub use parent::Parent;
@@ -85,6 +94,7 @@ pub use service::{
 };
 pub use silence::{Silence, Silences};
 pub use standing::{Counts, FarmCondition, FarmStanding};
+pub use taking::{Acknowledgement, Resolution, Taken};
 pub use text::{REASON_CHARS_MAX, clean, duration_text};
 pub use token::{Token, TokenId};
 pub use transition::Transitions;
@@ -98,7 +108,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    ClusterId, ClusterName, FarmName, NodeId, PageId, RevisionId, ServerName, UnixMillis, VipName,
+    ClusterId, ClusterName, FarmName, NodeId, PageId, RequestId, RevisionId, ServerName,
+    UnixMillis, VipName,
 };
 
 /// What every node of the cluster holds equally.
@@ -147,6 +158,12 @@ pub struct State {
     pub transitions: Arc<Transitions>,
     /// Pages, at most 10,000: the oldest settled ones go first.
     pub pages: Pages,
+    /// In which messages they go to whom, as far as they have not gone.
+    pub bundles: Bundles,
+    /// Ways to contacts that failed last.
+    pub channels: Arc<ChannelStandings>,
+    /// When the newest change was proposed, and which it was.
+    pub present: Present,
     /// Answers to the newest proposals, so that a retry changes nothing twice.
     pub answered: Answered,
 }
@@ -164,6 +181,15 @@ pub struct Cluster {
     pub secrets: Secrets,
 }
 
+/// The change that is being made, or was made last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Present {
+    /// The proposer's wall clock.
+    pub at: UnixMillis,
+    /// Which one.
+    pub request: RequestId,
+}
+
 /// When a command happens, in both of our clocks.
 #[derive(Debug, Clone, Copy)]
 struct Now {
@@ -171,6 +197,11 @@ struct Now {
     at: UnixMillis,
     /// The term of the entry in the log: for order.
     term: u64,
+}
+
+/// A duration in milliseconds; those of a configuration are days at most.
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl State {
@@ -189,11 +220,19 @@ impl State {
             at: proposal.at,
             term,
         };
-        let applied = self.obey(now, proposal.command)?;
-        if applied != Applied::Unchanged {
-            self.answered.remember(proposal.id, applied);
+        let before = self.present;
+        self.present = Present {
+            at: proposal.at,
+            request: proposal.id,
+        };
+        let answer = self.obey(now, proposal.command);
+        match answer {
+            Ok(applied) if applied != Applied::Unchanged => {
+                self.answered.remember(proposal.id, applied);
+            }
+            Ok(_) | Err(_) => self.present = before,
         }
-        Ok(applied)
+        answer
     }
 
     fn obey(&mut self, now: Now, command: Command) -> Result<Applied, Reject> {
@@ -246,13 +285,9 @@ impl State {
             } => self.report_node(now, node, reachable, &reason),
             Command::ReportVip { vip, ballot } => self.report_vip(now, vip, ballot),
             Command::ReportQuorum { lost, regained } => self.report_quorum(lost, regained),
-            Command::RecordDelivery {
-                page,
-                contact,
-                by,
-                outcome,
-            } => self.record_delivery(now, page, contact, by, outcome),
-            Command::Acknowledge { page, by } => self.acknowledge(now, page, &by),
+            Command::RecordDelivery(record) => self.record_delivery(now, record),
+            Command::Acknowledge { taken, by } => self.acknowledge(now, &taken, &by),
+            Command::Resolve { pages, by, why } => self.resolve(now, pages, &by, &why),
             Command::RecordAdminCert { name, expires } => {
                 self.record_admin_cert(now, name, expires)
             }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{REASON_CHARS_MAX, clean, plain};
-use super::{Applied, Now, Reject, State};
+use super::{Acknowledgement, ChannelKind, Delivery, Resolution, Word as _};
 use crate::id::{
     ClusterId, ContactName, FarmName, NodeId, PageId, ServerName, UnixMillis, VipName, WatchName,
 };
@@ -27,6 +26,8 @@ pub enum Subject {
     Vip(VipName),
     /// The majority itself.
     Quorum,
+    /// A way to somebody.
+    Channel(ContactName, ChannelKind),
 }
 
 /// What kind of call it is; the word in the subject line.
@@ -43,6 +44,16 @@ pub enum PageKind {
     Up,
     /// Something to know; opens nothing.
     Notice,
+}
+
+impl PageKind {
+    /// Whether it opens an incident.
+    pub fn opens(self) -> bool {
+        match self {
+            PageKind::Down | PageKind::Degraded | PageKind::Flapping => true,
+            PageKind::Up | PageKind::Notice => false,
+        }
+    }
 }
 
 /// A call to a human.
@@ -71,53 +82,14 @@ pub struct Page {
     pub evidence: Vec<String>,
     /// When its incident was over; a page that opens none is over at once.
     pub over: Option<UnixMillis>,
-    /// What became of it, contact by contact; all contacts that existed when it was opened.
+    /// What became of it, contact by contact: those of its ladder when it was opened.
     pub deliveries: BTreeMap<ContactName, Delivery>,
     /// The silence that hushes it: it goes to nobody.
     pub silenced: Option<u64>,
     /// Who took it on.
     pub acknowledged: Option<Acknowledgement>,
-}
-
-/// What became of a page at one contact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Delivery {
-    /// Not delivered yet.
-    Due {
-        /// Attempts that failed.
-        failures: u32,
-        /// When the last one failed.
-        last: Option<UnixMillis>,
-        /// What the relay said then.
-        error: String,
-    },
-    /// The relay took it.
-    Delivered {
-        /// When.
-        at: UnixMillis,
-        /// By which node.
-        by: NodeId,
-    },
-    /// Given up: the incident has been over for a day.
-    Expired,
-}
-
-/// How one attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DeliveryOutcome {
-    /// The relay took it.
-    Delivered,
-    /// It did not, and said why.
-    Failed(String),
-}
-
-/// Who took a page on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acknowledgement {
-    /// In their own name.
-    pub by: String,
-    /// When.
-    pub at: UnixMillis,
+    /// Who closed it before its incident was over.
+    pub resolved: Option<Resolution>,
 }
 
 /// The id of a page: the same for every sender, whatever it knows besides.
@@ -167,6 +139,11 @@ impl Subject {
                 name(vip.as_str());
             }
             Subject::Quorum => name("quorum"),
+            Subject::Channel(contact, kind) => {
+                name("channel");
+                name(contact.as_str());
+                name(kind.word());
+            }
         }
     }
 }
@@ -177,91 +154,3 @@ impl Page {
         self.over.is_some() && !self.deliveries.values().any(Delivery::is_due)
     }
 }
-
-impl Delivery {
-    /// Not tried yet.
-    pub(super) fn fresh() -> Delivery {
-        Delivery::Due {
-            failures: 0,
-            last: None,
-            error: String::new(),
-        }
-    }
-
-    /// Whether it still has to be made.
-    pub fn is_due(&self) -> bool {
-        match self {
-            Delivery::Due { .. } => true,
-            Delivery::Delivered { .. } | Delivery::Expired => false,
-        }
-    }
-}
-
-impl State {
-    pub(super) fn record_delivery(
-        &mut self,
-        now: Now,
-        id: PageId,
-        contact: ContactName,
-        by: NodeId,
-        outcome: DeliveryOutcome,
-    ) -> Result<Applied, Reject> {
-        let page = self.pages.get(&id).ok_or(Reject::UnknownPage(id))?;
-        let Some(delivery) = page.deliveries.get(&contact) else {
-            return Err(Reject::NotAddressed { page: id, contact });
-        };
-        let failures = match delivery {
-            Delivery::Due { failures, .. } => *failures,
-            Delivery::Delivered { .. } | Delivery::Expired => return Ok(Applied::Unchanged),
-        };
-        let forlorn = page
-            .over
-            .is_some_and(|over| now.at.0 >= over.0.saturating_add(FORLORN_MS));
-        let next = match outcome {
-            DeliveryOutcome::Delivered => Delivery::Delivered { at: now.at, by },
-            DeliveryOutcome::Failed(_) if forlorn => Delivery::Expired,
-            DeliveryOutcome::Failed(error) => Delivery::Due {
-                failures: failures.saturating_add(1),
-                last: Some(now.at),
-                error: clean(&error, REASON_CHARS_MAX),
-            },
-        };
-        let page = self.pages.get_mut(&id).expect("found above");
-        page.deliveries.insert(contact, next);
-        Ok(Applied::Done)
-    }
-
-    pub(super) fn acknowledge(
-        &mut self,
-        now: Now,
-        id: PageId,
-        by: &str,
-    ) -> Result<Applied, Reject> {
-        plain(by, 1, BY_CHARS_MAX).map_err(|_| Reject::BadText {
-            what: "the name of who takes the page on".to_owned(),
-            min: 1,
-            max: BY_CHARS_MAX,
-        })?;
-        let page = self.pages.get_mut(&id).ok_or(Reject::UnknownPage(id))?;
-        match &page.acknowledged {
-            Some(first) if first.by == by => Ok(Applied::Unchanged),
-            Some(first) => Err(Reject::AlreadyAcknowledged {
-                page: id,
-                by: first.by.clone(),
-            }),
-            None => {
-                page.acknowledged = Some(Acknowledgement {
-                    by: by.to_owned(),
-                    at: now.at,
-                });
-                Ok(Applied::Done)
-            }
-        }
-    }
-}
-
-/// Who could not be told for a day after it was over need not be told.
-const FORLORN_MS: u64 = 24 * 3_600 * 1_000;
-
-/// A certificate's common name fits.
-const BY_CHARS_MAX: usize = 100;

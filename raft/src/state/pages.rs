@@ -22,14 +22,28 @@ pub struct Pages {
 impl Pages {
     /// One page.
     pub fn get(&self, id: &PageId) -> Option<&Page> {
-        let sequence = self.index.get(id)?;
-        self.by_sequence.get(sequence).map(Arc::as_ref)
+        self.at(*self.index.get(id)?)
     }
 
     /// One page, to keep.
     pub fn shared(&self, id: &PageId) -> Option<Arc<Page>> {
-        let sequence = self.index.get(id)?;
-        self.by_sequence.get(sequence).map(Arc::clone)
+        self.shared_at(*self.index.get(id)?)
+    }
+
+    /// The page of this number.
+    pub fn at(&self, sequence: u64) -> Option<&Page> {
+        self.by_sequence.get(&sequence).map(Arc::as_ref)
+    }
+
+    /// The page of this number, to keep.
+    pub fn shared_at(&self, sequence: u64) -> Option<Arc<Page>> {
+        self.by_sequence.get(&sequence).map(Arc::clone)
+    }
+
+    /// Those from one number to another, both included.
+    pub fn between(&self, first: u64, last: u64) -> impl Iterator<Item = &Page> {
+        let range = self.by_sequence.range(first..=last.max(first));
+        range.map(|(_, page)| page.as_ref())
     }
 
     /// All pages, oldest first; newest first with `.rev()`.
@@ -52,8 +66,8 @@ impl Pages {
         self.last + 1
     }
 
-    /// Takes a page in under its own sequence, and forgets one when there are too many.
-    pub(super) fn insert(&mut self, page: Page) {
+    /// Takes a page in under its own sequence; one that is forgotten because there are too many.
+    pub(super) fn insert(&mut self, page: Page) -> Option<Arc<Page>> {
         assert_eq!(
             page.sequence,
             self.next_sequence(),
@@ -62,31 +76,35 @@ impl Pages {
         self.last = page.sequence;
         Arc::make_mut(&mut self.index).insert(page.id, page.sequence);
         Arc::make_mut(&mut self.by_sequence).insert(page.sequence, Arc::new(page));
-        if self.len() > PAGES_MAX {
-            self.forget_one();
+        match self.len() > PAGES_MAX {
+            true => self.forget_one(),
+            false => None,
         }
     }
 
     /// Changes one page.
     pub(super) fn get_mut(&mut self, id: &PageId) -> Option<&mut Page> {
-        let sequence = self.index.get(id)?;
+        self.at_mut(*self.index.get(id)?)
+    }
+
+    /// Changes the page of this number.
+    pub(super) fn at_mut(&mut self, sequence: u64) -> Option<&mut Page> {
         Arc::make_mut(&mut self.by_sequence)
-            .get_mut(sequence)
+            .get_mut(&sequence)
             .map(Arc::make_mut)
     }
 
     /// The oldest that is settled; else the oldest whose incident is over; else the oldest.
-    fn forget_one(&mut self) {
+    fn forget_one(&mut self) -> Option<Arc<Page>> {
         let victim = self
             .iter()
             .find(|page| page.is_settled())
             .or_else(|| self.iter().find(|page| page.over.is_some()))
             .or_else(|| self.iter().next())
             .map(|page| (page.sequence, page.id));
-        if let Some((sequence, id)) = victim {
-            Arc::make_mut(&mut self.by_sequence).remove(&sequence);
-            Arc::make_mut(&mut self.index).remove(&id);
-        }
+        let (sequence, id) = victim?;
+        Arc::make_mut(&mut self.index).remove(&id);
+        Arc::make_mut(&mut self.by_sequence).remove(&sequence)
     }
 }
 

@@ -46,7 +46,8 @@ impl Parent {
             | Subject::Strength(_)
             | Subject::Node(_)
             | Subject::Vip(_)
-            | Subject::Quorum => None,
+            | Subject::Quorum
+            | Subject::Channel(..) => None,
         }
     }
 }

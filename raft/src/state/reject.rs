@@ -217,6 +217,14 @@ pub enum Reject {
         /// Who has it.
         by: String,
     },
+    /// No page went to this contact in such a message, or it was forgotten.
+    #[error("there is no message {bundle} to {contact}")]
+    UnknownMessage {
+        /// To whom.
+        contact: crate::id::ContactName,
+        /// Which.
+        bundle: u64,
+    },
     /// No room for another administrator.
     #[error("there are {max} administrators with valid certificates already")]
     TooManyAdmins {
@@ -279,6 +287,7 @@ impl Reject {
             Reject::UnknownPage(_) => "FMX-S050",
             Reject::NotAddressed { .. } => "FMX-S051",
             Reject::AlreadyAcknowledged { .. } => "FMX-S052",
+            Reject::UnknownMessage { .. } => "FMX-S053",
             Reject::TooManyAdmins { .. } => "FMX-S060",
             Reject::UnknownAdmin(_) => "FMX-S061",
             Reject::AdminRevoked { .. } => "FMX-S062",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::text::plain;
-use super::{Applied, Author, Config, Delivery, Kin, Now, Reject, State, Subject, diff};
+use super::{Applied, Author, Config, Kin, Now, Reject, State, Subject, diff};
 use crate::id::{RevisionId, UnixMillis};
 
 /// One change of the configuration.
@@ -124,12 +124,8 @@ impl State {
         self.ballots.retain(|name, _| new.vips.contains_key(name));
         self.carry_health(now, &old, &new);
         self.forget_subjects(now, &new);
-        if old
-            .contacts
-            .keys()
-            .any(|name| !new.contacts.contains_key(name))
-        {
-            self.expire_deliveries(&new);
+        if old.contacts != new.contacts {
+            self.expire_deliveries();
         }
         self.prune_holds();
         self.judge(
@@ -150,6 +146,10 @@ impl State {
             Subject::Watch(watch) => config.watches.contains_key(watch),
             Subject::Farm(farm) | Subject::Strength(farm) => config.farms.contains_key(farm),
             Subject::Vip(vip) => config.vips.contains_key(vip),
+            Subject::Channel(contact, kind) => config
+                .contacts
+                .get(contact)
+                .is_some_and(|contact| contact.channel(*kind).is_some()),
             Subject::Node(_) | Subject::Quorum => true,
         };
         let gone: Vec<Subject> = self
@@ -164,24 +164,6 @@ impl State {
         self.flaps.retain(exists);
         if self.transitions.subjects().any(|subject| !exists(subject)) {
             Arc::make_mut(&mut self.transitions).retain(exists);
-        }
-    }
-
-    /// Whoever is no contact any more gets nothing any more.
-    fn expire_deliveries(&mut self, config: &Config) {
-        let waiting = self.pages.iter().filter(|page| {
-            page.deliveries.iter().any(|(contact, delivery)| {
-                delivery.is_due() && !config.contacts.contains_key(contact)
-            })
-        });
-        let waiting: Vec<_> = waiting.map(|page| page.id).collect();
-        for id in &waiting {
-            let page = self.pages.get_mut(id).expect("listed above");
-            for (contact, delivery) in &mut page.deliveries {
-                if delivery.is_due() && !config.contacts.contains_key(contact) {
-                    *delivery = Delivery::Expired;
-                }
-            }
         }
     }
 }

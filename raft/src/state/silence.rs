@@ -16,7 +16,7 @@ use super::incident::Event;
 use super::matcher::Matcher;
 use super::text::plain;
 use super::{Applied, Author, Now, PageKind, Reject, State, Subject};
-use crate::id::UnixMillis;
+use crate::id::{PageId, UnixMillis};
 
 /// What nobody is called for, for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,8 +90,25 @@ impl State {
             from: now.at,
             ..silence
         };
+        let matcher = silence.matcher.clone();
         Arc::make_mut(&mut self.silences.by_number).insert(number, silence);
+        self.hush(number, &matcher);
         Ok(Applied::Silence(number))
+    }
+
+    /// Whoever was told of what is down hears no more of it: no reminder, no further step.
+    fn hush(&mut self, number: u64, matcher: &Matcher) {
+        let open = self.incidents.iter();
+        let hushed = open.filter(|(subject, _)| self.matches(matcher, subject));
+        for id in hushed.map(|(_, id)| *id).collect::<Vec<PageId>>() {
+            if let Some(page) = self.pages.get_mut(&id)
+                && page.silenced.is_none()
+            {
+                page.silenced = Some(number);
+                let sequence = page.sequence;
+                self.end_waiting(sequence, |_, _| true);
+            }
+        }
     }
 
     pub(super) fn end_silence(&mut self, now: Now, number: u64) -> Result<Applied, Reject> {

@@ -313,7 +313,7 @@ impl State {
             servers,
             incidents: self.incidents.len(),
             pages: self.pages.len(),
-            deliveries_due: self.due_pages().len(),
+            deliveries_due: self.deliveries_due(),
         }
     }
 

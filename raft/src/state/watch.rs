@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Faults;
 use super::text::plain;
 use super::{Check, CheckKind, FaultKind, Parent, address};
+use crate::id::LadderName;
 
 /// Something that is checked, not balanced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct Watch {
     pub check: Check,
     /// What must be up for it to be up.
     pub depends_on: BTreeSet<Parent>,
+    /// Who is paged for it; the cluster's by default.
+    pub ladder: Option<LadderName>,
 }
 
 impl Watch {

@@ -323,7 +323,7 @@ async fn one_address_cannot_take_every_place() {
 async fn admin_port(
     server: farmux_raft::peer::Identity,
     connect: impl AsyncFnOnce(std::net::SocketAddr),
-) -> Result<farmux_raft::peer::certificate::Names, Refusal> {
+) -> Result<Option<farmux_raft::peer::certificate::Names>, Refusal> {
     let config = admin_server_config(&server).expect("a good identity");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
@@ -353,7 +353,6 @@ async fn the_admin_port_is_for_administrators() {
             )),
             Refusal::Expired,
         ),
-        (None, Refusal::NoCertificate),
     ];
     for (shows, reason) in cases {
         let stranger = Stranger {
@@ -365,6 +364,19 @@ async fn the_admin_port_is_for_administrators() {
         });
         assert_eq!(refused.await, Err(reason));
     }
+}
+
+/// Who shows nothing is told apart from who shows something: for links in messages.
+#[tokio::test]
+async fn whoever_shows_nothing_is_a_guest_of_the_admin_port() {
+    let guest = Stranger {
+        alpn: vec![b"http/1.1"],
+        ..Stranger::peer(None)
+    };
+    let accepted = admin_port(identity(&ca(7), 1), async |address| {
+        let _ = guest.connect(address).await;
+    });
+    assert_eq!(accepted.await, Ok(None));
 }
 
 #[tokio::test]
@@ -381,7 +393,8 @@ async fn an_administrator_reaches_any_node_of_its_cluster_only() {
                 .await;
             stream.expect("any node of the cluster will do");
         });
-        assert_eq!(accepted.await.map(|names| names.bearer), Ok(admin_bearer()));
+        let bearer = accepted.await.map(|names| names.map(|names| names.bearer));
+        assert_eq!(bearer, Ok(Some(admin_bearer())));
     }
     let refused = admin_port(identity(&ca(7), 1), async |address| {
         let tcp = TcpStream::connect(address).await.expect("it listens");

@@ -37,7 +37,7 @@ pub(crate) fn long_entry(term: u64, index: u64, bytes: usize) -> Entry<TypeConfi
         term,
         index,
         Command::Acknowledge {
-            page,
+            taken: farmux_raft::state::Taken::Pages([page].into()),
             by: "x".repeat(bytes),
         },
     )

@@ -5,6 +5,7 @@ pub(super) mod cluster;
 pub(super) mod config;
 pub(super) mod contacts;
 pub(super) mod farms;
+pub(super) mod links;
 pub(super) mod pages;
 pub(super) mod probes;
 pub(super) mod servers;

@@ -18,6 +18,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// The whole life of one connection: longer than the longest join, shorter than for ever.
 const LIFE_MAX: Duration = Duration::from_secs(3_600);
 
+/// Enough for one page and one button, which waits for the log for a few seconds.
+const GUEST_LIFE_MAX: Duration = Duration::from_secs(30);
+
 /// The longest head of a request: our own are some 200 bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
@@ -41,12 +44,27 @@ pub(super) async fn serve_one<S>(stream: S, router: Router)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    serve_for(stream, router, LIFE_MAX).await;
+}
+
+/// Serves one connection of somebody who showed no certificate.
+pub(super) async fn serve_guest<S>(stream: S, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    serve_for(stream, router, GUEST_LIFE_MAX).await;
+}
+
+async fn serve_for<S>(stream: S, router: Router, life: Duration)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    match tokio::time::timeout(LIFE_MAX, connection).await {
+    match tokio::time::timeout(life, connection).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "an admin connection broke off"),
         Err(_) => tracing::debug!("an admin connection was too old"),

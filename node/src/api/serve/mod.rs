@@ -4,6 +4,7 @@
 //! ```text
 //!   socket (0600) --Caller::Socket-------> router
 //!   9443 (TLS)    --Caller::Certificate--> router           once this node is a member
+//!                 --no certificate-------> guest_router     links in messages
 //!   metrics       ------------------------> machine_router
 //! ```
 

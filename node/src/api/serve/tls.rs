@@ -1,7 +1,9 @@
-//! The admin port: TLS 1.3 for administrators' certificates, for as long as this node is a member.
+//! The admin port: TLS 1.3 for administrators' certificates, for as long as this node is a member;
+//! and for guests, who show none and get the links in messages, nothing else.
 //!
 //! ```text
 //!   members (watch) --one appears--> listener --accept_admin--> admit --> router
+//!                                                            \-no certificate--> guest_router
 //!                   --it goes------> listener ends
 //! ```
 
@@ -19,11 +21,11 @@ use farmux_raft::peer::certificate::Bearer;
 use farmux_raft::peer::tls::{accept_admin, admin_server_config};
 use farmux_raft::state::AdminStanding;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::rustls::ServerConfig;
 
 use super::super::caller::Caller;
-use super::super::router::router;
+use super::super::router::{guest_router, router};
 use super::listen;
 use crate::daemon::{Member, Node};
 use crate::fault::{Code, Fault};
@@ -60,7 +62,11 @@ async fn serve_member(node: &Arc<Node>, member: &Member) {
             return tokio::time::sleep(RETRY).await;
         }
     };
-    let router = router(Arc::clone(node));
+    let faces = Faces {
+        router: router(Arc::clone(node)),
+        guests: guest_router(Arc::clone(node)),
+        seats: Arc::new(Semaphore::new(GUESTS_MAX)),
+    };
     let seats = Arc::new(Semaphore::new(listen::CONNECTIONS_MAX));
     let identity = member.identity();
     loop {
@@ -74,10 +80,9 @@ async fn serve_member(node: &Arc<Node>, member: &Member) {
         let config = admin_server_config(&identity.borrow());
         match config {
             Ok(config) => {
-                let (router, node) = (router.clone(), Arc::clone(node));
+                let (faces, node) = (faces.clone(), Arc::clone(node));
                 tokio::spawn(async move {
-                    serve_one(stream, from, config, router, node).await;
-                    drop(seat);
+                    serve_one(stream, from, config, faces, node, seat).await;
                 });
             }
             Err(error) => tracing::warn!(%error, "the node's certificate is of no use"),
@@ -89,26 +94,48 @@ async fn serve_one(
     stream: TcpStream,
     from: SocketAddr,
     config: Arc<ServerConfig>,
-    router: Router,
+    faces: Faces,
     node: Arc<Node>,
+    seat: OwnedSemaphorePermit,
 ) {
     match accept_admin(stream, config).await {
-        Ok((stream, names)) => {
+        Ok((stream, None)) => {
+            // Guests take no administrator's seat, and wait for none of their own.
+            drop(seat);
+            match faces.seats.try_acquire_owned() {
+                Ok(_seat) => listen::serve_guest(stream, faces.guests).await,
+                Err(_) => tracing::debug!(%from, "too many guests"),
+            }
+        }
+        Ok((stream, Some(names))) => {
             let Bearer::Admin { name } = names.bearer else {
                 return tracing::warn!(%from, "a node knocked at the admin port");
             };
             let caller = Caller::Certificate { name: name.clone() };
             let door = Door { node, name, from };
-            let router = router
+            let router = faces
+                .router
                 .layer(Extension(caller))
                 .layer(from_fn_with_state(door, admit));
             listen::serve_one(stream, router).await;
+            drop(seat);
         }
         Err(refusal) => {
             tracing::info!(%from, reason = refusal.word(), "not an administrator of ours");
         }
     }
 }
+
+/// What a connection may turn out to be for.
+#[derive(Clone)]
+struct Faces {
+    router: Router,
+    guests: Router,
+    seats: Arc<Semaphore>,
+}
+
+/// Guests at once: each reads one page and pushes one button.
+const GUESTS_MAX: usize = 16;
 
 /// Through which an administrator's requests come.
 #[derive(Clone)]

@@ -25,7 +25,7 @@ pub use watches::{watch_report, watch_reports};
 use std::collections::{BTreeMap, BTreeSet};
 
 use farmux_raft::id::{NodeId, NodeName, UnixMillis, VipName};
-use farmux_raft::state::{Delivery, Node, NodeRole, State, Vip};
+use farmux_raft::state::{DueMessage, Node, NodeRole, State, Vip};
 
 use super::report::NodeReport;
 use super::types::{
@@ -222,11 +222,12 @@ impl View<'_> {
 }
 
 fn pages(state: &State) -> PageStatus {
-    let deliveries = || state.pages.iter().flat_map(|page| page.deliveries.values());
-    let failing = |delivery: &&Delivery| matches!(delivery, Delivery::Due { failures: 1.., .. });
+    let first = || state.due_messages().filter(|due| due.open.round == 0);
+    let pages = |due: DueMessage<'_>| due.open.pages.len();
+    let failing = |due: &DueMessage<'_>| due.open.failures > 0;
     PageStatus {
         incidents: state.incidents.len(),
-        due: deliveries().filter(|delivery| delivery.is_due()).count(),
-        failing: deliveries().filter(failing).count(),
+        due: first().map(pages).sum(),
+        failing: state.due_messages().filter(failing).map(pages).sum(),
     }
 }

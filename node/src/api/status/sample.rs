@@ -95,6 +95,7 @@ pub(crate) fn add_watches(state: &mut State) {
         labels: BTreeMap::from([("site".to_owned(), "berlin".to_owned())]),
         check: check.clone(),
         depends_on,
+        ladder: None,
     };
     let fs1 = Parent::Watch(name("fs1"));
     let config = Arc::make_mut(&mut state.config);

@@ -24,7 +24,10 @@ pub use farm::{
     LastResortReport, PersistenceReport, QueueReport, ServerReport, ServiceReport, Spoken,
 };
 pub use moment::Moment;
-pub use page::{AckRequest, ContactTestAnswer, DeliveryReport, DeliveryState, PageReport};
+pub use page::{
+    AckManyRequest, AckRequest, ContactTestAnswer, DeliveryReport, DeliveryState, MessageName,
+    PageReport, PreviewCallReport, PreviewReport, ResolveRequest,
+};
 pub use silence::{SilenceAnswer, SilenceReport, SilenceRequest};
 pub use status::{
     Answering, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall, PageStatus, Reason,

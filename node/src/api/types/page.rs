@@ -1,6 +1,6 @@
 //! Pages and what became of them.
 
-use farmux_raft::state::PageKind;
+use farmux_raft::state::{ChannelKind, PageKind};
 use serde::{Deserialize, Serialize};
 
 use super::Moment;
@@ -30,6 +30,12 @@ pub struct PageReport {
     pub acknowledged_by: Option<String>,
     /// When.
     pub acknowledged_at: Option<Moment>,
+    /// Who closed it before its incident was over; null: nobody.
+    pub resolved_by: Option<String>,
+    /// When.
+    pub resolved_at: Option<Moment>,
+    /// Why.
+    pub resolved_why: Option<String>,
 }
 
 /// What became of a page at one contact.
@@ -39,7 +45,15 @@ pub struct DeliveryReport {
     pub contact: String,
     /// What became of it.
     pub state: DeliveryState,
-    /// When it was delivered, or failed last.
+    /// In which step of its ladder; 1 is the first.
+    pub step: u32,
+    /// Which of the contact's messages it goes in; those with the same number go together.
+    pub message: u64,
+    /// How often it was sent again because nobody took it on.
+    pub reminders: u32,
+    /// When it is due, as long as it is.
+    pub due: Option<Moment>,
+    /// When it was delivered last, or failed last.
     pub at: Option<Moment>,
     /// Attempts that failed.
     pub failures: u32,
@@ -53,10 +67,80 @@ pub struct DeliveryReport {
 pub enum DeliveryState {
     /// Still to be made.
     Due,
-    /// The relay took it.
+    /// The other side took it.
     Delivered,
+    /// Not needed any more when its step came.
+    Spared,
     /// Given up: the incident has been over for a day.
     Expired,
+}
+
+/// `POST /v1/pages/ID/resolve`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveRequest {
+    /// In whose name; the author's where there is none.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// Why.
+    #[serde(default)]
+    pub why: String,
+}
+
+/// `POST /v1/pages/ack`: several, or one message.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AckManyRequest {
+    /// Ids, or the first digits of them.
+    #[serde(default)]
+    pub pages: Vec<String>,
+    /// Every page whose incident is open and that nobody took on.
+    #[serde(default)]
+    pub all_open: bool,
+    /// One message with all of its pages.
+    #[serde(default)]
+    pub message: Option<MessageName>,
+    /// In whose name; the author's where there is none.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// A message to one contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageName {
+    /// To whom it went.
+    pub contact: String,
+    /// Its number.
+    pub message: u64,
+}
+
+/// `GET /v1/pages/preview?subject=SUBJECT`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewReport {
+    /// What it is about, in words.
+    pub subject: String,
+    /// The ladder that counts; null: everybody at once.
+    pub ladder: Option<String>,
+    /// Why there would be no page of its own; empty: there would be.
+    pub held: String,
+    /// Who would hear of it, in order.
+    pub calls: Vec<PreviewCallReport>,
+}
+
+/// One message that would go out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewCallReport {
+    /// To whom.
+    pub contact: String,
+    /// In which step of the ladder; 1 is the first.
+    pub step: u32,
+    /// How long after the failure its step comes, in milliseconds.
+    pub after_ms: u64,
+    /// When it would leave: later than that while a window gathers.
+    pub at: Moment,
+    /// Through which channels, in the order in which they are tried.
+    pub channels: Vec<ChannelKind>,
 }
 
 /// `POST /v1/pages/ID/ack`.

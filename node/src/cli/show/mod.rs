@@ -15,7 +15,7 @@ mod tests;
 pub use cluster::{admin_certs, token_created, token_use, tokens};
 pub use config::{applied, history};
 pub use farm::{farm, farms};
-pub use page::{page, pages};
+pub use page::{page, pages, preview};
 pub use silence::{silence_added, silences};
 pub use status::status;
 pub use watch::{watch, watches};

@@ -1,4 +1,4 @@
-//! `farmux page list` and `farmux page show`.
+//! `farmux page list`, `history`, `show` and `preview`.
 
 use std::fmt::Write;
 
@@ -6,7 +6,9 @@ use farmux_raft::state::PageKind;
 
 use super::super::terminal::{Mood, Paint};
 use super::table::{Columns, Word};
-use crate::api::types::{DeliveryReport, DeliveryState, PageReport, Reading};
+use crate::api::types::{
+    DeliveryReport, DeliveryState, PageReport, PreviewCallReport, PreviewReport, Reading,
+};
 
 /// Digits of an id that a list shows: 48 bits tell 10,000 pages apart.
 const ID_DIGITS: usize = 12;
@@ -67,16 +69,37 @@ pub fn page(reading: &Reading<PageReport>, paint: Paint) -> String {
             "nobody: farmux page ack ".to_owned() + page.id.get(..ID_DIGITS).unwrap_or(&page.id)
         }
     };
-    let _ = writeln!(text, "taken by  {taken}\n");
-    let mut columns = Columns::new(
-        paint,
-        &["CONTACT", "DELIVERY", "WHEN (UTC)", "FAILURES", "ERROR"],
-    );
+    let _ = writeln!(text, "taken by  {taken}");
+    if let (Some(by), Some(at)) = (&page.resolved_by, page.resolved_at) {
+        let why = page.resolved_why.as_deref().unwrap_or_default();
+        let line = format!("resolved  {by}, {} UTC: {why}", at.to_the_second());
+        let _ = writeln!(text, "{}", line.trim_end_matches([':', ' ']));
+    }
+    text.push('\n');
+    let header = [
+        "CONTACT",
+        "STEP",
+        "MESSAGE",
+        "DELIVERY",
+        "WHEN (UTC)",
+        "REMINDERS",
+        "NEXT (UTC)",
+        "FAILURES",
+        "ERROR",
+    ];
+    let mut columns = Columns::new(paint, &header);
+    let second = |at: Option<crate::api::types::Moment>| {
+        Word::from(at.map_or(String::new(), |at| at.to_the_second()))
+    };
     for delivery in &page.deliveries {
         columns.row([
             Word::from(&delivery.contact),
+            Word::from(delivery.step),
+            Word::from(format!("{}/{}", delivery.contact, delivery.message)),
             Word::moody(delivery_words(delivery)),
-            Word::from(delivery.at.map_or(String::new(), |at| at.to_the_second())),
+            second(delivery.at),
+            Word::from(delivery.reminders),
+            second(delivery.due),
             Word::from(delivery.failures),
             Word::from(&delivery.error),
         ]);
@@ -86,7 +109,48 @@ pub fn page(reading: &Reading<PageReport>, paint: Paint) -> String {
     text
 }
 
+/// Who would hear of something.
+pub fn preview(reading: &Reading<PreviewReport>, paint: Paint) -> String {
+    let preview = &reading.data;
+    let mut text = String::new();
+    let ladder = preview.ladder.as_deref();
+    let ladder = ladder.unwrap_or("none: every contact at once");
+    let _ = writeln!(text, "subject   {}", preview.subject);
+    let _ = writeln!(text, "ladder    {ladder}");
+    if !preview.held.is_empty() {
+        let held = paint.paint(Mood::Poor, &preview.held);
+        let _ = writeln!(text, "no page   {held}");
+    }
+    text.push('\n');
+    let header = ["STEP", "AFTER", "LEAVES (UTC)", "CONTACT", "CHANNELS"];
+    let mut columns = Columns::new(paint, &header);
+    for call in &preview.calls {
+        let PreviewCallReport {
+            contact,
+            step,
+            after_ms,
+            at,
+            channels,
+        } = call;
+        let after = std::time::Duration::from_millis(*after_ms);
+        let channels: Vec<String> = channels.iter().map(ToString::to_string).collect();
+        columns.row([
+            Word::from(*step),
+            Word::from(farmux_raft::state::duration_text(after)),
+            Word::from(at.to_the_second()),
+            Word::from(contact),
+            Word::from(channels.join(", then ")),
+        ]);
+    }
+    text.push_str(&columns.finish("nobody: there is no contact"));
+    let _ = writeln!(text, "\n{}", reading.fresh.in_words());
+    text
+}
+
 fn kind_words(page: &PageReport) -> (&'static str, Mood) {
+    if page.open && page.resolved_by.is_some() {
+        return ("resolved, not over", Mood::Poor);
+    }
     match (page.kind, page.open) {
         (PageKind::Down, true) => ("DOWN", Mood::Bad),
         (PageKind::Degraded, true) => ("DEGRADED", Mood::Poor),
@@ -101,9 +165,11 @@ fn kind_words(page: &PageReport) -> (&'static str, Mood) {
 
 fn delivery_words(delivery: &DeliveryReport) -> (&'static str, Mood) {
     match (delivery.state, delivery.failures) {
-        (DeliveryState::Delivered, _) => ("delivered", Mood::Good),
+        (DeliveryState::Delivered, 0) => ("delivered", Mood::Good),
+        (DeliveryState::Delivered, _) => ("REMINDER FAILS", Mood::Bad),
         (DeliveryState::Due, 0) => ("due", Mood::Poor),
         (DeliveryState::Due, _) => ("FAILING", Mood::Bad),
+        (DeliveryState::Spared, _) => ("spared", Mood::Loud),
         (DeliveryState::Expired, _) => ("given up", Mood::Bad),
     }
 }

@@ -207,6 +207,10 @@ fn golden_pages() {
     let delivery = |contact: &str, state, failures, error: &str| DeliveryReport {
         contact: contact.to_owned(),
         state,
+        step: 1,
+        message: 17,
+        reminders: 0,
+        due: None,
         at: Some(Moment(THEN)),
         failures,
         error: error.to_owned(),
@@ -231,6 +235,9 @@ fn golden_pages() {
         ],
         acknowledged_by: None,
         acknowledged_at: None,
+        resolved_by: None,
+        resolved_at: None,
+        resolved_why: None,
     };
     let one = Reading {
         fresh: fresh.clone(),

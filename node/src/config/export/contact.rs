@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use farmux_raft::id::LadderName;
 use farmux_raft::state::{
-    Channel, Contact, MailChannel, Paging, Relay, WebUrl, WebhookChannel, duration_text,
+    Channel, Contact, Ladder, MailChannel, Paging, Relay, WebUrl, WebhookChannel, duration_text,
 };
 
 use super::super::relay::relay_text;
@@ -73,6 +73,29 @@ fn write_webhook(out: &mut String, webhook: &WebhookChannel) -> fmt::Result {
     match webhook.allow_local {
         true => writeln!(out, "allow_local = true"),
         false => Ok(()),
+    }
+}
+
+pub(super) fn write_ladder(out: &mut String, name: &str, ladder: &Ladder) -> fmt::Result {
+    let steps = ladder.steps.iter().map(|step| {
+        let contacts = step.contacts.iter().map(|contact| quoted(contact.as_str()));
+        let contacts = contacts.collect::<Vec<_>>().join(", ");
+        let after = duration_text(step.after);
+        format!("  {{ after = \"{after}\", contacts = [{contacts}] }},\n")
+    });
+    let steps: String = steps.collect();
+    writeln!(
+        out,
+        "[[ladder]]\nname = {}\nsteps = [\n{steps}]\n",
+        quoted(name)
+    )
+}
+
+/// The ladder of a farm or a watch, where it has its own.
+pub(super) fn write_named(out: &mut String, ladder: Option<&LadderName>) -> fmt::Result {
+    match ladder {
+        Some(name) => writeln!(out, "ladder = {}", quoted(name.as_str())),
+        None => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ use farmux_raft::state::{AdminState, Config, Farm, LastResortPage, Persistence, 
 
 use super::super::document::{FarmTable, LastResortTable, PersistenceTable, ServerTable};
 use super::super::reader::Reader;
+use super::ladder::named;
 use super::optional;
 use super::service::service;
 
@@ -41,6 +42,7 @@ pub(super) fn farm(
     let depends_on = reader.list(&here("depends_on"), &table.depends_on);
     let on_parent_down = reader.word(&here("on_parent_down"), table.on_parent_down.as_ref());
     let before = name.as_ref().and_then(|name| current.farms.get(name));
+    let ladder = named(reader, &at, table.ladder.as_ref());
     let mut services = BTreeMap::new();
     for table in &table.service {
         let here = format!("{at}.service[{}]", table.name.get_ref());
@@ -66,6 +68,7 @@ pub(super) fn farm(
         down_below: down_below?,
         depends_on: depends_on?,
         on_parent_down: on_parent_down?,
+        ladder: ladder?,
         services,
         servers,
     };

@@ -4,6 +4,7 @@
 pub(super) mod check;
 mod contact;
 mod farm;
+mod ladder;
 mod paging;
 mod service;
 mod watch;
@@ -19,6 +20,7 @@ use super::document::{Document, Password, VipTable, Word};
 use super::reader::Reader;
 use contact::contact;
 use farm::farm;
+use ladder::ladder;
 use paging::paging;
 use watch::watch;
 
@@ -62,6 +64,11 @@ pub fn read(
     for table in &document.contact {
         if let Some(entry) = contact(&mut reader, table, current) {
             reader.insert(&mut config.contacts, "contact", &table.name, entry);
+        }
+    }
+    for table in &document.ladder {
+        if let Some(entry) = ladder(&mut reader, table) {
+            reader.insert(&mut config.ladders, "ladder", &table.name, entry);
         }
     }
     if let Some(table) = &document.paging

@@ -6,6 +6,7 @@ use farmux_raft::state::{Config, Watch};
 use super::super::document::WatchTable;
 use super::super::reader::Reader;
 use super::check::check;
+use super::ladder::named;
 
 /// Reads a watch; its check's stored password is taken over for the same address only.
 pub(super) fn watch(
@@ -21,6 +22,7 @@ pub(super) fn watch(
         Some(number) => reader.port(&format!("{at}.port"), number).map(Some),
     };
     let depends_on = reader.list(&format!("{at}.depends_on"), &table.depends_on);
+    let ladder = named(reader, &at, table.ladder.as_ref());
     let labels = table.labels.iter().map(|(label, word)| {
         reader.mark(&format!("{at}.labels.{label}"), &word.span());
         (label.clone(), word.get_ref().clone())
@@ -36,6 +38,7 @@ pub(super) fn watch(
         labels,
         check: check?,
         depends_on: depends_on?,
+        ladder: ladder?,
     };
     Some((name?, watch))
 }

@@ -217,6 +217,7 @@ fn any_farm() -> impl Strategy<Value = Farm> {
                 down_below: NonZeroU32::new(bounds.1).expect("not zero"),
                 depends_on,
                 on_parent_down,
+                ladder: None,
                 services,
                 servers,
             }
@@ -232,6 +233,7 @@ fn any_watch() -> impl Strategy<Value = Watch> {
         labels,
         check,
         depends_on: BTreeSet::new(),
+        ladder: None,
     })
 }
 
@@ -341,20 +343,46 @@ fn any_paging() -> impl Strategy<Value = Paging> {
 pub(super) fn any_config() -> impl Strategy<Value = Config> {
     let gateway = option::of(Just([10, 0, 0, 1].into()));
     let contact = option::of(any_contact());
-    let others = (gateway, any_farm(), any_watch(), contact, any_paging());
-    others.prop_map(|(gateway, farm, watch, contact, paging)| {
+    let ladder = option::of(millis(1_000, 86_400_000));
+    let others = (
+        gateway,
+        any_farm(),
+        any_watch(),
+        contact,
+        any_paging(),
+        ladder,
+    );
+    others.prop_map(|(gateway, farm, watch, contact, paging, after)| {
+        let (mut farm, mut watch, mut paging) = (farm, watch, paging);
         let vip = Vip {
             address: [10, 0, 0, 100].into(),
             network: name("lan"),
             gateway,
             on_quorum_loss: OnQuorumLoss::Release,
         };
-        let contact = contact.map(|contact| (name("ops"), contact));
+        let mut contacts: BTreeMap<_, _> = contact
+            .map(|contact| (name("ops"), contact))
+            .into_iter()
+            .collect();
+        let mut ladders = BTreeMap::new();
+        if let (Some(after), Some(ops)) = (after, contacts.get("ops").cloned()) {
+            contacts.insert(name("boss"), ops);
+            let step = |after, who: &str| Step {
+                after,
+                contacts: [name(who)].into(),
+            };
+            let steps = vec![step(Duration::ZERO, "ops"), step(after, "boss")];
+            ladders.insert(name("duty"), Ladder { steps });
+            farm.ladder = Some(name("duty"));
+            watch.ladder = Some(name("duty"));
+            paging.ladder = Some(name("duty"));
+        }
         Config {
             vips: BTreeMap::from([(name("front"), vip)]),
             farms: BTreeMap::from([(name("shop"), farm)]),
             watches: BTreeMap::from([(name("fs1"), watch)]),
-            contacts: contact.into_iter().collect(),
+            contacts,
+            ladders,
             paging,
         }
     })

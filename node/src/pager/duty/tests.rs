@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use farmux_raft::consensus::{BoxFuture, Quorum, Role};
-use farmux_raft::id::{ContactName, PageId};
-use farmux_raft::state::{Applied, Delivery, Health, Proposal};
+use farmux_raft::state::{Applied, ChannelKind, Health, Proposal};
 
 use super::*;
 use crate::pager::testing::{self, TERM};
@@ -149,6 +148,14 @@ impl Bench {
             .collect()
     }
 
+    async fn until_carried(&self, count: usize) {
+        let end = Instant::now() + PATIENCE;
+        while self.carried().len() < count {
+            assert!(Instant::now() < end, "never carried {count}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn until(&self, what: &str, mut met: impl FnMut(&State) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !met(&self.cluster.state.borrow()) {
@@ -178,13 +185,32 @@ fn down(contacts: usize) -> State {
     state
 }
 
+/// That a contact was told what it is due first.
+fn told(state: &State, contact: &str) -> Command {
+    let contact = contact.parse().expect("a name");
+    let due = state.due_messages().find(|due| *due.contact == contact);
+    let due = due.expect("something is due");
+    Command::RecordDelivery(DeliveryRecord {
+        bundle: due.bundle,
+        through: u64::MAX,
+        round: due.open.round,
+        by: NodeId(2),
+        tries: vec![ChannelTry {
+            channel: ChannelKind::Mail,
+            outcome: DeliveryOutcome::Delivered,
+        }],
+        contact,
+    })
+}
+
 fn is_over(state: &State) -> bool {
-    state.due_pages().is_empty()
+    state.due_messages().all(|due| due.open.round > 0)
 }
 
 #[tokio::test]
 async fn the_leader_sends_everything_once_and_records_it() {
     let mut state = down(20);
+    Arc::make_mut(&mut state.config).paging.storm = Duration::ZERO;
     testing::report(
         &mut state,
         "s2",
@@ -215,18 +241,8 @@ async fn a_failed_record_sends_nothing_twice() {
 #[tokio::test]
 async fn a_new_leader_sends_exactly_what_is_due() {
     let mut state = down(3);
-    let page: PageId = testing::newest(&state).id;
-    let contact: ContactName = "c1".parse().expect("a name");
-    let (by, outcome) = (NodeId(2), DeliveryOutcome::Delivered);
-    testing::apply(
-        &mut state,
-        Command::RecordDelivery {
-            page,
-            contact,
-            by,
-            outcome,
-        },
-    );
+    let record = told(&state, "c1");
+    testing::apply(&mut state, record);
 
     let follows = standing(Role::Follower, Quorum::NotLeader, Some(2));
     let bench = bench(state, follows, 0, DeliveryOutcome::Delivered);
@@ -254,16 +270,105 @@ async fn a_failure_is_recorded_and_waits_for_its_back_off() {
     let failed = DeliveryOutcome::Failed("451 4.3.0 try later".to_owned());
     let bench = bench(down(1), leads(), 0, failed);
     let seen = |state: &State| {
-        let delivery = testing::newest(state).deliveries.values().next().cloned();
-        match delivery {
-            Some(Delivery::Due {
-                failures, error, ..
-            }) => (failures, error),
-            Some(Delivery::Delivered { .. } | Delivery::Expired) | None => (0, String::new()),
-        }
+        let due = state.due_messages().next().expect("it is due still");
+        (due.open.failures, due.open.error.clone())
     };
     bench.until("recorded", |state| seen(state).0 == 1).await;
     assert_eq!(seen(&bench.cluster.state.borrow()).1, "451 4.3.0 try later");
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(bench.carried().len(), 1, "five seconds are not over");
+}
+
+/// Killed between the relay's `250` and the record: whoever comes next sends the same message
+/// under the same id, so that the receiver folds the two.
+#[tokio::test]
+async fn what_was_sent_and_not_recorded_comes_again_under_the_same_id() {
+    let mut state = down(1);
+    // Two in one entry are one message; its id follows from both.
+    testing::report(
+        &mut state,
+        "s2",
+        Health::Down,
+        "connection refused",
+        900_000,
+    );
+    testing::report(
+        &mut state,
+        "s3",
+        Health::Down,
+        "connection refused",
+        900_000,
+    );
+    let first = bench(state.clone(), leads(), u32::MAX, DeliveryOutcome::Delivered);
+    let second = bench(state, leads(), 0, DeliveryOutcome::Delivered);
+    second.until("all delivered", is_over).await;
+    first.until_carried(2).await;
+    let ids = |bench: &Bench| -> BTreeSet<String> {
+        bench.carried().into_iter().map(|(id, _)| id).collect()
+    };
+    assert_eq!(ids(&first), ids(&second));
+    let pages = |bench: &Bench| -> Vec<usize> {
+        let carried = bench.post.carried.lock().expect("no panic");
+        let pages = carried.iter().map(|errand| match &errand.call.said {
+            Said::Pages { pages, .. } => pages.len(),
+            Said::Test { .. } => 0,
+        });
+        pages.collect()
+    };
+    assert_eq!(
+        pages(&second),
+        [1, 2],
+        "the first alone, then what was gathered"
+    );
+}
+
+#[tokio::test]
+async fn what_is_gathered_leaves_when_its_window_ends_and_carries_a_link() {
+    let mut state = down(1);
+    let storm = Duration::from_millis(700);
+    Arc::make_mut(&mut state.config).paging.storm = storm;
+    let now = wall_clock();
+    for server in ["s2", "s3", "s4"] {
+        let mut report = crate::daemon::proposal(testing::reported(server, Health::Down));
+        report.at = now;
+        state.apply(TERM, report).expect("a good report");
+    }
+    let began = Instant::now();
+    let bench = bench(state, leads(), 0, DeliveryOutcome::Delivered);
+    bench.until("all delivered", is_over).await;
+    assert!(began.elapsed() >= storm - Duration::from_millis(100));
+    assert!(
+        began.elapsed() < storm + Duration::from_millis(500),
+        "nothing waits besides"
+    );
+    let carried = bench.post.carried.lock().expect("no panic");
+    assert_eq!(carried.len(), 3, "s1; s2; then s3, s4 and their farm");
+    for errand in carried.iter() {
+        let links = &errand.call.links;
+        assert_eq!(links.len(), 2, "this node's, and another's");
+        assert!(
+            links[0].starts_with("https://10.0.0.11:9443/ack/"),
+            "{links:?}"
+        );
+    }
+}
+
+/// The first channel fails for one contact, and its relay is slow: the others do not wait.
+#[tokio::test]
+async fn a_message_that_fails_leaves_room_for_others() {
+    let mut state = down(12);
+    for contact in 0..6 {
+        let contact = format!("c{contact}");
+        let Command::RecordDelivery(mut record) = told(&state, &contact) else {
+            panic!("a record");
+        };
+        record.tries[0].outcome = DeliveryOutcome::Failed("451 later".to_owned());
+        testing::apply(&mut state, Command::RecordDelivery(record));
+    }
+    let bench = bench(state, leads(), 0, DeliveryOutcome::Delivered);
+    bench.until_carried(12).await;
+    let first: Vec<String> = bench.carried().into_iter().flat_map(|(_, to)| to).collect();
+    let doubtful = |to: &&String| to.as_str() < "c6" && to.len() == "c0@example.com".len();
+    let early = first.iter().take(6).filter(doubtful).count();
+    assert!(early <= 4, "{first:?}");
 }

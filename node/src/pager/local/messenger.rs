@@ -1,20 +1,22 @@
 //! Carries pages by our own word to their contacts, until the log takes over or a day is over.
 //!
-//! One task for each page and contact, a few at once in the air; the number of pages is bounded by
-//! the queue that feeds it and by the number of servers, each of which has one at a time.
+//! A storm is a few messages here too: the first page of a contact leaves at once, and what follows
+//! within the window is one more message at its end, as the log would do it. One task for each
+//! message and contact, a few at once in the air; the number of pages is bounded by the queue that
+//! feeds it and by the number of servers, each of which has one at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use farmux_raft::id::{ContactName, NodeId, PageId};
-use farmux_raft::state::{DeliveryOutcome, Page, State};
+use farmux_raft::state::{DeliveryOutcome, Page, State, message_id};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::pager::call::{Call, Word};
+use crate::pager::call::{Call, Said, Word};
 use crate::pager::courier::{Courier, Errand};
 use crate::pager::duty::origin;
 
@@ -56,31 +58,93 @@ impl Drop for Messenger {
 async fn run(parts: Arc<MessengerParts>, mut pages: mpsc::Receiver<Page>) {
     let air = Arc::new(Semaphore::new(FLYING_MAX));
     let mut tasks = JoinSet::new();
+    let mut windows: BTreeMap<ContactName, Window> = BTreeMap::new();
     loop {
+        let storm = parts.state.borrow().config.paging.storm;
+        let first = windows.values().map(|window| window.end).min();
+        let mut ready: Vec<(ContactName, Vec<Arc<Page>>)> = Vec::new();
         tokio::select! {
             page = pages.recv(), if tasks.len() < TASKS_MAX => {
                 let Some(page) = page else { return };
+                let page = Arc::new(page);
                 for contact in page.deliveries.keys() {
-                    let carried = carry(
-                        Arc::clone(&parts), page.clone(), contact.clone(), Arc::clone(&air),
-                    );
-                    tasks.spawn(carried);
+                    match windows.get_mut(contact) {
+                        Some(window) => window.waiting.push(Arc::clone(&page)),
+                        None => {
+                            windows.insert(contact.clone(), Window::from_now(storm));
+                            ready.push((contact.clone(), vec![Arc::clone(&page)]));
+                        }
+                    }
                 }
             }
+            () = tokio::time::sleep_until(first.unwrap_or_else(Instant::now)), if first.is_some() => {
+                ready = ended(&mut windows, storm);
+            }
             Some(_) = tasks.join_next() => {}
+        }
+        for (contact, pages) in ready {
+            tasks.spawn(carry(Arc::clone(&parts), pages, contact, Arc::clone(&air)));
         }
     }
 }
 
-/// Tries until the relay takes it.
-async fn carry(parts: Arc<MessengerParts>, local: Page, contact: ContactName, air: Arc<Semaphore>) {
+/// A time in which a contact's pages are gathered.
+struct Window {
+    end: Instant,
+    waiting: Vec<Arc<Page>>,
+}
+
+impl Window {
+    fn from_now(storm: Duration) -> Window {
+        Window {
+            end: Instant::now() + storm,
+            waiting: vec![],
+        }
+    }
+}
+
+/// What was gathered in windows that are over; each opens the next.
+fn ended(
+    windows: &mut BTreeMap<ContactName, Window>,
+    storm: Duration,
+) -> Vec<(ContactName, Vec<Arc<Page>>)> {
+    let now = Instant::now();
+    let mut ready = Vec::new();
+    windows.retain(|contact, window| {
+        if window.end > now {
+            return true;
+        }
+        let waiting = std::mem::replace(window, Window::from_now(storm)).waiting;
+        let opens = !waiting.is_empty();
+        if opens {
+            ready.push((contact.clone(), waiting));
+        }
+        opens
+    });
+    ready
+}
+
+/// Tries until the other side takes it.
+async fn carry(
+    parts: Arc<MessengerParts>,
+    mut pages: Vec<Arc<Page>>,
+    contact: ContactName,
+    air: Arc<Semaphore>,
+) {
     let end = Instant::now() + GIVE_UP_AFTER;
     let mut pause = PAUSE_FIRST;
     let mut reached = BTreeSet::new();
-    while Instant::now() < end && !is_in_the_log(&parts, local.id) {
-        let Some(errand) = errand(&parts, &local, &contact, reached) else {
+    while Instant::now() < end {
+        let before = pages.len();
+        pages.retain(|page| !is_in_the_log(&parts, page.id));
+        if pages.len() < before {
+            // Another message than the one that some have.
+            reached.clear();
+        }
+        let Some(errand) = errand(&parts, &pages, &contact, reached) else {
             return;
         };
+        let message = errand.call.id;
         let receipt = {
             let Ok(_permit) = air.acquire().await else {
                 return;
@@ -89,11 +153,11 @@ async fn carry(parts: Arc<MessengerParts>, local: Page, contact: ContactName, ai
         };
         match receipt.outcome() {
             DeliveryOutcome::Delivered => {
-                tracing::info!(page = %local.id, %contact, "uncommitted page delivered");
+                tracing::info!(%message, %contact, "uncommitted page delivered");
                 return;
             }
             DeliveryOutcome::Failed(why) => {
-                tracing::warn!(page = %local.id, %contact, why, "uncommitted page failed");
+                tracing::warn!(%message, %contact, why, "uncommitted page failed");
             }
         }
         reached = receipt.reached;
@@ -109,7 +173,7 @@ fn is_in_the_log(parts: &MessengerParts, page: PageId) -> bool {
 
 fn errand(
     parts: &MessengerParts,
-    local: &Page,
+    pages: &[Arc<Page>],
     contact: &ContactName,
     reached: BTreeSet<String>,
 ) -> Option<Errand> {
@@ -120,10 +184,26 @@ fn errand(
         .get(&parts.me)
         .map_or("unknown", |node| node.name.as_str())
         .to_owned();
-    let word = Word::Uncommitted { by };
-    let page = Arc::new(local.clone());
+    let cluster = state.cluster.as_ref()?;
+    let id = match pages {
+        [] => return None,
+        [page] => page.id,
+        pages => message_id(cluster.id, contact, 0, pages),
+    };
+    let call = Call {
+        cluster: cluster.id,
+        cluster_name: cluster.name.clone(),
+        contact: contact.clone(),
+        id,
+        said: Said::Pages {
+            pages: pages.to_vec(),
+            word: Word::Uncommitted { by },
+        },
+        reminder: 0,
+        links: vec![],
+    };
     Some(Errand {
-        call: Call::of_page(state.cluster.as_ref()?, page, contact.clone(), word),
+        call,
         channels,
         reached,
         origin: origin(&state, &parts.own),
@@ -156,7 +236,6 @@ mod tests {
     use farmux_raft::state::Health;
 
     use super::*;
-    use crate::pager::call::Said;
     use crate::pager::courier::Receipt;
     use crate::pager::local::LocalPages;
     use crate::pager::testing;
@@ -216,5 +295,35 @@ mod tests {
                 .map(str::to_owned)
                 .into()
         );
+    }
+
+    /// A storm by our own word: the first page at once, the others in one message.
+    #[tokio::test]
+    async fn a_storm_is_two_messages() {
+        let ops = [("ops", testing::contact(&["ops@example.com"], 25))];
+        let mut state = testing::state(3, &ops);
+        Arc::make_mut(&mut state.config).paging.storm = Duration::from_millis(300);
+        let downs = ["s1", "s2", "s3", "s4"]
+            .map(|server| testing::change(server, Health::Down, "connection refused", 900_000));
+        let local = LocalPages::default().overdue(&state, &downs, 9);
+        let (sender, mut errands) = mpsc::channel(9);
+        let (_keep, states) = watch::channel(Arc::new(state));
+        let (_messenger, pages) = Messenger::spawn(MessengerParts {
+            me: NodeId(2),
+            own: vec![],
+            state: states,
+            courier: Arc::new(Post(Mutex::new(Some(sender)))),
+        });
+        for local in local {
+            pages.send(local.page).await.expect("it reads");
+        }
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            let errand = errands.recv().await.expect("it sends");
+            if let Said::Pages { pages, .. } = errand.call.said {
+                told.push(pages.len());
+            }
+        }
+        assert_eq!(told, [1, 3]);
     }
 }

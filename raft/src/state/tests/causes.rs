@@ -17,6 +17,7 @@ pub(super) fn site(on_parent_down: OnParentDown) -> House {
             labels: BTreeMap::new(),
             check: http_check(),
             depends_on: parents.into_iter().map(parent).collect(),
+            ladder: None,
         };
         config.watches.insert(name(watch), watch_of);
     }

@@ -3,7 +3,9 @@
 mod advices;
 mod causes;
 mod configs;
+mod deliveries;
 mod healths;
+mod ladders;
 mod machines;
 mod nodes;
 mod pagings;
@@ -13,6 +15,7 @@ mod quiet;
 mod refusals;
 mod roles;
 mod standings;
+mod storms;
 mod tokens;
 mod vips;
 
@@ -152,6 +155,25 @@ fn line(page: &Page) -> String {
         PageKind::Notice => "NOTICE",
     };
     format!("{kind} {}: {} ({})", page.title, page.cause, page.left)
+}
+
+/// What became of the message that `ops` gets first.
+fn record(state: &State, contact: &str, outcome: DeliveryOutcome) -> Command {
+    let contact = name(contact);
+    let due = state.due_messages().find(|due| *due.contact == contact);
+    let due = due.expect("something is due");
+    let message = state.message(&contact, due.bundle).expect("it is due");
+    Command::RecordDelivery(DeliveryRecord {
+        bundle: due.bundle,
+        through: message.through,
+        round: due.open.round,
+        by: NodeId(1),
+        tries: vec![ChannelTry {
+            channel: ChannelKind::Mail,
+            outcome,
+        }],
+        contact,
+    })
 }
 
 /// A day in 2026; only differences matter.
@@ -302,6 +324,7 @@ fn shop(servers: u8) -> Config {
         farms: BTreeMap::from([(name("shop"), farm)]),
         watches: BTreeMap::new(),
         contacts: BTreeMap::from([(name("ops"), contact())]),
+        ladders: BTreeMap::new(),
         paging: Paging::default(),
     }
 }

@@ -1,4 +1,4 @@
-//! Pages: which ones are written, to whom they are due, and when nobody waits any more.
+//! Pages: which ones are written, and with which ids.
 
 use super::*;
 
@@ -177,167 +177,11 @@ fn a_lost_majority_is_told_when_it_is_found() {
     assert!(house.state.incidents.is_empty());
 }
 
-fn delivered(page: PageId, outcome: DeliveryOutcome) -> Command {
-    Command::RecordDelivery {
-        page,
-        contact: name("ops"),
-        by: NodeId(1),
-        outcome,
-    }
-}
-
-fn failed() -> DeliveryOutcome {
-    DeliveryOutcome::Failed("450 later\r\nplease".to_owned())
-}
-
-#[test]
-fn a_delivery_is_due_until_it_is_made() {
-    let mut house = House::up();
-    house.down("s1");
-    let due = house.state.due_pages();
-    let page = due[0].page;
-    let opened = house.state.pages.get(&page).map(|page| page.at);
-    assert_eq!((due.len(), Some(due[0].not_before)), (1, opened), "at once");
-
-    for wait_ms in [5_000, 10_000, 20_000] {
-        house.order(delivered(page, failed())).expect("it is due");
-        let due = house.state.due_pages();
-        assert_eq!(due[0].not_before, UnixMillis(house.at + wait_ms));
-    }
-    let delivery = house
-        .state
-        .pages
-        .get(&page)
-        .and_then(|page| page.deliveries.get("ops"));
-    let (last, error) = (Some(UnixMillis(house.at)), "450 later please".to_owned());
-    assert_eq!(
-        delivery,
-        Some(&Delivery::Due {
-            failures: 3,
-            last,
-            error
-        })
-    );
-
-    assert_eq!(
-        house.order(delivered(page, DeliveryOutcome::Delivered)),
-        Ok(Applied::Done)
-    );
-    assert_eq!(
-        house.order(delivered(page, failed())),
-        Ok(Applied::Unchanged)
-    );
-    assert_eq!(house.state.due_pages(), []);
-}
-
-#[test]
-fn a_delivery_is_given_up_a_day_after_its_incident() {
-    let mut house = House::up();
-    house.down("s1");
-    let page = house.state.due_pages()[0].page;
-    house.at += 10 * 86_400_000;
-    house.order(delivered(page, failed())).expect("it is due");
-    assert_eq!(
-        house.state.due_pages().len(),
-        1,
-        "the incident is open: it is still due"
-    );
-
-    house.recover("s1");
-    let over = house.at;
-    house.at += 86_400_000 - 3_000;
-    house.order(delivered(page, failed())).expect("it is due");
-    assert_eq!(
-        house.state.due_pages().len(),
-        2,
-        "not a day yet: Down and Up are due"
-    );
-    house.at = over + 86_400_000;
-    house.order(delivered(page, failed())).expect("it is due");
-    let delivery = house
-        .state
-        .pages
-        .get(&page)
-        .and_then(|page| page.deliveries.get("ops"));
-    assert_eq!(delivery, Some(&Delivery::Expired));
-}
-
-#[test]
-fn deliveries_that_nobody_waits_for_are_refused_or_given_up() {
-    let mut house = House::up();
-    house.down("s1");
-    let page = house.state.due_pages()[0].page;
-    assert_eq!(
-        house.order(delivered(PageId(1), failed())),
-        Err(Reject::UnknownPage(PageId(1)))
-    );
-    let contact: crate::id::ContactName = name("boss");
-    let outcome = DeliveryOutcome::Delivered;
-    let command = Command::RecordDelivery {
-        page,
-        contact: contact.clone(),
-        by: NodeId(1),
-        outcome,
-    };
-    assert_eq!(
-        house.order(command),
-        Err(Reject::NotAddressed { page, contact })
-    );
-
-    let mut config = shop(4);
-    config.contacts = BTreeMap::from([(name("boss"), contact_of("boss"))]);
-    house.configure(config).expect("it is valid");
-    assert_eq!(
-        house.state.due_pages(),
-        [],
-        "ops left, and boss came after it"
-    );
-}
-
-fn contact_of(user: &str) -> Contact {
-    let mut contact = contact();
-    mail_of(&mut contact).to = vec![format!("{user}@example.com")];
-    contact
-}
-
-#[test]
-fn a_page_is_taken_on_by_one() {
-    let mut house = House::up();
-    house.down("s1");
-    let page = house.state.due_pages()[0].page;
-    let ack = |page, by: &str| Command::Acknowledge {
-        page,
-        by: by.to_owned(),
-    };
-    assert_eq!(house.order(ack(page, "ada")), Ok(Applied::Done));
-    assert_eq!(house.order(ack(page, "ada")), Ok(Applied::Unchanged));
-    let taken = Reject::AlreadyAcknowledged {
-        page,
-        by: "ada".to_owned(),
-    };
-    assert_eq!(house.order(ack(page, "bob")), Err(taken));
-    assert_eq!(
-        house.order(ack(PageId(1), "bob")),
-        Err(Reject::UnknownPage(PageId(1)))
-    );
-    assert_eq!(
-        house.order(ack(page, "")).expect_err("empty").code(),
-        "FMX-S032"
-    );
-    assert_eq!(
-        house
-            .order(ack(page, "a\nb"))
-            .expect_err("two lines")
-            .code(),
-        "FMX-S032"
-    );
-}
-
 #[test]
 fn ten_thousand_pages_are_kept_and_open_ones_last_longest() {
     let mut house = House::up();
     house.down("s1");
-    let open = house.state.due_pages()[0].page;
+    let open = house.state.pages.iter().next().expect("it was paged").id;
     let ballot = |counter, node| Ballot {
         counter,
         node: NodeId(node),
@@ -372,6 +216,8 @@ fn a_page_id_depends_on_cluster_subject_and_transition_only() {
         Subject::Node(NodeId(2)),
         Subject::Vip(name("shop")),
         Subject::Quorum,
+        Subject::Channel(name("shop"), ChannelKind::Mail),
+        Subject::Channel(name("shop"), ChannelKind::Snpp),
     ];
     let mut ids = std::collections::BTreeSet::new();
     for cluster in [ClusterId(1), ClusterId(2)] {

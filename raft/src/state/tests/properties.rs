@@ -35,16 +35,35 @@ fn any_command() -> impl Strategy<Value = Command> {
             reported(authority, changes.into_iter().map(change).collect())
         }),
         3 => any_report(),
-        1 => (0..3u128, any::<bool>()).prop_map(|(page, well)| Command::RecordDelivery {
-            page: PageId(page),
-            contact: name("ops"),
-            by: NodeId(1),
-            outcome: match well {
-                true => DeliveryOutcome::Delivered,
-                false => DeliveryOutcome::Failed("no".to_owned()),
-            },
+        2 => (0..4u64, 0..3u64, 0..2u32, any::<bool>()).prop_map(any_record),
+        1 => (0..4u128).prop_map(|page| Command::Acknowledge {
+            taken: Taken::Pages([PageId(page)].into()),
+            by: "ada".to_owned(),
+        }),
+        1 => (0..4u128).prop_map(|page| Command::Resolve {
+            pages: [PageId(page)].into(),
+            by: "ada".to_owned(),
+            why: String::new(),
         }),
     ]
+}
+
+fn any_record((bundle, more, round, well): (u64, u64, u32, bool)) -> Command {
+    let outcome = match well {
+        true => DeliveryOutcome::Delivered,
+        false => DeliveryOutcome::Failed("no".to_owned()),
+    };
+    Command::RecordDelivery(DeliveryRecord {
+        contact: name("ops"),
+        bundle,
+        through: bundle + more,
+        round,
+        by: NodeId(1),
+        tries: vec![ChannelTry {
+            channel: ChannelKind::Mail,
+            outcome,
+        }],
+    })
 }
 
 fn any_token_command() -> impl Strategy<Value = Command> {
@@ -86,15 +105,47 @@ fn any_report() -> impl Strategy<Value = Command> {
     ]
 }
 
-/// Lets a delivery of the n-th page be one of a page that there is.
+/// Lets a command about the n-th page be about one that there is.
 fn aimed(state: &State, mut command: Command) -> Command {
-    if let Command::RecordDelivery { page, .. } = &mut command {
-        let nth = usize::try_from(page.0)
-            .ok()
-            .and_then(|n| state.pages.iter().nth(n));
-        *page = nth.map_or(*page, |found| found.id);
+    let nth = |page: PageId| {
+        let nth = usize::try_from(page.0).ok();
+        let found = nth.and_then(|nth| state.pages.iter().nth(nth));
+        found.map_or(page, |found| found.id)
+    };
+    match &mut command {
+        Command::Acknowledge { taken, .. } => {
+            if let Taken::Pages(pages) = taken {
+                *pages = pages.iter().copied().map(nth).collect();
+            }
+        }
+        Command::Resolve { pages, .. } => *pages = pages.iter().copied().map(nth).collect(),
+        other => {
+            let _ = other;
+        }
     }
     command
+}
+
+/// Whatever is due waits in exactly the bundle that it says, and nothing else waits there.
+pub(super) fn assert_bundles(state: &State) {
+    let mut waiting = std::collections::BTreeSet::new();
+    for due in state.due_messages() {
+        assert!(!due.open.pages.is_empty(), "no message without a page");
+        for sequence in &due.open.pages {
+            let page = state.pages.at(*sequence).expect("it is remembered");
+            let delivery = &page.deliveries[due.contact];
+            assert_eq!(
+                (delivery.bundle, delivery.round),
+                (due.bundle, due.open.round)
+            );
+            assert!(waiting.insert((due.contact.clone(), *sequence)), "once");
+        }
+    }
+    let due = state.pages.iter().flat_map(|page| {
+        let due = page.deliveries.iter().filter(|(_, made)| made.is_due());
+        due.map(|(contact, _)| (contact.clone(), page.sequence))
+    });
+    assert_eq!(due.collect::<std::collections::BTreeSet<_>>(), waiting);
 }
 
 /// What must hold after every step.
@@ -112,6 +163,7 @@ fn assert_sound(state: &State) {
             (subject, PageKind::Down, None)
         );
     }
+    assert_bundles(state);
     let open = state
         .pages
         .iter()

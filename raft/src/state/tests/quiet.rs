@@ -25,7 +25,7 @@ impl House {
     }
 
     /// The pages that somebody gets.
-    fn told(&self) -> Vec<String> {
+    fn paged(&self) -> Vec<String> {
         let told = self
             .state
             .pages
@@ -122,7 +122,7 @@ fn a_silence_hushes_what_it_matches_and_nothing_else() {
     house.down("s3");
     house.recover("s2");
     assert_eq!(
-        house.told(),
+        house.paged(),
         ["DOWN shop/s3: connection refused (2 of 4 up)"]
     );
     assert_eq!(house.pages().len(), 3, "all of them are written");
@@ -136,7 +136,7 @@ fn what_is_still_down_when_its_silence_ends_is_paged_then() {
         house.down("s2");
         house.down("s4");
         house.recover("s4");
-        assert_eq!(house.told(), Vec::<String>::new());
+        assert_eq!(house.paged(), Vec::<String>::new());
         match by_order {
             true => {
                 house
@@ -145,9 +145,9 @@ fn what_is_still_down_when_its_silence_ends_is_paged_then() {
             }
             false => house.pass(700),
         }
-        assert_eq!(house.told(), ["DOWN shop/s2: connection refused ()"]);
+        assert_eq!(house.paged(), ["DOWN shop/s2: connection refused ()"]);
         house.recover("s2");
-        assert_eq!(house.told().len(), 2, "and its end: {:?}", house.told());
+        assert_eq!(house.paged().len(), 2, "and its end: {:?}", house.paged());
         let again = house.order(Command::EndSilence(number));
         assert_eq!(again, Err(Reject::UnknownSilence(number)));
     }
@@ -162,7 +162,7 @@ fn a_silence_for_what_is_down_already_hushes_its_end() {
     house.recover("s2");
     house.pass(700);
     assert_eq!(
-        house.told(),
+        house.paged(),
         ["DOWN shop/s2: connection refused (3 of 4 up)"]
     );
 }
@@ -198,6 +198,7 @@ fn a_matcher_is_for_what_all_its_terms_match() {
             port: NonZeroU16::new(2049),
             labels: BTreeMap::from([("site".to_owned(), "berlin".to_owned())]),
             check: http_check(),
+            ladder: None,
             depends_on: Default::default(),
         },
     );

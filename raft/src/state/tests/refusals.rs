@@ -90,6 +90,10 @@ fn all() -> Vec<Reject> {
             page: PageId(1),
             by: "ada".to_owned(),
         },
+        Reject::UnknownMessage {
+            contact: name("ops"),
+            bundle: 1,
+        },
         Reject::TooManyAdmins { max: 100 },
         Reject::UnknownAdmin("ada".to_owned()),
         Reject::AdminRevoked {

@@ -1,0 +1,106 @@
+//! Outages of channels: that nobody is reached one way is said the other ways.
+//!
+//! ```text
+//!   try failed, again --> page Down about `channel ops/mail`, to everybody
+//!   first one that works ----------------> page Up
+//! ```
+//!
+//! Each channel has one incident at most, however often it fails, so that pages about channels
+//! cannot breed more than one another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::incident::Event;
+use super::{ChannelKind, DeliveryOutcome, DeliveryRecord, Now, State, Subject};
+use crate::id::{ContactName, UnixMillis};
+
+/// Channels that failed last, by contact and kind; whoever is not here is well, or untried.
+pub type ChannelStandings = BTreeMap<(ContactName, ChannelKind), ChannelStanding>;
+
+/// How a channel that failed last stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelStanding {
+    /// Failures in a row.
+    pub failures: u32,
+    /// What was said at the last one.
+    pub error: String,
+    /// When the first of them was.
+    pub since: UnixMillis,
+}
+
+impl State {
+    /// What an attempt says of the channels that it tried.
+    pub(super) fn note_tries(&mut self, now: Now, record: &DeliveryRecord) {
+        for tried in &record.tries {
+            let key = (record.contact.clone(), tried.channel);
+            let known = self.config.contacts.get(&record.contact);
+            if known.is_none_or(|contact| contact.channel(tried.channel).is_none()) {
+                continue;
+            }
+            match &tried.outcome {
+                DeliveryOutcome::Delivered => self.channel_works(now, key),
+                DeliveryOutcome::Failed(error) => self.channel_failed(now, key, error),
+            }
+        }
+    }
+
+    fn channel_works(&mut self, now: Now, key: (ContactName, ChannelKind)) {
+        if self.channels.contains_key(&key) {
+            Arc::make_mut(&mut self.channels).remove(&key);
+        }
+        let subject = Subject::Channel(key.0, key.1);
+        let Some(down) = self.incidents.get(&subject).copied() else {
+            return;
+        };
+        let event = Event {
+            at: now.at,
+            cause: self.since_page("works again", down, now.at),
+            left: String::new(),
+            evidence: vec![],
+        };
+        self.close_incident(subject, event);
+    }
+
+    fn channel_failed(&mut self, now: Now, key: (ContactName, ChannelKind), error: &str) {
+        let error = super::clean(error, super::REASON_CHARS_MAX);
+        let channels = Arc::make_mut(&mut self.channels);
+        let standing = channels.entry(key.clone()).or_insert(ChannelStanding {
+            failures: 0,
+            error: String::new(),
+            since: now.at,
+        });
+        standing.failures = standing.failures.saturating_add(1);
+        standing.error.clone_from(&error);
+        let failures = standing.failures;
+        let subject = Subject::Channel(key.0, key.1);
+        if failures < FAILURES_MAX || self.incidents.contains_key(&subject) {
+            return;
+        }
+        let event = Event {
+            at: now.at,
+            cause: error,
+            left: String::new(),
+            evidence: vec![format!("{failures} attempts in a row failed")],
+        };
+        self.open_incident(subject, event);
+    }
+
+    /// Forgets channels that are none any more.
+    pub(super) fn forget_channels(&mut self) {
+        let contacts = &self.config.contacts;
+        let exists = |key: &(ContactName, ChannelKind)| {
+            let contact = contacts.get(&key.0);
+            contact.is_some_and(|contact| contact.channel(key.1).is_some())
+        };
+        if !self.channels.keys().all(exists) {
+            Arc::make_mut(&mut self.channels).retain(|key, _| exists(key));
+        }
+    }
+}
+
+/// **Source**: `vip-protocol.md`, section 9: "after two failures of a channel". One is often a
+/// relay that restarts.
+const FAILURES_MAX: u32 = 2;
