@@ -253,6 +253,8 @@ impl State {
         };
         if delivery.is_due() {
             delivery.progress = delivery.ended(untold);
+            // The reminder that it waited for was never sent.
+            delivery.round = delivery.round.saturating_sub(1);
             let bundle = delivery.bundle;
             self.bundles.drop_page(contact, bundle, sequence);
         }

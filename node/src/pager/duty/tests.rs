@@ -372,3 +372,46 @@ async fn a_message_that_fails_leaves_room_for_others() {
     let early = first.iter().take(6).filter(doubtful).count();
     assert!(early <= 4, "{first:?}");
 }
+
+/// A storm's entry beside ten thousand remembered pages, as the daemon applies it: on a state that
+/// others still look at, so that nothing is changed in place. And what `look` costs afterwards.
+#[test]
+fn five_hundred_at_once_are_fast_beside_ten_thousand() {
+    let mut state = down(3);
+    let config = Arc::make_mut(&mut state.config);
+    let shop = config.farms.get_mut("shop").expect("it is there");
+    for n in 0..500_u16 {
+        let [high, low] = n.to_be_bytes();
+        let server = farmux_raft::state::Server::plain([10, 2, high, low].into());
+        let name = format!("t{n}").parse().expect("a name");
+        shop.servers.insert(name, server);
+    }
+    for n in 0..5_010 {
+        let health = if n % 2 == 0 { Health::Up } else { Health::Down };
+        testing::report(&mut state, "s1", health, "x", 1_000_000 + n);
+        testing::report(&mut state, "s2", health, "x", 1_000_000 + n);
+    }
+    assert!(state.pages.len() >= 9_990, "{}", state.pages.len());
+    let changes = |health| {
+        let change = |n| testing::change(&format!("t{n}"), health, "x", 2_000_000);
+        let changes = (0..500).map(change).collect();
+        let authority = farmux_raft::state::Authority::Leader {
+            term: TERM,
+            node: NodeId(1),
+        };
+        Command::ReportHealth { authority, changes }
+    };
+    testing::apply(&mut state, changes(Health::Up));
+    let before = state.clone();
+    let began = Instant::now();
+    testing::apply(&mut state, changes(Health::Down));
+    let applied = began.elapsed();
+    let began = Instant::now();
+    let due = state.due_messages().filter(|due| due.is_due(wall_clock()));
+    let due = due.count();
+    let looked = began.elapsed();
+    println!("500 pages applied in {applied:?}; {due} messages found in {looked:?}");
+    assert!(applied < Duration::from_secs(1), "{applied:?}");
+    assert!(looked < Duration::from_millis(20), "{looked:?}");
+    assert!(before.pages.len() <= state.pages.len());
+}

@@ -62,6 +62,7 @@ async fn run(parts: Arc<MessengerParts>, mut pages: mpsc::Receiver<Page>) {
     loop {
         let storm = parts.state.borrow().config.paging.storm;
         let first = windows.values().map(|window| window.end).min();
+        let next = first.unwrap_or_else(Instant::now);
         let mut ready: Vec<(ContactName, Vec<Arc<Page>>)> = Vec::new();
         tokio::select! {
             page = pages.recv(), if tasks.len() < TASKS_MAX => {
@@ -77,7 +78,7 @@ async fn run(parts: Arc<MessengerParts>, mut pages: mpsc::Receiver<Page>) {
                     }
                 }
             }
-            () = tokio::time::sleep_until(first.unwrap_or_else(Instant::now)), if first.is_some() => {
+            () = tokio::time::sleep_until(next), if first.is_some() => {
                 ready = ended(&mut windows, storm);
             }
             Some(_) = tasks.join_next() => {}

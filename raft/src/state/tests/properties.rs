@@ -112,16 +112,13 @@ fn aimed(state: &State, mut command: Command) -> Command {
         let found = nth.and_then(|nth| state.pages.iter().nth(nth));
         found.map_or(page, |found| found.id)
     };
-    match &mut command {
-        Command::Acknowledge { taken, .. } => {
-            if let Taken::Pages(pages) = taken {
-                *pages = pages.iter().copied().map(nth).collect();
-            }
-        }
-        Command::Resolve { pages, .. } => *pages = pages.iter().copied().map(nth).collect(),
-        other => {
-            let _ = other;
-        }
+    if let Command::Acknowledge { taken, .. } = &mut command
+        && let Taken::Pages(pages) = taken
+    {
+        *pages = pages.iter().copied().map(nth).collect();
+    }
+    if let Command::Resolve { pages, .. } = &mut command {
+        *pages = pages.iter().copied().map(nth).collect();
     }
     command
 }

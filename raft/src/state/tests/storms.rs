@@ -183,34 +183,6 @@ fn an_id_says_what_is_in_the_message_and_to_whom() {
     assert_eq!(both.id.to_string(), "c3292beeabc387e7c5ecb1d7fbdd6d05");
 }
 
-/// Entries of pages in one second, with ten thousand remembered, as they come in a storm.
-#[test]
-fn five_hundred_at_once_are_fast_beside_ten_thousand() {
-    let mut house = house(250);
-    house.join(balancer("lb2", 2));
-    for n in 1..=10_005 {
-        let proposal = Proposal {
-            id: RequestId(1_000_000 + u128::from(n)),
-            at: UnixMillis(house.at),
-            command: Command::ReportVip {
-                vip: name("front"),
-                ballot: Ballot {
-                    counter: n + 1,
-                    node: NodeId(1 + n % 2),
-                },
-            },
-        };
-        house.state.apply(1, proposal).expect("a new owner");
-    }
-    // The daemon keeps the state before each change, so that nothing is changed in place.
-    let before = house.state.clone();
-    let began = std::time::Instant::now();
-    all(&mut house, 1..=250, Health::Down);
-    let took = began.elapsed();
-    assert!(before != house.state);
-    assert!(took < Duration::from_secs(2), "{took:?}");
-}
-
 /// Sends what is due as a pager would, well or badly; what was told, by message.
 fn pager(
     house: &mut House,
@@ -273,8 +245,10 @@ proptest! {
         for second in 0..3_000 {
             while let Some((at, n)) = next.next_if(|(at, _)| *at <= second * 1_000) {
                 house.at = start + at - 1_000;
-                let down = house.state.incidents.contains_key(&Subject::Server(name("shop"), name(&format!("s{n}"))));
-                all(&mut house, n..=n, if down { Health::Up } else { Health::Down });
+                let (farm, server) = shop_server(&format!("s{n}"));
+                let is_down = house.state.incidents.contains_key(&Subject::Server(farm, server));
+                let health = if is_down { Health::Up } else { Health::Down };
+                all(&mut house, n..=n, health);
             }
             told.extend(pager(&mut house, start + second * 1_000, &mut luck));
         }
