@@ -198,7 +198,7 @@ impl Worker {
         let first_failures = first_channel_failures(state, &due);
         let failures = due.open.failures.max(first_failures);
         let overdue_ms = now.0.saturating_sub(due.not_before().0);
-        if !self.ledger.is_free(&key, failures > 0)
+        if !self.ledger.is_free(&key, failures > 0, Instant::now())
             || !is_mine(self.parts.me, duty, state, failures, overdue_ms)
         {
             return false;

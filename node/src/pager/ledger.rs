@@ -52,6 +52,8 @@ struct Note {
     /// The state shows another round, or more failures than then: it is recorded.
     round: u32,
     failures: u32,
+    /// When the attempt was over.
+    landed: Instant,
     stage: Stage,
 }
 
@@ -66,15 +68,25 @@ enum Stage {
 }
 
 impl Ledger {
-    /// Whether a delivery may begin: nothing else is on its way to this contact, and this message
-    /// is not waiting to be recorded. What will probably fail gets half of the room.
-    pub(super) fn is_free(&self, key: &Key, is_doubtful: bool) -> bool {
+    /// Whether a delivery may begin: nothing else is on its way to this contact, this message is not
+    /// waiting to be recorded, and no other one of the contact's is, or not for long. What will
+    /// probably fail gets half of the room.
+    ///
+    /// So whoever leads next repeats one message a contact at most, however many are due.
+    pub(super) fn is_free(&self, key: &Key, is_doubtful: bool, now: Instant) -> bool {
         let doubtful = self.flying.values().filter(|flight| flight.is_doubtful);
         let room = match is_doubtful {
             true => doubtful.count() < DOUBTFUL_MAX && self.flying.len() < FLYING_MAX,
             false => self.flying.len() < FLYING_MAX,
         };
-        room && !self.flying.contains_key(&key.0) && !self.notes.contains_key(key)
+        let holds = |note: &Note| match note.stage {
+            Stage::Waiting(_) | Stage::Asked => now < note.landed + RECORD_WAIT_MAX,
+            Stage::Decided(_) => false,
+        };
+        let mut notes = self.notes.iter();
+        room && !self.flying.contains_key(&key.0)
+            && !self.notes.contains_key(key)
+            && !notes.any(|((contact, _), note)| *contact == key.0 && holds(note))
     }
 
     /// A delivery begins; who has it already.
@@ -112,6 +124,7 @@ impl Ledger {
             proposal,
             round,
             failures,
+            landed: now,
             stage: Stage::Waiting(now),
         };
         self.notes.insert(key, note);
@@ -186,6 +199,59 @@ const DOUBTFUL_MAX: usize = 4;
 /// Between two attempts to record: about one election.
 const RECORD_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
+/// How long a record may hold up the contact's next page: longer than a commit on a busy disk, and
+/// as long as a verdict waits for the log before a node pages by its own word. Rather twice than
+/// never.
+const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// A follower's state shows a decision within a heartbeat or two; after this the state has refused
 /// the record, and says by itself whether the page is still due.
 const STATE_LAG_MAX: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use farmux_raft::state::Command;
+
+    use super::*;
+
+    fn key(bundle: u64, contact: &str) -> Key {
+        (contact.parse().expect("a name"), bundle)
+    }
+
+    fn land(ledger: &mut Ledger, key: &Key, now: Instant) {
+        let attempt = Attempt {
+            key: key.clone(),
+            id: PageId(key.1.into()),
+            round: 0,
+            failures: 0,
+        };
+        // What is proposed makes no difference here.
+        let record = crate::daemon::proposal(Command::PassTime);
+        ledger.begin(&attempt, false);
+        ledger.landed(attempt, BTreeSet::new(), record, now);
+    }
+
+    /// A leader that was cut off went on sending for as long as it believed in its majority; none
+    /// of it could be recorded, and the next leader repeated it all.
+    #[test]
+    fn the_next_page_waits_for_the_record_of_the_last_and_not_for_ever() {
+        let mut ledger = Ledger::default();
+        let start = Instant::now();
+        let (first, second, other) = (key(1, "ops"), key(2, "ops"), key(1, "boss"));
+        land(&mut ledger, &first, start);
+        assert!(!ledger.is_free(&second, false, start));
+        assert!(
+            ledger.is_free(&other, false, start),
+            "each contact has its own"
+        );
+        assert_eq!(ledger.take_records(start).len(), 1);
+        assert!(!ledger.is_free(&second, false, start), "it is being asked");
+        assert!(ledger.is_free(&second, false, start + RECORD_WAIT_MAX));
+        ledger.recorded(&first, true, start);
+        assert!(ledger.is_free(&second, false, start));
+        assert!(
+            !ledger.is_free(&first, false, start),
+            "until the state shows it"
+        );
+    }
+}
