@@ -34,21 +34,6 @@ pub enum Protocol {
     Mysql,
 }
 
-impl Protocol {
-    /// What people call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Protocol::Smtp => "SMTP",
-            Protocol::Pop3 => "POP3",
-            Protocol::Imap => "IMAP",
-            Protocol::Ssh => "SSH",
-            Protocol::Redis => "Redis",
-            Protocol::Postgres => "PostgreSQL",
-            Protocol::Mysql => "MySQL",
-        }
-    }
-}
-
 /// A type of DNS record. **Source**: RFC 1035, 3.2.2; RFC 3596.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DnsRecord {

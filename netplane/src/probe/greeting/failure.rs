@@ -4,6 +4,21 @@ use std::fmt;
 
 use crate::plan::Protocol;
 
+impl Protocol {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "SMTP",
+            Protocol::Pop3 => "POP3",
+            Protocol::Imap => "IMAP",
+            Protocol::Ssh => "SSH",
+            Protocol::Redis => "Redis",
+            Protocol::Postgres => "PostgreSQL",
+            Protocol::Mysql => "MySQL",
+        }
+    }
+}
+
 /// What is awaited of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GreetingStep {

@@ -15,7 +15,7 @@ fn packet(number: u8, body: &[u8]) -> Vec<u8> {
 
 /// As MariaDB 10.11 begins.
 fn handshake() -> Vec<u8> {
-    let rest = b"\x08\0\0\012345678\0\xfe\xf7\x08\x02\0\xff\x81\x15\0\0\0\0\0\0\x1d\0\0\0\
+    let rest = b"\x08\0\0\x0012345678\0\xfe\xf7\x08\x02\0\xff\x81\x15\0\0\0\0\0\0\x1d\0\0\0\
         123456789012\0mysql_native_password\0";
     packet(0, &[b"\x0a5.5.5-10.11.19-MariaDB\0", &rest[..]].concat())
 }
@@ -245,7 +245,7 @@ fn postgres() {
 fn mysql() {
     let then = |answer: Vec<u8>| [handshake(), answer].concat();
     let denied = b"\xff\x15\x04#28000Access denied for user <b>\r\n.\r\n";
-    let switch = packet(2, b"\xfecaching_sha2_password\012345678901234567890\0");
+    let switch = packet(2, b"\xfecaching_sha2_password\x0012345678901234567890\0");
     let rows: Vec<(Vec<u8>, &str)> = vec![
         (handshake(), "waits"),
         (
@@ -284,7 +284,7 @@ fn mysql() {
             "the answer is not MySQL",
         ),
         (
-            packet(0, b"\x0a5\0\x08\0\0\012345678\0\x01\x00"),
+            packet(0, b"\x0a5\0\x08\0\0\x0012345678\0\x01\x00"),
             "the answer is not MySQL",
         ),
         (then(packet(2, b"\x05")), "the answer is not MySQL"),

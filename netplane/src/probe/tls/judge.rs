@@ -46,12 +46,13 @@ impl ServerCertVerifier for Judge {
         };
         let verdict = strict.verify_server_cert(leaf, others, name, staple, now);
         // rustls has no word of its own for the commonest of the self-signed ones.
-        verdict.map_err(|error| match error {
-            Error::InvalidCertificate(CertificateError::Other(_)) if is_ca(leaf) => {
+        verdict.map_err(|error| {
+            let other = matches!(error, Error::InvalidCertificate(CertificateError::Other(_)));
+            if other && is_ca(leaf) {
                 let shown = OtherError(Arc::new(CaShown));
-                Error::InvalidCertificate(CertificateError::Other(shown))
+                return Error::InvalidCertificate(CertificateError::Other(shown));
             }
-            error => error,
+            error
         })
     }
 

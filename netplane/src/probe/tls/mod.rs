@@ -66,10 +66,10 @@ pub(super) async fn handshake(
     };
     let days = dates.days(now());
     // Who wants neither a verdict nor days has said that its certificate means nothing.
-    if wanted.verify || wanted.days_left > 0 {
-        if let Err(failure) = days.judge(wanted.days_left) {
-            return fail(failure);
-        }
+    if (wanted.verify || wanted.days_left > 0)
+        && let Err(failure) = days.judge(wanted.days_left)
+    {
+        return fail(failure);
     }
     Ok((stream, days))
 }
