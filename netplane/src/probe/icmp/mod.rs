@@ -67,9 +67,12 @@ async fn ask(target: IpAddr, origin: &Origin, budget: &Budget) -> Result<(), Out
 /// right to ask were missing here.
 async fn hear(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
     let heard = socket.recv(buffer).await;
-    heard.map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => io::ErrorKind::HostUnreachable.into(),
-        _ => error,
+    heard.map_err(|error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            io::ErrorKind::HostUnreachable.into()
+        } else {
+            error
+        }
     })
 }
 
