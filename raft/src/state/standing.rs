@@ -381,7 +381,7 @@ impl Seen<'_> {
     fn order(&self, position: usize) -> AdminState {
         match self.admin {
             AdminState::Ready if self.verdicts.quiesces(position) => AdminState::Drain,
-            admin => admin,
+            admin @ (AdminState::Ready | AdminState::Drain | AdminState::Maintenance) => admin,
         }
     }
 
