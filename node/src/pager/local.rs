@@ -201,6 +201,7 @@ fn page(
     let page = Page {
         id: page_id(state.cluster.as_ref()?.id, &subject, transition),
         title: state.title(&subject),
+        target: state.target_of(&subject),
         subject,
         sequence: 0,
         transition,
@@ -243,6 +244,7 @@ pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
     Some(Page {
         id: page_id(state.cluster.as_ref()?.id, &subject, transition),
         title: state.title(&subject),
+        target: state.target_of(&subject),
         subject,
         sequence: 0,
         transition,

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdminOrder, Authority, Config, DeliveryRecord, HealthChange, Node, Silence, Taken, Token,
-    TokenId,
+    AdminOrder, Authority, Canary, Config, DeliveryRecord, HealthChange, Node, Silence, Taken,
+    Token, TokenId,
 };
 use crate::id::{
-    Ballot, ClusterId, ClusterName, NodeId, PageId, RequestId, RevisionId, UnixMillis, VipName,
+    Ballot, ClusterId, ClusterName, ContactName, NodeId, PageId, RequestId, RevisionId, UnixMillis,
+    VipName,
 };
 
 /// A command with what makes it recognisable when it arrives twice.
@@ -156,6 +157,20 @@ pub enum Command {
     RevokeAdminCert {
         /// The name in them.
         name: String,
+    },
+    /// A contact's channels were tried with a test.
+    RecordCanary {
+        /// Whose.
+        contact: ContactName,
+        /// What came of it.
+        canary: Canary,
+    },
+    /// The leader could not call the dead-man's switch several times in a row, or could again.
+    ReportHeartbeat {
+        /// Who leads.
+        node: NodeId,
+        /// Why not; nothing: it could.
+        failure: Option<String>,
     },
 }
 

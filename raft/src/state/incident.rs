@@ -132,6 +132,7 @@ impl State {
         let forgotten = self.pages.insert(Page {
             id,
             title: self.title(&subject),
+            target: self.target_of(&subject),
             subject,
             sequence,
             transition,

@@ -13,6 +13,7 @@ mod address;
 mod admin;
 mod answered;
 mod bundle;
+mod canary;
 mod check;
 mod check_kinds;
 mod clock;
@@ -28,6 +29,7 @@ mod farm;
 mod fault;
 mod flap;
 mod health;
+mod heartbeat;
 mod hold;
 mod incident;
 mod judge;
@@ -49,6 +51,7 @@ mod service;
 mod silence;
 mod standing;
 mod taking;
+mod target;
 mod text;
 mod token;
 mod transition;
@@ -59,6 +62,7 @@ mod word;
 pub use admin::{AdminCert, AdminStanding};
 pub use answered::Answered;
 pub use bundle::{Bundles, OpenBundle};
+pub use canary::{Canary, CanaryTry};
 pub use check::{Check, CheckKind, ExecCheck, FtpCheck, HttpCheck, NfsCheck, NfsTransport};
 pub use check_kinds::{Advice, DnsCheck, DnsRecord, HttpsCheck, Protocol, UdpCheck};
 pub use command::{Applied, Author, Command, LeaseKey, Proposal, Secrets};
@@ -95,7 +99,7 @@ pub use service::{
 pub use silence::{Silence, Silences};
 pub use standing::{Counts, FarmCondition, FarmStanding};
 pub use taking::{Acknowledgement, Resolution, Taken};
-pub use text::{REASON_CHARS_MAX, clean, duration_text};
+pub use text::{REASON_CHARS_MAX, clean, duration_text, span_text};
 pub use token::{Token, TokenId};
 pub use transition::Transitions;
 pub use vip::{BallotFloor, OnQuorumLoss, Vip, VipStanding};
@@ -108,8 +112,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    ClusterId, ClusterName, FarmName, NodeId, PageId, RequestId, RevisionId, ServerName,
-    UnixMillis, VipName,
+    ClusterId, ClusterName, ContactName, FarmName, NodeId, PageId, RequestId, RevisionId,
+    ServerName, UnixMillis, VipName,
 };
 
 /// What every node of the cluster holds equally.
@@ -164,6 +168,10 @@ pub struct State {
     pub channels: Arc<ChannelStandings>,
     /// When the newest change was proposed, and which it was.
     pub present: Present,
+    /// The last canary of each contact.
+    pub canaries: Arc<BTreeMap<ContactName, Canary>>,
+    /// Since when the heartbeat does not get through, as far as that was said.
+    pub heartbeat_failing: Option<UnixMillis>,
     /// Answers to the newest proposals, so that a retry changes nothing twice.
     pub answered: Answered,
 }
@@ -286,6 +294,12 @@ impl State {
             Command::ReportVip { vip, ballot } => self.report_vip(now, vip, ballot),
             Command::ReportQuorum { lost, regained } => self.report_quorum(lost, regained),
             Command::RecordDelivery(record) => self.record_delivery(now, record),
+            Command::RecordCanary { contact, canary } => {
+                Ok(self.record_canary(now, contact, canary))
+            }
+            Command::ReportHeartbeat { node, failure } => {
+                self.report_heartbeat(now, node, failure.as_deref())
+            }
             Command::Acknowledge { taken, by } => self.acknowledge(now, &taken, &by),
             Command::Resolve { pages, by, why } => self.resolve(now, pages, &by, &why),
             Command::RecordAdminCert { name, expires } => {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::incident::Event;
-use super::{ChannelKind, DeliveryOutcome, DeliveryRecord, Now, State, Subject};
+use super::{ChannelKind, ChannelTry, DeliveryOutcome, DeliveryRecord, Now, State, Subject};
 use crate::id::{ContactName, UnixMillis};
 
 /// Channels that failed last, by contact and kind; whoever is not here is well, or untried.
@@ -34,16 +34,27 @@ pub struct ChannelStanding {
 impl State {
     /// What an attempt says of the channels that it tried.
     pub(super) fn note_tries(&mut self, now: Now, record: &DeliveryRecord) {
-        for tried in &record.tries {
-            let key = (record.contact.clone(), tried.channel);
-            let known = self.config.contacts.get(&record.contact);
-            if known.is_none_or(|contact| contact.channel(tried.channel).is_none()) {
-                continue;
-            }
-            match &tried.outcome {
-                DeliveryOutcome::Delivered => self.channel_works(now, key),
-                DeliveryOutcome::Failed(error) => self.channel_failed(now, key, error),
-            }
+        for ChannelTry { channel, outcome } in &record.tries {
+            let key = (record.contact.clone(), *channel);
+            self.note_try(now, key, outcome, FAILURES_MAX);
+        }
+    }
+
+    /// What one attempt says of a channel, of whose failures so many in a row are an outage.
+    pub(super) fn note_try(
+        &mut self,
+        now: Now,
+        key: (ContactName, ChannelKind),
+        outcome: &DeliveryOutcome,
+        failures_max: u32,
+    ) {
+        let known = self.config.contacts.get(&key.0);
+        if known.is_none_or(|contact| contact.channel(key.1).is_none()) {
+            return;
+        }
+        match outcome {
+            DeliveryOutcome::Delivered => self.channel_works(now, key),
+            DeliveryOutcome::Failed(error) => self.channel_failed(now, key, error, failures_max),
         }
     }
 
@@ -64,7 +75,13 @@ impl State {
         self.close_incident(subject, event);
     }
 
-    fn channel_failed(&mut self, now: Now, key: (ContactName, ChannelKind), error: &str) {
+    fn channel_failed(
+        &mut self,
+        now: Now,
+        key: (ContactName, ChannelKind),
+        error: &str,
+        failures_max: u32,
+    ) {
         let error = super::clean(error, super::REASON_CHARS_MAX);
         let channels = Arc::make_mut(&mut self.channels);
         let standing = channels.entry(key.clone()).or_insert(ChannelStanding {
@@ -76,14 +93,14 @@ impl State {
         standing.error.clone_from(&error);
         let failures = standing.failures;
         let subject = Subject::Channel(key.0, key.1);
-        if failures < FAILURES_MAX || self.incidents.contains_key(&subject) {
+        if failures < failures_max || self.incidents.contains_key(&subject) {
             return;
         }
         let event = Event {
             at: now.at,
             cause: error,
             left: String::new(),
-            evidence: vec![format!("{failures} attempts in a row failed")],
+            evidence: vec![format!("attempts that failed in a row: {failures}")],
         };
         self.open_incident(subject, event);
     }

@@ -1,6 +1,7 @@
 //! Pages: calls to a human, each with one id for ever, and what became of them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,8 @@ pub struct Page {
     /// The subject in words, as it was called then: `shop/s2`, `farm shop`, `node lb1`, `vip
     /// front`.
     pub title: String,
+    /// Where the subject was reached then, for pagers that show digits only.
+    pub target: Option<SocketAddr>,
     /// Numbers all pages in the order in which they were opened.
     pub sequence: u64,
     /// Which transition of that subject.

@@ -68,7 +68,7 @@ pub fn duration_text(duration: Duration) -> String {
 }
 
 /// A length of time for people, in its two largest units: `3m 12s`, `2d 4h`, `0.4s`.
-pub(super) fn span_text(millis: u64) -> String {
+pub fn span_text(millis: u64) -> String {
     if millis < 10_000 {
         return format!("{}.{}s", millis / 1_000, millis % 1_000 / 100);
     }
