@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use farmux_raft::id::{
     AdminName, ClusterName, ContactName, FarmName, NetworkName, NodeName, VipName, WatchName,
 };
+use farmux_raft::state::{ChannelKind, Word as _};
 
 use super::place::ServerPlace;
 use crate::config::parse_duration;
@@ -313,11 +314,20 @@ pub enum WatchAction {
 /// Who is paged.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ContactAction {
-    /// Send a test mail to a contact, from the node that is asked
+    /// Send a test through every channel of a contact, from the node that is asked
     Test {
         /// Its name
         name: ContactName,
+        /// Only through this one: mail, webhook, snpp or syslog
+        #[arg(long, value_parser = channel_kind)]
+        channel: Option<ChannelKind>,
     },
+}
+
+fn channel_kind(text: &str) -> Result<ChannelKind, String> {
+    let mut words = ChannelKind::WORDS.iter();
+    let found = words.find(|(word, _)| *word == text).map(|(_, kind)| *kind);
+    found.ok_or_else(|| "mail, webhook, snpp or syslog".to_owned())
 }
 
 /// Calls to humans.

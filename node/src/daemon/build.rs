@@ -123,7 +123,7 @@ async fn assemble(
     let own = probes.own.clone();
     let (probing, verdicts) = Probing::start(overlay, probes).map_err(part)?;
     let lease = start_lease(sockets, leases, wire.as_ref())?;
-    let voice = voice::start(role, &consensus, &lease, verdicts, own);
+    let voice = voice::start(&settings.name, role, &consensus, &lease, verdicts, own);
     let (stage_out, stage) = watch::channel(None);
     let member = Member {
         identity,

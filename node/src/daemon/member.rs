@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::voice::Voice;
-use crate::pager::Pager;
+use crate::pager::{Heartbeats, Pager};
 
 /// A running member.
 pub struct Member {
@@ -150,6 +150,11 @@ impl Member {
     /// The pager of this node.
     pub fn pager(&self) -> &Pager {
         &self.voice.pager
+    }
+
+    /// What tells somebody else that we live.
+    pub fn heartbeats(&self) -> &Heartbeats {
+        &self.voice.heartbeats
     }
 
     /// Whether this node votes.

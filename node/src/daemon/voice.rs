@@ -1,8 +1,9 @@
 //! What a member says: to the log what its probes saw, to people what the log holds for them.
 //!
 //! ```text
-//!   Probing ─verdicts─▶ Reporter ─ReportHealth─▶ log ─due pages─▶ Pager ─────▶ MailCourier
+//!   Probing ─verdicts─▶ Reporter ─ReportHealth─▶ log ─due pages─▶ Pager ──▶ ChannelCourier
 //!                          └─ not committed for 5 s ─▶ Messenger ─by our own word─▶ ┘
+//!   leader: Canaries ─a test a day─▶ ChannelCourier;  Heartbeats ─GET─▶ dead-man's switch
 //! ```
 
 use std::collections::BTreeMap;
@@ -11,12 +12,15 @@ use std::sync::Arc;
 
 use farmux_netplane::probe::Verdict;
 use farmux_raft::consensus::{Consensus, Standing};
-use farmux_raft::id::{Ballot, NodeId, VipName};
+use farmux_raft::id::{Ballot, NodeId, NodeName, VipName};
 use farmux_raft::lease::LeaseHandle;
 use farmux_raft::state::{Authority, CheckKey, NodeRole, Page, State};
 use tokio::sync::{mpsc, watch};
 
-use crate::pager::{Courier, MailCourier, Messenger, MessengerParts, Pager, PagerParts, Trust};
+use crate::pager::{
+    Canaries, ChannelCourier, Courier, HeartbeatParts, Heartbeats, Messenger, MessengerParts,
+    Pager, PagerParts, Trust,
+};
 use crate::plan::{Standpoint, authority};
 use crate::reporter::{Reporter, ReporterParts};
 
@@ -24,8 +28,11 @@ use crate::reporter::{Reporter, ReporterParts};
 pub(super) struct Voice {
     /// What the log holds for people.
     pub pager: Pager,
+    /// What tells somebody else that we live.
+    pub heartbeats: Heartbeats,
     /// Takes pages that could not be committed.
     pub(super) by_own_word: mpsc::Sender<Page>,
+    _canaries: Canaries,
     _messenger: Messenger,
     _reporter: Reporter,
 }
@@ -56,6 +63,7 @@ impl Right {
 
 /// Starts reporter, messenger and pager; `own` are the addresses that mails may leave from.
 pub(super) fn start(
+    name: &NodeName,
     role: NodeRole,
     consensus: &Consensus,
     lease: &LeaseHandle,
@@ -63,7 +71,8 @@ pub(super) fn start(
     own: Vec<IpAddr>,
 ) -> Voice {
     let me = consensus.config().me;
-    let courier: Arc<dyn Courier> = Arc::new(MailCourier::new(Trust::system()));
+    let carrier = ChannelCourier::new(Trust::system(), name.to_string());
+    let courier: Arc<dyn Courier> = Arc::new(carrier);
     let parts = MessengerParts {
         me,
         own: own.clone(),
@@ -86,16 +95,26 @@ pub(super) fn start(
         proposer: Arc::new(consensus.clone()),
         local: local.clone(),
     });
-    let pager = Pager::spawn(PagerParts {
+    let pager_parts = || PagerParts {
         me,
-        own,
+        own: own.clone(),
         state: consensus.state(),
         standing: consensus.standing(),
         proposer: Arc::new(consensus.clone()),
-        courier,
+        courier: Arc::clone(&courier),
+    };
+    let heartbeats = Heartbeats::spawn(HeartbeatParts {
+        me,
+        own: own.clone(),
+        state: consensus.state(),
+        standing: consensus.standing(),
+        proposer: Arc::new(consensus.clone()),
+        trust: Trust::system(),
     });
     Voice {
-        pager,
+        pager: Pager::spawn(pager_parts()),
+        heartbeats,
+        _canaries: Canaries::spawn(pager_parts()),
         by_own_word: local,
         _messenger: messenger,
         _reporter: reporter,

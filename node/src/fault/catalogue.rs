@@ -256,9 +256,9 @@ catalogue! {
         "A page is named by its id or by the first digits of it. Old, settled pages are forgotten.",
         "farmux page list --all";
     DeliveryFailed = 402, Refused, 502,
-        "the mail could not be delivered",
-        "The relay was asked from this node and did not take the mail.",
-        "mend the contact's relay (farmux config export), then: farmux contact test NAME";
+        "a channel did not take the message",
+        "Relay, webhook, paging server or collector was asked from this node and did not take it.",
+        "mend the contact's channel (farmux config export), then: farmux contact test NAME";
 
     Broken = 901, Broken, 500,
         "something broke inside farmux or on this machine",

@@ -44,7 +44,28 @@ pub enum Said {
         node: String,
         /// When it was ordered.
         at: UnixMillis,
+        /// What for.
+        occasion: Occasion,
     },
+}
+
+/// Why a test is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Somebody ordered it.
+    Ordered,
+    /// It is sent every day, so that a dead channel does not wait for the first failure.
+    Canary,
+}
+
+impl Occasion {
+    /// The word in the subject line.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Occasion::Ordered => "TEST",
+            Occasion::Canary => "CANARY",
+        }
+    }
 }
 
 /// By whose word a call goes out.
@@ -84,14 +105,35 @@ impl Call {
         unique: u128,
         at: UnixMillis,
     ) -> Call {
+        let occasion = Occasion::Ordered;
         Call {
             cluster: cluster.id,
             cluster_name: cluster.name.clone(),
             contact,
             id: PageId(unique),
-            said: Said::Test { node, at },
+            said: Said::Test { node, at, occasion },
             reminder: 0,
             links: vec![],
+        }
+    }
+
+    /// The canary of one contact, for this time of day: whoever sends it gives it the same id.
+    pub fn canary(cluster: &Cluster, contact: ContactName, node: String, due: UnixMillis) -> Call {
+        let mut bytes = b"farmux canary 1".to_vec();
+        bytes.extend(cluster.id.0.to_be_bytes());
+        bytes.extend(contact.as_str().as_bytes());
+        bytes.push(0);
+        bytes.extend(due.0.to_be_bytes());
+        let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
+        let (head, _) = digest.as_ref().split_first_chunk().expect("16 of 32 bytes");
+        let occasion = Occasion::Canary;
+        Call {
+            said: Said::Test {
+                node: node.clone(),
+                at: due,
+                occasion,
+            },
+            ..Call::test(cluster, contact, node, u128::from_be_bytes(*head), due)
         }
     }
 }

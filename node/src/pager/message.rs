@@ -1,97 +1,113 @@
-//! PURE. What a page says: its subject line, its body, and the ids by which receivers fold it.
-//!
-//! Everything that a server or a relay could have written is cleaned and bounded here once more,
-//! however it came into the state.
+//! PURE. The mail that carries a call: its subject line, its body, and the ids by which receivers
+//! fold it. What is common to all channels is in [`super::brief`].
 
 use farmux_raft::id::{PageId, UnixMillis};
-use farmux_raft::state::{MailChannel, Page, PageKind, REASON_CHARS_MAX, Subject, clean, page_id};
-use time::OffsetDateTime;
-use time::macros::format_description;
+use farmux_raft::state::{MailChannel, Page, PageKind, Subject, clean};
 
-use super::call::{Call, Said, Word};
+use super::brief::{counted, headline, line, look, moment, one_line, parent};
+use super::call::{Call, Occasion, Said, Word};
 use super::mail::Mail;
 
-/// The mail that carries a call through a channel.
+/// The mail that carries a call through a channel; `now` dates reminders.
 ///
 /// A digest of several pages has a subject that counts, and a body that names each.
-pub fn call_mail(call: &Call, channel: &MailChannel) -> Mail {
+pub fn call_mail(call: &Call, channel: &MailChannel, now: UnixMillis) -> Mail {
     let from = channel.from.clone();
-    let head = Mail {
+    let mail = Mail {
         from: from.unwrap_or_else(|| format!("farmux@{}", call.cluster_name)),
         to: channel.to.clone(),
-        subject: String::new(),
-        body: String::new(),
+        subject: headline(call, now, SUBJECT_CHARS_MAX),
+        body: body(call),
         message_id: message_id(call, call.id),
         in_reply_to: None,
-        date: UnixMillis(0),
+        date: now,
     };
     match &call.said {
-        Said::Test { node, at } => Mail {
-            subject: format!("[TEST] {} contact {}", call.cluster_name, call.contact),
-            body: test_body(call, node),
-            date: *at,
-            ..head
-        },
-        Said::Pages { pages, word } => {
-            let Some(page) = pages.first() else {
-                return head;
+        Said::Test { at, .. } => Mail { date: *at, ..mail },
+        Said::Pages { pages, .. } => {
+            // A reminder is new; what is repeated because nobody recorded it is as old as its news.
+            let newest = pages.iter().map(|page| page.at).max();
+            let date = newest.filter(|_| call.reminder == 0).unwrap_or(now);
+            let before = match pages.as_slice() {
+                [page] => parent(call, page).map(|id| message_id(call, id)),
+                _ => None,
             };
             Mail {
-                subject: subject(call, page, word),
-                body: body(call, page, word),
-                in_reply_to: parent(call, page).map(|id| message_id(call, id)),
-                date: page.at,
-                ..head
+                date,
+                in_reply_to: before,
+                ..mail
             }
         }
     }
 }
 
-/// What comes back answers the page that said it went away; that had the number before.
-fn parent(call: &Call, page: &Page) -> Option<PageId> {
-    let before = match page.kind {
-        PageKind::Up => page.transition.checked_sub(1),
-        PageKind::Down | PageKind::Degraded | PageKind::Flapping | PageKind::Notice => None,
+fn body(call: &Call) -> String {
+    let mut lines = match &call.said {
+        Said::Test { node, occasion, .. } => test_lines(call, node, *occasion),
+        Said::Pages { pages, word } => {
+            let pages: Vec<&Page> = pages.iter().map(AsRef::as_ref).collect();
+            let mut lines = match pages.as_slice() {
+                [page] => page_lines(page),
+                several => digest_lines(several),
+            };
+            if let Word::Uncommitted { by } = word {
+                lines.extend(uncommitted_lines(by));
+            }
+            lines.push(String::new());
+            lines.push("To look further:".to_owned());
+            lines.extend(
+                commands(&pages)
+                    .iter()
+                    .map(|command| format!("  {command}")),
+            );
+            lines
+        }
     };
-    before.map(|before| page_id(call.cluster, &page.subject, before))
-}
-
-fn test_body(call: &Call, node: &str) -> String {
+    lines.push(String::new());
+    if !call.links.is_empty() {
+        let link = |link: &String| format!("Acknowledge: {}", clean(link, LINK_CHARS_MAX));
+        lines.extend(call.links.iter().map(link));
+        lines.push(String::new());
+    }
     let (cluster, contact) = (&call.cluster_name, &call.contact);
-    format!(
-        "This is a test. Nothing is wrong.\n\n\
-         Node {node} of cluster {cluster} sends it, because somebody ordered\n\n  \
-         farmux contact test {contact}\n\n\
-         Pages for contact {contact} take the same way.\n"
-    )
+    match &call.said {
+        Said::Pages { pages, .. } => {
+            let word = match pages.len() {
+                1 => "page",
+                _ => "message",
+            };
+            lines.push(format!(
+                "Cluster {cluster}, {word} {}, contact {contact}",
+                call.id
+            ));
+        }
+        Said::Test { .. } => {
+            lines.push(format!("Pages for contact {contact} take the same way."));
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
-/// `[DOWN] prod shop/s2: connection refused (3 of 4 up)`.
-fn subject(call: &Call, page: &Page, word: &Word) -> String {
-    let kind = match page.kind {
-        PageKind::Down => "DOWN",
-        PageKind::Degraded => "DEGRADED",
-        PageKind::Flapping => "FLAPPING",
-        PageKind::Up => "UP",
-        PageKind::Notice => "NOTICE",
+fn test_lines(call: &Call, node: &str, occasion: Occasion) -> Vec<String> {
+    let (cluster, contact, node) = (&call.cluster_name, &call.contact, one_line(node));
+    let text = match occasion {
+        Occasion::Ordered => format!(
+            "This is a test. Nothing is wrong.\n\n\
+             Node {node} of cluster {cluster} sends it, because somebody ordered\n\n  \
+             farmux contact test {contact}"
+        ),
+        Occasion::Canary => format!(
+            "This is the daily canary. Nothing is wrong.\n\n\
+             Node {node} of cluster {cluster} sends it through every channel of {contact} each\n\
+             day: should it fail to come, so would a page."
+        ),
     };
-    let mark = match word {
-        Word::Committed => "",
-        Word::Uncommitted { .. } => "[UNCOMMITTED] ",
-    };
-    let title = one_line(&page.title);
-    let mut line = format!("[{kind}] {mark}{} {title}", call.cluster_name);
-    let (cause, left) = (one_line(&page.cause), one_line(&page.left));
-    if !cause.is_empty() {
-        line = format!("{line}: {cause}");
-    }
-    if !left.is_empty() {
-        line = format!("{line} ({left})");
-    }
-    line
+    vec![text]
 }
 
-fn body(call: &Call, page: &Page, word: &Word) -> String {
+/// A page in full.
+fn page_lines(page: &Page) -> Vec<String> {
     let title = one_line(&page.title);
     let what = match page.kind {
         PageKind::Down => format!("{title} is DOWN."),
@@ -120,16 +136,12 @@ fn body(call: &Call, page: &Page, word: &Word) -> String {
         | Subject::Strength(_)
         | Subject::Node(_)
         | Subject::Vip(_)
-        | Subject::Quorum
-        | Subject::Channel(..) => "Left:",
+        | Subject::Channel(..)
+        | Subject::Quorum => "Left:",
     };
     line(left, &page.left);
-    let evidence: Vec<String> = page
-        .evidence
-        .iter()
-        .take(EVIDENCE_LINES_MAX)
-        .map(|text| one_line(text))
-        .collect();
+    let evidence = page.evidence.iter().take(EVIDENCE_LINES_MAX);
+    let evidence: Vec<String> = evidence.map(|text| one_line(text)).collect();
     if !evidence.is_empty() {
         lines.push("Evidence:".to_owned());
         lines.extend(evidence.iter().map(|text| format!("  {text}")));
@@ -137,31 +149,53 @@ fn body(call: &Call, page: &Page, word: &Word) -> String {
             lines.push("  (no more than this fits; the commands below have the rest)".to_owned());
         }
     }
-    if let Word::Uncommitted { by } = word {
-        lines.push(String::new());
-        lines.push(format!(
-            "Node {} says so by itself: it could not reach a majority of",
-            one_line(by)
-        ));
-        lines.push("the cluster to have it recorded. The same page may come once more.".to_owned());
-    }
-    lines.push(String::new());
-    lines.push("To look further:".to_owned());
-    lines.extend(
-        commands(page)
-            .into_iter()
-            .map(|command| format!("  {command}")),
-    );
-    lines.push(String::new());
-    lines.push(format!(
-        "Cluster {}, page {}, contact {}",
-        call.cluster_name, page.id, call.contact
-    ));
-    lines.push(String::new());
-    lines.join("\n")
+    lines
 }
 
-fn commands(page: &Page) -> Vec<String> {
+/// Every page in one line, in order; where there is no more room for causes, in one name.
+fn digest_lines(pages: &[&Page]) -> Vec<String> {
+    let mut lines = vec![
+        format!("{}.", counted(pages.iter().copied())),
+        String::new(),
+        "What happened:".to_owned(),
+    ];
+    let mut bytes = 0;
+    for (place, page) in pages.iter().enumerate() {
+        let full = line(page);
+        let short = format!("{} {}", look(page.kind).word, one_line(&page.title));
+        let text = match bytes + full.len() < FULL_BYTES_MAX {
+            true => full,
+            false => short,
+        };
+        bytes += text.len() + 1;
+        if bytes > NAMES_BYTES_MAX {
+            lines.push(format!("… and {} more", pages.len() - place));
+            break;
+        }
+        lines.push(text);
+    }
+    lines
+}
+
+fn uncommitted_lines(by: &str) -> Vec<String> {
+    vec![
+        String::new(),
+        format!(
+            "Node {} says so by itself: it could not reach a majority of",
+            one_line(by)
+        ),
+        "the cluster to have it recorded. The same page may come once more.".to_owned(),
+    ]
+}
+
+fn commands(pages: &[&Page]) -> Vec<String> {
+    let [page] = pages else {
+        let mut commands = vec!["farmux status".to_owned(), "farmux page list".to_owned()];
+        if pages.iter().any(|page| look(page.kind).lasts) {
+            commands.push("farmux page ack ID".to_owned());
+        }
+        return commands;
+    };
     let mut commands = vec![match &page.subject {
         Subject::Server(farm, _) | Subject::Farm(farm) | Subject::Strength(farm) => {
             format!("farmux farm show {farm}")
@@ -171,40 +205,35 @@ fn commands(page: &Page) -> Vec<String> {
         Subject::Node(_) | Subject::Vip(_) | Subject::Quorum => "farmux status".to_owned(),
     }];
     commands.push(format!("farmux page show {}", page.id));
-    if matches!(
-        page.kind,
-        PageKind::Down | PageKind::Degraded | PageKind::Flapping
-    ) {
+    if look(page.kind).lasts {
         commands.push(format!("farmux page ack {}", page.id));
     }
     commands
 }
 
-/// From the page's id and the contact alone, so that every sender writes the same for ever.
+/// From the call's id and the contact alone, so that every sender writes the same for ever.
 ///
 /// A dot would be fine in most names, but two in a row are not (RFC 5322, 3.2.3).
-fn message_id(call: &Call, page: PageId) -> String {
+fn message_id(call: &Call, id: PageId) -> String {
     let flat = |name: &str| name.replace('.', "-");
     let (contact, cluster) = (call.contact.as_str(), call.cluster_name.as_str());
-    format!("<{page}.{}@{}.farmux>", flat(contact), flat(cluster))
+    format!("<{id}.{}@{}.farmux>", flat(contact), flat(cluster))
 }
 
-fn one_line(text: &str) -> String {
-    clean(text, REASON_CHARS_MAX)
-}
-
-/// `2026-11-23 18:30:05 UTC`.
-fn moment(at: UnixMillis) -> String {
-    let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX);
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()
-        .and_then(|moment| moment.format(&format).ok())
-        .unwrap_or_else(|| format!("{} ms after 1970", at.0))
-}
+/// What a list of mails shows, and some more; a page alone may take a little more for its cause.
+const SUBJECT_CHARS_MAX: usize = 200;
 
 /// The state keeps no more; a mail stays readable.
 const EVIDENCE_LINES_MAX: usize = 20;
+
+/// Hundreds of lines with their causes; a reader's telephone still opens it at once.
+const FULL_BYTES_MAX: usize = 200_000;
+
+/// Thousands of names; many relays take no mail of more than 1 MB.
+const NAMES_BYTES_MAX: usize = 400_000;
+
+/// A node's address, a path and a token of generous length.
+const LINK_CHARS_MAX: usize = 1_000;
 
 #[cfg(test)]
 mod tests;

@@ -3,18 +3,63 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use farmux_raft::consensus::{BoxFuture, Quorum, Role, Standing};
 use farmux_raft::id::{ClusterId, NodeId, RequestId, UnixMillis, WatchName};
 use farmux_raft::state::{
     Advice, Applied, Authority, Channel, ChannelKind, Check, CheckKey, CheckKind, Command, Contact,
     DeliveryOutcome, Farm, Health, HealthChange, LeaseKey, MailChannel, Node, NodeCondition,
-    NodeRole, OnQuorumLoss, Page, Parent, Proposal, Relay, RelaySecurity, Secret, Secrets, Server,
-    Service, ServiceKind, State, Vip, Watch,
+    NodeRole, OnQuorumLoss, Page, PageKind, Parent, Proposal, Relay, RelaySecurity, Secret,
+    Secrets, Server, Service, ServiceKind, State, Subject, Vip, Watch, page_id,
 };
+use tokio::sync::watch;
 
-use super::call::{Call, Word};
+use super::call::{Call, Said, Word};
 use super::courier::{Errand, Receipt, Try};
+use super::propose::{NotDecided, Proposer};
+
+/// A cluster that decides whatever is proposed.
+pub(crate) struct Decider(pub(crate) watch::Sender<Arc<State>>);
+
+impl Proposer for Decider {
+    fn propose(&self, proposal: Proposal) -> BoxFuture<'static, Result<Applied, NotDecided>> {
+        let mut answer = Ok(Applied::Unchanged);
+        self.0.send_modify(|state| {
+            let applied = Arc::make_mut(state).apply(TERM, proposal);
+            answer = applied.map_err(NotDecided::Rejected);
+        });
+        Box::pin(async move { answer })
+    }
+}
+
+/// Where node 1 stands: it leads with its majority, or it follows node 2.
+pub(crate) fn standing(leads: bool) -> Standing {
+    let since = Instant::now();
+    Standing {
+        me: NodeId(1),
+        term: TERM,
+        role: if leads { Role::Leader } else { Role::Follower },
+        leader: Some(NodeId(if leads { 1 } else { 2 })),
+        last_index: None,
+        applied_index: None,
+        snapshot_index: None,
+        quorum: match leads {
+            true => Quorum::Fresh { since },
+            false => Quorum::NotLeader,
+        },
+        lag: BTreeMap::new(),
+    }
+}
+
+/// Waits for a condition, with a deadline.
+pub(crate) async fn until(what: &str, mut met: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(15);
+    while !met() {
+        assert!(Instant::now() < end, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
 
 /// The term in which everything here happens.
 pub(crate) const TERM: u64 = 3;
@@ -175,6 +220,60 @@ pub(crate) fn call(state: &State, page: Page, word: Word) -> Call {
     let cluster = state.cluster.as_ref().expect("a cluster");
     let ops = "ops".parse().expect("a name");
     Call::of_page(cluster, Arc::new(page), ops, word)
+}
+
+/// A page about a watch, at this address.
+pub(crate) fn watch_page(name: &str, kind: PageKind, cause: &str, at: [u8; 4]) -> Page {
+    let mut state = state(3, &[]);
+    report(&mut state, "s2", Health::Down, "x", 900_000);
+    let watch: WatchName = name.parse().expect("a name");
+    let subject = Subject::Watch(watch);
+    let transition = u64::from(kind == PageKind::Up);
+    Page {
+        id: page_id(ClusterId(7), &subject, transition),
+        title: name.to_owned(),
+        target: Some((at, 80).into()),
+        subject,
+        transition,
+        kind,
+        cause: cause.to_owned(),
+        left: String::new(),
+        evidence: vec![format!("check: {cause}")],
+        over: (kind == PageKind::Up).then_some(UnixMillis(900_000)),
+        ..newest(&state).clone()
+    }
+}
+
+/// A storm: `fs1` and so many servers down, one up.
+pub(crate) fn storm(down: usize) -> Vec<Page> {
+    let page = |number: usize| {
+        let [.., high, low] = u32::try_from(number).expect("few").to_be_bytes();
+        let name = format!("web{number:03}");
+        watch_page(&name, PageKind::Down, "no route", [10, 1, high, low])
+    };
+    let up = watch_page("dns9", PageKind::Up, "up again after 3m", [10, 0, 0, 9]);
+    (1..=down).map(page).chain([up]).collect()
+}
+
+/// What a contact `ops` of cluster `prod` is told of these pages.
+pub(crate) fn call_of(pages: Vec<Page>) -> Call {
+    let state = state(3, &[]);
+    let first = pages.first().expect("a page").clone();
+    Call {
+        said: Said::Pages {
+            pages: pages.into_iter().map(Arc::new).collect(),
+            word: Word::Committed,
+        },
+        ..call(&state, first, Word::Committed)
+    }
+}
+
+/// A test for a contact `ops`, ordered at this node.
+pub(crate) fn test_call() -> Call {
+    let state = state(3, &[]);
+    let cluster = state.cluster.as_ref().expect("a cluster");
+    let ops = "ops".parse().expect("a name");
+    Call::test(cluster, ops, "lb1".to_owned(), 0xabc, UnixMillis(900_000))
 }
 
 /// The recipients of the mail that an errand becomes.

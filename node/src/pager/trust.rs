@@ -1,4 +1,4 @@
-//! Whose certificates a relay may show: those that the machine's administrator trusts.
+//! Whose certificates a relay or a webhook may show: those that the machine's administrator trusts.
 //!
 //! Debian's bundle is read at every delivery, so that a CA added with `update-ca-certificates`
 //! counts at once; a company's own relay is trusted that way. `SSL_CERT_FILE` names another file.
@@ -7,11 +7,12 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 
 /// Where the trusted certificates are.
 #[derive(Debug, Clone)]
@@ -29,6 +30,30 @@ impl Trust {
     /// The certificates in this PEM file.
     pub fn file(file: PathBuf) -> Trust {
         Trust { file }
+    }
+
+    /// How we speak TLS as a client of HTTP.
+    ///
+    /// **Errors**: the bundle is there and cannot be used, in words.
+    pub(super) async fn client(&self) -> Result<ClientConfig, String> {
+        let wrong = |why: String| format!("certificates in {}: {why}", self.file.display());
+        let mut roots = RootCertStore::empty();
+        match tokio::fs::read(&self.file).await {
+            Ok(pem) => {
+                for root in usable_roots(&pem).map_err(wrong)? {
+                    roots.add(root).map_err(|error| wrong(error.to_string()))?;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            }
+            Err(error) => return Err(wrong(error.to_string())),
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        Ok(builder.with_root_certificates(roots).with_no_client_auth())
     }
 
     /// What TLS with this host must prove; the certificate must name the host, name or address.

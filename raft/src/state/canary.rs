@@ -50,7 +50,8 @@ impl State {
             return vec![];
         };
         let is_due = |contact: &&ContactName| match self.canaries.get(*contact) {
-            Some(last) => last.due < due,
+            // One from the future was sent by a clock that was wrong.
+            Some(last) => last.due < due || last.due > now,
             None => now.0 - due.0 < FIRST_WITHIN_MS,
         };
         let contacts = self.config.contacts.keys().filter(is_due);
@@ -68,7 +69,7 @@ impl State {
         let newer = self
             .canaries
             .get(&contact)
-            .is_none_or(|last| last.due < canary.due);
+            .is_none_or(|last| last.due < canary.due || last.due > now.at);
         if !known || !newer {
             return Applied::Unchanged;
         }

@@ -149,7 +149,6 @@ impl State {
                     )],
                     ..event.clone()
                 };
-                self.forget_incident(subject, event.at);
                 self.write_incident(PageKind::Flapping, subject.clone(), event);
                 false
             }
@@ -187,10 +186,7 @@ impl State {
             evidence: vec![],
         };
         match flap.is_down {
-            true => {
-                self.forget_incident(subject, now);
-                self.write_incident(PageKind::Down, subject.clone(), event);
-            }
+            true => self.write_incident(PageKind::Down, subject.clone(), event),
             false => self.notice_up(subject.clone(), event),
         }
     }

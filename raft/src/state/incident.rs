@@ -36,11 +36,16 @@ impl State {
         }
     }
 
-    /// Opens an incident with a page.
+    /// Opens an incident with a page, in the place of one that is open.
     pub(super) fn write_incident(&mut self, kind: PageKind, subject: Subject, event: Event) {
+        let replaced = self.incidents.get(&subject).copied();
+        self.forget_incident(&subject, self.present.at.max(event.at));
         let rungs = self.config.rungs(&subject);
         if let Some(id) = self.write_page(subject.clone(), kind, event, rungs) {
             Arc::make_mut(&mut self.incidents).insert(subject, id);
+            if let Some(page) = self.pages.get_mut(&id) {
+                page.replaces = replaced;
+            }
         }
     }
 
@@ -143,6 +148,7 @@ impl State {
             evidence: event.evidence,
             over,
             deliveries,
+            replaces: None,
             silenced,
             acknowledged: None,
             resolved: None,

@@ -281,7 +281,7 @@ impl State {
             Command::SetAdmin(order) => self.set_admin(now, order),
             Command::PassTime => Ok(self.pass_time(now)),
             Command::AddSilence(silence) => self.add_silence(now, silence),
-            Command::EndSilence(number) => self.end_silence(now, number),
+            Command::EndSilence(number) => self.end_silence(number),
             Command::EndHolds(numbers) => self.end_holds(now, &numbers),
             Command::ReportHealth { authority, changes } => {
                 self.report_health(now, authority, changes)

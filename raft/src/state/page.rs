@@ -87,6 +87,8 @@ pub struct Page {
     pub over: Option<UnixMillis>,
     /// What became of it, contact by contact: those of its ladder when it was opened.
     pub deliveries: BTreeMap<ContactName, Delivery>,
+    /// The open page about the same subject whose place it takes.
+    pub replaces: Option<PageId>,
     /// The silence that hushes it: it goes to nobody.
     pub silenced: Option<u64>,
     /// Who took it on.

@@ -111,11 +111,11 @@ impl State {
         }
     }
 
-    pub(super) fn end_silence(&mut self, now: Now, number: u64) -> Result<Applied, Reject> {
+    pub(super) fn end_silence(&mut self, number: u64) -> Result<Applied, Reject> {
         if self.silences.get(number).is_none() {
             return Err(Reject::UnknownSilence(number));
         }
-        self.lift(&[number], now.at);
+        self.lift(&[number]);
         Ok(Applied::Done)
     }
 
@@ -126,7 +126,7 @@ impl State {
             .iter()
             .filter(|(_, silence)| silence.until <= now);
         let over: Vec<u64> = over.map(|(number, _)| number).collect();
-        self.lift(&over, now);
+        self.lift(&over);
         !over.is_empty()
     }
 
@@ -136,7 +136,7 @@ impl State {
     }
 
     /// Forgets silences, and tells what they hushed and is still so.
-    fn lift(&mut self, numbers: &[u64], at: UnixMillis) {
+    fn lift(&mut self, numbers: &[u64]) {
         if numbers.is_empty() {
             return;
         }
@@ -169,7 +169,6 @@ impl State {
                 left: String::new(),
                 evidence: vec![format!("hushed until now by silence {number} of {author}")],
             };
-            self.forget_incident(&subject, at);
             let kind = match kind {
                 PageKind::Degraded => PageKind::Degraded,
                 PageKind::Down | PageKind::Flapping | PageKind::Up | PageKind::Notice => {

@@ -54,6 +54,7 @@ pub(crate) async fn metrics(Shared(node): Daemon) -> ([(HeaderName, &'static str
 }
 
 fn wire_view(member: &Member) -> WireView {
+    let heartbeats = member.heartbeats().counts();
     let counters = member.lease().counters();
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let reasons = Ignored::ALL
@@ -81,5 +82,9 @@ fn wire_view(member: &Member) -> WireView {
             .all()
             .map(|(why, count)| (why.word(), count))
             .collect(),
+        heartbeats: vec![
+            ("answered", heartbeats.answered),
+            ("failed", heartbeats.failed),
+        ],
     }
 }

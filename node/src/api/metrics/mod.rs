@@ -19,7 +19,7 @@ use std::fmt::Write;
 
 use farmux_raft::id::NodeId;
 use farmux_raft::state::{
-    CheckKey, Counts, FarmStanding, Health, HealthRecord, HoldKind, ServerRole,
+    CheckKey, Counts, DeliveryOutcome, FarmStanding, Health, HealthRecord, HoldKind, ServerRole,
 };
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
@@ -268,6 +268,22 @@ fn pages(registry: &mut Registry, view: &View<'_>) {
         "Deliveries that are due",
         one(deliveries_due),
     );
+    let failing = usize::from(view.state.heartbeat_failing.is_some());
+    let help = "1 while the heartbeat does not get through";
+    gauges(registry, "heartbeat_failing", help, one(failing));
+    let mut canaries = Vec::new();
+    for (contact, canary) in view.state.canaries.iter() {
+        for one in &canary.tries {
+            let labels = vec![
+                ("contact", contact.to_string()),
+                ("channel", one.channel.to_string()),
+            ];
+            let taken = one.outcome == DeliveryOutcome::Delivered;
+            canaries.push((labels, i64::from(taken)));
+        }
+    }
+    let help = "1 where the last canary got through";
+    gauges(registry, "canary_taken", help, canaries);
 }
 
 fn name(view: &View<'_>, node: NodeId) -> String {

@@ -32,6 +32,8 @@ pub struct WireView {
     pub ignored: Vec<(&'static str, u64)>,
     /// Connections of nodes and joiners that were refused, by reason.
     pub refused: Vec<(&'static str, u64)>,
+    /// Calls of the dead-man's switch, by outcome.
+    pub heartbeats: Vec<(&'static str, u64)>,
 }
 
 /// All of it.
@@ -50,6 +52,13 @@ pub(super) fn expose(registry: &mut Registry, wire: &WireView) {
     counters(registry, "lease_ignored", help, by("reason", &wire.ignored));
     let help = "Connections on the peer port refused, by reason";
     counters(registry, "peer_refused", help, by("reason", &wire.refused));
+    let help = "Calls of the heartbeat's URL, by outcome";
+    counters(
+        registry,
+        "heartbeats",
+        help,
+        by("outcome", &wire.heartbeats),
+    );
 }
 
 fn probes(registry: &mut Registry, wire: &WireView) {

@@ -24,13 +24,15 @@ pub use watches::{watch_report, watch_reports};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farmux_raft::id::{NodeId, NodeName, UnixMillis, VipName};
-use farmux_raft::state::{DueMessage, Node, NodeRole, State, Vip};
+use farmux_raft::id::{ContactName, NodeId, NodeName, UnixMillis, VipName};
+use farmux_raft::state::{
+    Canary, CanaryTry, DeliveryOutcome, DueMessage, Node, NodeRole, State, Vip,
+};
 
 use super::report::NodeReport;
 use super::types::{
-    Answering, ClusterStatus, Freshness, MemberKind, Moment, NodeStatus, Overall, PageStatus,
-    Reason, StatusReport, VipStatus,
+    Answering, CanaryStatus, ChannelTest, ClusterStatus, Freshness, MemberKind, Moment, NodeStatus,
+    Overall, PageStatus, Reason, StatusReport, VipStatus,
 };
 
 /// Everything that one node knows when it is asked how things stand.
@@ -222,6 +224,8 @@ impl View<'_> {
 }
 
 fn pages(state: &State) -> PageStatus {
+    let canaries = state.canaries.iter();
+    let canaries = canaries.filter(|(contact, _)| state.config.contacts.contains_key(*contact));
     let first = || state.due_messages().filter(|due| due.open.round == 0);
     let pages = |due: DueMessage<'_>| due.open.pages.len();
     let failing = |due: &DueMessage<'_>| due.open.failures > 0;
@@ -229,5 +233,20 @@ fn pages(state: &State) -> PageStatus {
         incidents: state.incidents.len(),
         due: first().map(pages).sum(),
         failing: state.due_messages().filter(failing).map(pages).sum(),
+        heartbeat_failing: state.heartbeat_failing.map(Moment),
+        canaries: canaries.map(canary).collect(),
+    }
+}
+
+fn canary((contact, canary): (&ContactName, &Canary)) -> CanaryStatus {
+    let channel = |one: &CanaryTry| ChannelTest {
+        channel: one.channel,
+        taken: one.outcome == DeliveryOutcome::Delivered,
+        words: one.words.clone(),
+    };
+    CanaryStatus {
+        contact: contact.to_string(),
+        at: Moment(canary.at),
+        channels: canary.tries.iter().map(channel).collect(),
     }
 }

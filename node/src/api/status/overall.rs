@@ -37,6 +37,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
             format!("{failing} page deliveries fail: farmux page list"),
         );
     }
+    channels(status, &mut add);
     // Stable: within a level they stay in the order in which they were found.
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.level));
     reasons
@@ -65,6 +66,25 @@ fn silences(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
             count => format!("{first} and {} more are flapping", count - 1),
         };
         add(Overall::Degraded, text);
+    }
+}
+
+/// What would not carry a page.
+fn channels(status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {
+    if status.pages.heartbeat_failing.is_some() {
+        let text = "the heartbeat does not get through: farmux page list";
+        add(Overall::Degraded, text.to_owned());
+    }
+    for canary in &status.pages.canaries {
+        let contact = &canary.contact;
+        for one in canary.channels.iter().filter(|one| !one.taken) {
+            let (channel, words) = (one.channel, &one.words);
+            let text = format!(
+                "the last canary did not reach {contact} by {channel} ({words}): farmux contact \
+                 test {contact}"
+            );
+            add(Overall::Degraded, text);
+        }
     }
 }
 

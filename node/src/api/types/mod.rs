@@ -25,13 +25,13 @@ pub use farm::{
 };
 pub use moment::Moment;
 pub use page::{
-    AckManyRequest, AckRequest, ContactTestAnswer, DeliveryReport, DeliveryState, MessageName,
-    PageReport, PreviewCallReport, PreviewReport, ResolveRequest,
+    AckManyRequest, AckRequest, ChannelTest, ContactTestAnswer, DeliveryReport, DeliveryState,
+    MessageName, PageReport, PreviewCallReport, PreviewReport, ResolveRequest,
 };
 pub use silence::{SilenceAnswer, SilenceReport, SilenceRequest};
 pub use status::{
-    Answering, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall, PageStatus, Reason,
-    StatusReport, Survives, VipStatus,
+    Answering, CanaryStatus, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall,
+    PageStatus, Reason, StatusReport, Survives, VipStatus,
 };
 pub use watch::{WatchCounts, WatchReport};
 

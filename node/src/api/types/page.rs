@@ -155,6 +155,17 @@ pub struct AckRequest {
 /// The answer to `POST /v1/contacts/NAME/test`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactTestAnswer {
-    /// What the relay said when it took the mail.
+    /// Each channel that was tried, in the contact's order.
+    pub channels: Vec<ChannelTest>,
+}
+
+/// What came of one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelTest {
+    /// Which.
+    pub channel: ChannelKind,
+    /// Whether the other side took it.
+    pub taken: bool,
+    /// Its own words; where it said none, ours.
     pub words: String,
 }

@@ -6,7 +6,7 @@ use farmux_raft::id::{FarmName, NetworkName, NodeName, VipName};
 use farmux_raft::state::NodeRole;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Freshness, Moment, WatchCounts};
+use super::{ChannelTest, Condition, Freshness, Moment, WatchCounts};
 
 /// What stands and what does not, as one node sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,7 +178,7 @@ pub struct FarmStatus {
 }
 
 /// What is paged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PageStatus {
     /// Incidents that are open.
     pub incidents: usize,
@@ -186,4 +186,19 @@ pub struct PageStatus {
     pub due: usize,
     /// Deliveries that have failed at least once and are still due.
     pub failing: usize,
+    /// Since when the heartbeat's failure is known; null: it gets through, or there is none.
+    pub heartbeat_failing: Option<Moment>,
+    /// The last canary of each contact.
+    pub canaries: Vec<CanaryStatus>,
+}
+
+/// The last canary of a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanaryStatus {
+    /// Whose.
+    pub contact: String,
+    /// When it was over.
+    pub at: Moment,
+    /// Channel by channel.
+    pub channels: Vec<ChannelTest>,
 }

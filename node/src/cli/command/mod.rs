@@ -3,6 +3,7 @@
 mod admin_cert;
 mod cluster;
 mod config;
+mod contact;
 mod explain;
 mod farm;
 mod page;
@@ -13,11 +14,11 @@ mod watch;
 
 use farmux_raft::id::UnixMillis;
 
-use super::args::{Action, ContactAction};
+use super::args::Action;
 use super::client::Client;
 use super::show;
 use super::terminal::Terminal;
-use crate::api::types::{ContactTestAnswer, StatusReport};
+use crate::api::types::StatusReport;
 use crate::daemon::wall_clock;
 use crate::fault::{Code, Fault};
 
@@ -42,16 +43,7 @@ impl Shell {
             Action::Farm(action) => self.farm(action).await,
             Action::Server(action) => self.server(action).await,
             Action::Watch(action) => self.watch(action).await,
-            Action::Contact(ContactAction::Test { name }) => {
-                let path = format!("/v1/contacts/{name}/test");
-                let answer: ContactTestAnswer = self.client.post(&path, &()).await?;
-                self.terminal.show(&answer, |answer, _| {
-                    format!(
-                        "a test mail for {name} is on its way; the relay said: {}\n",
-                        answer.words
-                    )
-                })
-            }
+            Action::Contact(action) => self.contact(action).await,
             Action::Page(action) => self.page(action).await,
             Action::Silence(action) => self.silence(action).await,
             Action::AdminCert(action) => self.admin_cert(action).await,

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod config;
+mod contact;
 mod farm;
 mod page;
 mod silence;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use cluster::{admin_certs, token_created, token_use, tokens};
 pub use config::{applied, history};
+pub use contact::contact_test;
 pub use farm::{farm, farms};
 pub use page::{page, pages, preview};
 pub use silence::{silence_added, silences};

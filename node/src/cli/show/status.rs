@@ -76,6 +76,7 @@ fn head_lines(cluster: &ClusterStatus, paint: Paint, now: UnixMillis) -> String 
         incidents,
         due,
         failing,
+        ..
     } = cluster.pages;
     let _ = writeln!(
         text,

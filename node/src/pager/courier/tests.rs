@@ -1,5 +1,7 @@
 //! Deliveries to a real SMTP server (aiosmtpd), and to a scripted one that misbehaves.
 
+mod channels;
+mod hostile;
 mod real;
 mod scripted;
 
@@ -8,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use farmux_netplane::origin::Origin;
+use farmux_raft::id::UnixMillis;
 use farmux_raft::state::{DeliveryOutcome, Health, Relay, RelaySecurity};
 
 use super::*;
@@ -45,7 +48,7 @@ fn errand(to: &[&str], port: u16, change: impl FnOnce(&mut Relay)) -> Errand {
 /// The mail that an errand becomes.
 fn mail(errand: &Errand) -> Mail {
     match errand.channels.first() {
-        Some(Channel::Mail(mail)) => call_mail(&errand.call, mail),
+        Some(Channel::Mail(mail)) => call_mail(&errand.call, mail, UnixMillis(0)),
         other => panic!("no mail: {other:?}"),
     }
 }
@@ -56,7 +59,7 @@ async fn deliver(errand: Errand, ca: Option<PathBuf>) -> Receipt {
 
 async fn deliver_within(limit: Duration, errand: Errand, ca: Option<PathBuf>) -> Receipt {
     let trust = Trust::file(ca.unwrap_or_else(|| PathBuf::from("/nonexistent")));
-    MailCourier::hurried(trust, limit).deliver(errand).await
+    ChannelCourier::hurried(trust, limit).deliver(errand).await
 }
 
 fn failure(receipt: &Receipt) -> String {

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use farmux_raft::state::{CheckKey, Command, Health, State};
+use farmux_raft::state::{CheckKey, Command, Health, PageKind, REASON_CHARS_MAX, State};
 
 use super::*;
 use crate::pager::testing;
 
+/// Four hours after the first page.
+const NOW: UnixMillis = UnixMillis(900_000 + 4 * 3_600_000);
+
 fn mail(state: &State, page: &Page, word: Word) -> Mail {
     let contact = testing::contact(&["ops@example.com"], 25);
     let call = testing::call(state, page.clone(), word);
-    call_mail(&call, contact.mail().expect("it has mail"))
+    call_mail(&call, contact.mail().expect("it has mail"), NOW)
 }
 
 #[test]
@@ -231,4 +234,140 @@ fn hostile_texts_stay_in_their_line() {
             .all(|line| line.chars().count() < REASON_CHARS_MAX + 50)
     );
     assert!(mail.body.lines().count() < 50);
+}
+
+fn digest(pages: Vec<Page>) -> Call {
+    testing::call_of(pages)
+}
+
+fn of_call(call: &Call) -> Mail {
+    let contact = testing::contact(&["ops@example.com"], 25);
+    call_mail(call, contact.mail().expect("it has mail"), NOW)
+}
+
+#[test]
+fn a_digest_counts_in_its_subject_and_names_everything_in_its_body() {
+    let mut call = digest(testing::storm(3));
+    call.links = vec![
+        "https://lb1:9443/ack/T1".to_owned(),
+        "https://lb2:9443/ack/T1".to_owned(),
+    ];
+    let mail = of_call(&call);
+    assert_eq!(
+        mail.subject,
+        "[DOWN] prod 3 down, 1 up: web001, web002, web003, dns9 (no route)"
+    );
+    assert_eq!(mail.in_reply_to, None);
+    let id = call.id;
+    assert_eq!(
+        mail.body,
+        format!(
+            "3 down, 1 up.\n\n\
+             What happened:\n\
+             DOWN web001: no route\nDOWN web002: no route\nDOWN web003: no route\n\
+             UP dns9: up again after 3m\n\n\
+             To look further:\n  farmux status\n  farmux page list\n  farmux page ack ID\n\n\
+             Acknowledge: https://lb1:9443/ack/T1\nAcknowledge: https://lb2:9443/ack/T1\n\n\
+             Cluster prod, message {id}, contact ops\n"
+        )
+    );
+}
+
+/// Issue 4: all 500 are named, and the count is true.
+#[test]
+fn a_storm_of_five_hundred_is_named_in_full() {
+    let mail = of_call(&digest(testing::storm(500)));
+    assert!(
+        mail.subject
+            .starts_with("[DOWN] prod 500 down, 1 up: web001, web002, "),
+        "{}",
+        mail.subject
+    );
+    assert!(mail.subject.ends_with(" more"), "{}", mail.subject);
+    assert!(mail.subject.chars().count() <= 200, "{}", mail.subject);
+    let (_, left) = mail.subject.split_once(" … and ").expect("not all fit");
+    let left: usize = left.trim_end_matches(" more").parse().expect("a number");
+    assert_eq!(mail.subject.matches("web").count() + left, 501);
+    for number in 1..=500 {
+        let line = format!("\nDOWN web{number:03}: no route\n");
+        assert!(mail.body.contains(&line), "web{number:03}");
+    }
+    assert!(mail.body.contains("\nUP dns9: up again after 3m\n"));
+}
+
+#[test]
+fn a_body_is_bounded_first_without_causes_then_without_names() {
+    let mut pages = testing::storm(2_000);
+    let cause = "x".repeat(200);
+    pages
+        .iter_mut()
+        .for_each(|page| page.cause.clone_from(&cause));
+    let body = of_call(&digest(pages.clone())).body;
+    assert!(body.len() < 300_000, "{}", body.len());
+    assert!(body.contains(&format!("\nDOWN web001: {cause}\n")));
+    assert!(
+        body.contains("\nDOWN web2000\n"),
+        "named, without its cause"
+    );
+    let title = "y".repeat(200);
+    pages
+        .iter_mut()
+        .for_each(|page| page.title.clone_from(&title));
+    let body = of_call(&digest([pages.clone(), pages].concat())).body;
+    assert!(body.len() < 410_000, "{}", body.len());
+    assert!(body.contains("\n… and "), "how many are left out");
+}
+
+#[test]
+fn a_reminder_says_how_often_and_since_when() {
+    let page = testing::watch_page("fs1", PageKind::Down, "no route", [10; 4]);
+    let mut call = digest(vec![page]);
+    call.reminder = 2;
+    let mail = of_call(&call);
+    assert_eq!(
+        mail.subject,
+        "[STILL DOWN] prod fs1: no route (reminder 2, since 4h)"
+    );
+    assert_eq!(mail.date, NOW, "a reminder is new");
+    let mut call = digest(testing::storm(500));
+    call.reminder = 1;
+    let mail = of_call(&call);
+    assert!(
+        mail.subject.starts_with("[STILL DOWN] prod 500 down"),
+        "{}",
+        mail.subject
+    );
+    assert!(
+        mail.subject.ends_with(" more (reminder 1, since 4h)"),
+        "{}",
+        mail.subject
+    );
+    assert!(mail.subject.chars().count() <= 200);
+}
+
+#[test]
+fn a_test_and_a_canary_say_what_they_are() {
+    let mail = of_call(&testing::test_call());
+    assert_eq!(mail.subject, "[TEST] prod contact ops");
+    assert_eq!(
+        mail.body,
+        "This is a test. Nothing is wrong.\n\n\
+         Node lb1 of cluster prod sends it, because somebody ordered\n\n  \
+         farmux contact test ops\n\n\
+         Pages for contact ops take the same way.\n"
+    );
+    let state = testing::state(3, &[]);
+    let cluster = state.cluster.as_ref().expect("a cluster");
+    let canary = |node: &str, due: u64| {
+        let ops = "ops".parse().expect("a name");
+        Call::canary(cluster, ops, node.to_owned(), UnixMillis(due))
+    };
+    let mail = of_call(&canary("lb1", 900_000));
+    assert_eq!(mail.subject, "[CANARY] prod contact ops");
+    assert!(
+        mail.body
+            .starts_with("This is the daily canary. Nothing is wrong.\n")
+    );
+    assert_eq!(mail.message_id, of_call(&canary("lb2", 900_000)).message_id);
+    assert_ne!(mail.message_id, of_call(&canary("lb1", 900_001)).message_id);
 }

@@ -1,6 +1,7 @@
 //! The state as its users see it: commands in, answers, pages and standings out.
 
 mod advices;
+mod canaries;
 mod causes;
 mod configs;
 mod deliveries;

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use super::*;
 
 /// The server; it ends with this.
-struct Sink {
+pub(super) struct Sink {
     child: Child,
     lines: BufReader<ChildStdout>,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Sink {
-    fn start(mode: &str, folder: &Path) -> Sink {
+    pub(super) fn start(mode: &str, folder: &Path) -> Sink {
         let mut child = Command::new("/usr/bin/python3")
             .args(["-c", include_str!("../sink.py"), mode])
             .arg(folder.join("relay.pem"))
@@ -38,14 +38,14 @@ impl Sink {
     }
 
     /// The next thing it tells; nothing once it has ended.
-    fn next(&mut self) -> Value {
+    pub(super) fn next(&mut self) -> Value {
         let mut line = String::new();
         self.lines.read_line(&mut line).expect("it writes text");
         serde_json::from_str(&line).unwrap_or(Value::Null)
     }
 
     /// Ends it; what it still had to tell.
-    fn end(mut self) -> Value {
+    pub(super) fn end(mut self) -> Value {
         self.child.kill().expect("it runs");
         self.next()
     }
@@ -79,7 +79,7 @@ fn certificates(folder: &Path) {
     write("relay.key", relay_key.serialize_pem());
 }
 
-fn folder() -> tempfile::TempDir {
+pub(super) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     certificates(folder.path());
     folder

@@ -8,7 +8,7 @@ use super::*;
 
 /// What the relay does instead of its duty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trick {
+pub(super) enum Trick {
     None,
     Greeting(&'static str),
     Mail(&'static str),
@@ -25,7 +25,7 @@ enum Trick {
 }
 
 /// Starts it; every letter that it took comes out, as the lines between DATA and the dot.
-fn relay(trick: Trick) -> (u16, Receiver<Vec<String>>) {
+pub(super) fn relay(trick: Trick) -> (u16, Receiver<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     let (sender, letters) = channel();
