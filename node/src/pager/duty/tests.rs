@@ -412,8 +412,10 @@ fn five_hundred_at_once_are_fast_beside_ten_thousand() {
     let due = state.due_messages().filter(|due| due.is_due(wall_clock()));
     let due = due.count();
     let looked = began.elapsed();
-    println!("500 pages applied in {applied:?}; {due} messages found in {looked:?}");
     assert!(applied < Duration::from_secs(1), "{applied:?}");
-    assert!(looked < Duration::from_millis(20), "{looked:?}");
+    assert!(
+        looked < Duration::from_millis(20),
+        "{due} found in {looked:?}"
+    );
     assert!(before.pages.len() <= state.pages.len());
 }
