@@ -108,10 +108,10 @@ impl Consensus {
 
     async fn forward(&self, leader: NodeId, proposal: &Proposal, end: Instant) -> Attempt {
         let left = end.saturating_duration_since(Instant::now());
-        let question = self
-            .inner
-            .peers
-            .ask(leader, Request::Propose(proposal.clone()), left);
+        let question =
+            self.inner
+                .peers
+                .ask(leader, Request::Propose(Box::new(proposal.clone())), left);
         match question.await {
             Ok(RpcReply::Proposed(answer)) => match answer {
                 // It is the leader that stops, not this node.

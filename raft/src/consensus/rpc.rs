@@ -71,7 +71,7 @@ pub enum Request {
         vote: VoteRecord,
     },
     /// To the leader: write this.
-    Propose(Proposal),
+    Propose(Box<Proposal>),
     /// To the leader: change the membership.
     Change(Change),
 }

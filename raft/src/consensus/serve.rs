@@ -117,7 +117,7 @@ impl Consensus {
             Request::ElectNow { vote } => RpcReply::ElectNow(self.stand_for(vote).await),
             Request::Propose(proposal) => {
                 let end = tokio::time::Instant::now() + PROPOSE_DEADLINE;
-                RpcReply::Proposed(self.write(proposal, end).await)
+                RpcReply::Proposed(self.write(*proposal, end).await)
             }
             Request::Change(change) => RpcReply::Changed(self.change_here(change).await),
         }

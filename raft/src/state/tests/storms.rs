@@ -48,7 +48,9 @@ fn messages(house: &House) -> Vec<(u64, usize)> {
 
 #[test]
 fn windows() {
-    let table: [(&str, &[u64], &[(u64, usize)]); 7] = [
+    // What it is, when servers fall, and when messages of how many pages are due.
+    type Case = (&'static str, &'static [u64], &'static [(u64, usize)]);
+    let table: [Case; 7] = [
         ("one", &[0], &[(0, 1)]),
         ("a few", &[0, 200, 29_999], &[(0, 1), (30_000, 2)]),
         (
