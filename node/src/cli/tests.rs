@@ -67,6 +67,7 @@ fn every_documented_line_is_understood() {
         "farmux silence add watch=web* label:site=berlin --for 2h -m moving",
         "farmux silence list -o json",
         "farmux silence end 7",
+        "farmux contact test ops --channel webhook",
         "farmux page list",
         "farmux page list --all -o json",
         "farmux page show 00ff",

@@ -129,12 +129,12 @@ impl Talk {
                 Err(_elapsed) => return Err(SnppError::Slow { step }),
             };
             said.push_str(&line);
-            let goes_on = line.as_bytes().get(3) == Some(&b'-');
+            let code = line.get(..3).and_then(|code| code.parse::<u16>().ok());
+            let goes_on = code.is_some() && line.as_bytes().get(3) == Some(&b'-');
             if goes_on && said.len() < REPLY_BYTES_MAX {
                 continue;
             }
             let words = clean(&said, REASON_CHARS_MAX);
-            let code = line.get(..3).and_then(|code| code.parse::<u16>().ok());
             return match code {
                 Some(200..=299) if !goes_on => Ok(words),
                 Some(421) => Err(SnppError::GoneAway { step, words }),

@@ -106,11 +106,14 @@ impl<'a> Session<'a> {
         deadline: Instant,
     ) -> Result<Response<Incoming>, String> {
         let mut open = match self.open.take() {
-            Some(open) if !open.sender.is_closed() => open,
-            Some(_) | None => self.connect(deadline).await?,
+            Some(open) => open,
+            None => self.connect(deadline).await?,
         };
+        // The server may have closed a connection that was used before.
+        if open.sender.ready().await.is_err() {
+            open = self.connect(deadline).await?;
+        }
         let request = self.request(ask)?;
-        open.sender.ready().await.map_err(|error| broken(&error))?;
         let answer = open.sender.send_request(request).await;
         let answer = answer.map_err(|error| broken(&error))?;
         self.open = Some(open);

@@ -38,7 +38,7 @@ fn text_fits_eighty_safe_characters() {
     );
     assert_eq!(
         said(testing::storm(500), SnppWords::Text),
-        "500 down, 1 up: web001, web002, web003, web004, web005 ... and 496 more"
+        "500 down, 1 up: web001, web002, web003, web004, web005, web006 ... and 495 more"
     );
     let test = words::message(&testing::test_call(), SnppWords::Text, NOW);
     assert_eq!(test, "[TEST] prod contact ops");
