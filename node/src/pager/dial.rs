@@ -138,13 +138,15 @@ async fn open(address: SocketAddr, origin: &Origin) -> Result<TcpStream, String>
 
 /// An error of a connection in the words that people know.
 pub(super) fn words(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        std::io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
-        std::io::ErrorKind::TimedOut => "no answer".to_owned(),
-        std::io::ErrorKind::UnexpectedEof => "connection closed".to_owned(),
-        _ => error.to_string(),
-    }
+    use std::io::ErrorKind;
+    let known = [
+        (ErrorKind::ConnectionRefused, "connection refused"),
+        (ErrorKind::ConnectionReset, "connection reset"),
+        (ErrorKind::TimedOut, "no answer"),
+        (ErrorKind::UnexpectedEof, "connection closed"),
+    ];
+    let found = known.iter().find(|(kind, _)| *kind == error.kind());
+    found.map_or_else(|| error.to_string(), |(_, words)| (*words).to_owned())
 }
 
 /// PURE. What forbids an address; nothing where it may be connected to.

@@ -281,7 +281,13 @@ fn authority(names: &[&str], until: (i32, u8, u8)) -> (String, TlsAcceptor) {
 
 #[tokio::test]
 async fn https_is_verified() {
-    let rows: [(&[&str], (i32, u8, u8), bool, Option<&str>); 4] = [
+    type Row = (
+        &'static [&'static str],
+        (i32, u8, u8),
+        bool,
+        Option<&'static str>,
+    );
+    let rows: [Row; 4] = [
         (&["127.0.0.1"], (2096, 1, 1), true, None),
         (
             &["127.0.0.2", "example.com"],
