@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Faults;
-use super::{Contact, Farm, Fault, FaultKind, Ladder, Node, Paging, Vip, Watch};
-use crate::id::{ContactName, FarmName, LadderName, NodeId, VipName, WatchName};
+use super::{Contact, Farm, Fault, FaultKind, Group, Ladder, Node, Paging, Vip, Watch};
+use crate::id::{ContactName, FarmName, GroupName, LadderName, NodeId, VipName, WatchName};
 
 /// Everything an operator decides; one revision replaces the whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct Config {
     pub vips: BTreeMap<VipName, Vip>,
     /// Farms.
     pub farms: BTreeMap<FarmName, Farm>,
+    /// What watches have in common.
+    pub groups: BTreeMap<GroupName, Group>,
     /// What is checked and not balanced.
     pub watches: BTreeMap<WatchName, Watch>,
     /// Who is paged.
@@ -44,8 +46,11 @@ impl Config {
         for (name, farm) in &self.farms {
             farm.check(&format!("farm[{name}]"), &mut faults);
         }
+        for (name, group) in &self.groups {
+            group.check(&format!("group[{name}]"), &mut faults);
+        }
         for (name, watch) in &self.watches {
-            watch.check(&format!("watch[{name}]"), &mut faults);
+            self.check_watch(&format!("watch[{name}]"), watch, &mut faults);
         }
         for (name, contact) in &self.contacts {
             contact.check(&format!("contact[{name}]"), &mut faults);
@@ -68,6 +73,7 @@ impl Config {
             ("farm", self.farms.len(), FARMS_MAX),
             ("farm.service", services, SERVICES_MAX),
             ("farm.server", servers, SERVERS_MAX),
+            ("group", self.groups.len(), GROUPS_MAX),
             ("watch", self.watches.len(), WATCHES_MAX),
             ("contact", self.contacts.len(), CONTACTS_MAX),
             ("ladder", self.ladders.len(), LADDERS_MAX),
@@ -153,8 +159,11 @@ const SERVICES_MAX: usize = 1_000;
 /// So many checks at an interval of 5 s are a thousand probes a second.
 const SERVERS_MAX: usize = 5_000;
 
+/// As many as farms: a group is what a farm would be, were it balanced.
+const GROUPS_MAX: usize = 500;
+
 /// As many as servers: probes cost the same for both.
-const WATCHES_MAX: usize = 5_000;
+pub const WATCHES_MAX: usize = 5_000;
 
 /// Each gets every page.
 const CONTACTS_MAX: usize = 50;

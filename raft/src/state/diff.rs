@@ -7,14 +7,15 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use super::text::duration_text;
 use super::{
-    Channel, Check, CheckKind, Config, Contact, Farm, Heartbeat, HttpCheck, Ladder, MailChannel,
-    OnParentDown, Paging, Persistence, Queue, Secret, Server, Service, ServiceKind, Vip, Watch,
-    WebUrl,
+    Channel, Check, CheckKind, Config, Contact, Farm, Group, Heartbeat, HttpCheck, Ladder,
+    MailChannel, OnParentDown, Paging, Persistence, Queue, Secret, Server, Service, ServiceKind,
+    Vip, Watch, WebUrl,
 };
-use crate::id::LadderName;
+use crate::id::{GroupName, LadderName};
 
 /// What changed from `old` to `new`, one line for each thing; at most 100 lines.
 pub fn diff(old: &Config, new: &Config) -> Vec<String> {
@@ -113,6 +114,9 @@ fn things(config: &Config) -> Things {
                 of_server(server),
             );
         }
+    }
+    for (name, group) in &config.groups {
+        things.insert(format!("group[{name}]"), of_group(group));
     }
     for (name, watch) in &config.watches {
         things.insert(format!("watch[{name}]"), of_watch(watch));
@@ -305,20 +309,23 @@ fn of_server(server: &Server) -> Vec<Property> {
     properties
 }
 
+/// What was written; what a watch inherits is its group's line.
 fn of_watch(watch: &Watch) -> Vec<Property> {
-    let labels = watch
-        .labels
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"));
+    let target = match (&watch.check, watch.port) {
+        (Some(check), _) => watch.target(check).to_string(),
+        (None, Some(port)) => SocketAddr::new(watch.address, port.get()).to_string(),
+        (None, None) => watch.address.to_string(),
+    };
     let mut properties = vec![
-        property("target", watch.target()),
-        property("labels", joined(labels)),
+        property("target", target),
+        property("group", watch.group.as_ref().map_or("", GroupName::as_str)),
+        property("labels", of_labels(&watch.labels)),
         property("depends on", joined(&watch.depends_on)),
     ];
     if let Some(ladder) = &watch.ladder {
         properties.push(property("ladder", ladder));
     }
-    properties.extend(of_check(&watch.check));
+    properties.extend(watch.check.iter().flat_map(of_check));
     properties
 }
 
@@ -333,6 +340,19 @@ fn of_ladder(ladder: &Ladder) -> Vec<Property> {
         )
     };
     steps.map(step).collect()
+}
+
+fn of_group(group: &Group) -> Vec<Property> {
+    let mut properties = vec![
+        property("labels", of_labels(&group.labels)),
+        property("depends on", joined(&group.depends_on)),
+    ];
+    properties.extend(group.check.iter().flat_map(of_check));
+    properties
+}
+
+fn of_labels(labels: &BTreeMap<String, String>) -> String {
+    joined(labels.iter().map(|(name, value)| format!("{name}={value}")))
 }
 
 fn secret(name: &str, secret: &Secret) -> Property {

@@ -40,6 +40,9 @@ pub enum FaultKind {
     /// Fewer than it takes.
     #[error("at least one is needed")]
     Missing,
+    /// Neither the watch nor its group says how it is checked.
+    #[error("no check: write one here, or in the group that this watch belongs to")]
+    CheckMissing,
     /// An address that belongs to no machine of its own.
     #[error("{address} is {class}; an ordinary address is needed")]
     Address {

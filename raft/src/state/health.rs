@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{REASON_CHARS_MAX, clean};
 use super::word::words;
-use super::{AdminState, Advice, Applied, Check, Config, Farm, Now, Parent, Reject, State, Watch};
+use super::{AdminState, Advice, Applied, Check, Config, Farm, Now, Parent, Reject, State};
 use crate::id::{Ballot, FarmName, NodeId, ServerName, ServiceName, UnixMillis, WatchName};
 
 /// One check on one thing.
@@ -223,6 +223,7 @@ impl State {
     fn record_health(&mut self, now: Now, authority: Authority, change: HealthChange) -> bool {
         let reason = clean(&change.reason, REASON_CHARS_MAX);
         let before = self.health.get(&change.check);
+        let turned = before.is_none_or(|record| record.health != change.health);
         let since = match before {
             Some(record)
                 if record.health == change.health
@@ -242,6 +243,10 @@ impl State {
             advice: change.advice,
             authority: Some(authority),
         };
+        if turned {
+            self.uptime.turn(&change.check, change.health, since);
+            self.journal.health(&change.check, &record);
+        }
         Arc::make_mut(&mut self.health).insert(change.check, record);
         true
     }
@@ -256,6 +261,12 @@ impl State {
         if *self.health != carried {
             self.health = Arc::new(carried);
         }
+        let health = &self.health;
+        self.uptime.carry(new, now.at, |key| {
+            health
+                .get(key)
+                .map_or(Health::Unknown, |record| record.health)
+        });
     }
 }
 
@@ -299,7 +310,10 @@ impl Config {
                 server,
                 service,
             } => self.farms.get(farm)?.target(server, service),
-            CheckKey::Watch(watch) => self.watches.get(watch).map(Watch::target),
+            CheckKey::Watch(watch) => {
+                let watch = self.watches.get(watch)?;
+                Some(watch.target(self.check_of(watch)?))
+            }
         }
     }
 
@@ -309,7 +323,10 @@ impl Config {
             CheckKey::Server { farm, service, .. } => {
                 self.farms.get(farm)?.services.get(service)?.check.as_ref()
             }
-            CheckKey::Watch(watch) => self.watches.get(watch).map(|watch| &watch.check),
+            CheckKey::Watch(watch) => {
+                let watch = self.watches.get(watch);
+                watch.and_then(|watch| self.check_of(watch))
+            }
         }
     }
 
@@ -351,7 +368,7 @@ pub fn is_probed(config: &Config, key: &CheckKey) -> bool {
 }
 
 /// Every check that somebody has to probe.
-fn probed_checks(config: &Config) -> impl Iterator<Item = CheckKey> {
+pub(super) fn probed_checks(config: &Config) -> impl Iterator<Item = CheckKey> {
     config
         .members()
         .flat_map(|member| config.checks_of(&member).collect::<Vec<_>>())

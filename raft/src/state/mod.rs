@@ -28,10 +28,12 @@ mod explain;
 mod farm;
 mod fault;
 mod flap;
+mod group;
 mod health;
 mod heartbeat;
 mod hold;
 mod incident;
+mod journal;
 mod judge;
 mod kin;
 mod ladder;
@@ -55,6 +57,7 @@ mod target;
 mod text;
 mod token;
 mod transition;
+mod uptime;
 mod vip;
 mod watch;
 mod word;
@@ -66,7 +69,7 @@ pub use canary::{Canary, CanaryTry};
 pub use check::{Check, CheckKind, ExecCheck, FtpCheck, HttpCheck, NfsCheck, NfsTransport};
 pub use check_kinds::{Advice, DnsCheck, DnsRecord, HttpsCheck, Protocol, UdpCheck};
 pub use command::{Applied, Author, Command, LeaseKey, Proposal, Secrets};
-pub use config::Config;
+pub use config::{Config, WATCHES_MAX};
 pub use contact::{
     Channel, ChannelKind, Contact, MailChannel, Relay, RelaySecurity, Secret, SnppChannel,
     SnppWords, SyslogChannel, SyslogTransport, WebUrl, WebhookChannel, WebhookShape,
@@ -78,8 +81,10 @@ pub use explain::{EXPLANATIONS, Explanation, explanation};
 pub use farm::{Farm, Fate, LastResortPage, Method, OnParentDown, Persistence};
 pub use fault::{AddressClass, FAULTS_MAX, Fault, FaultKind};
 pub use flap::Flaps;
+pub use group::Group;
 pub use health::{Authority, CheckKey, Health, HealthChange, HealthRecord, is_probed};
 pub use hold::{Hold, HoldKind, Holds, Sway};
+pub use journal::{EventKind, Journal, JournalEntry, JournalEvent};
 pub use kin::Kin;
 pub use ladder::{Ladder, Preview, PreviewCall, Rung, Step};
 pub use matcher::{Matcher, Term, TermError};
@@ -102,6 +107,7 @@ pub use taking::{Acknowledgement, Resolution, Taken};
 pub use text::{REASON_CHARS_MAX, clean, duration_text, span_text};
 pub use token::{Token, TokenId};
 pub use transition::Transitions;
+pub use uptime::{Month, MonthUptime, Uptime};
 pub use vip::{BallotFloor, OnQuorumLoss, Vip, VipStanding};
 pub use watch::Watch;
 pub use word::Word;
@@ -172,6 +178,10 @@ pub struct State {
     pub canaries: Arc<BTreeMap<ContactName, Canary>>,
     /// Since when the heartbeat does not get through, as far as that was said.
     pub heartbeat_failing: Option<UnixMillis>,
+    /// How long everything that is checked was up, month by month.
+    pub uptime: Uptime,
+    /// What happened lately.
+    pub journal: Journal,
     /// Answers to the newest proposals, so that a retry changes nothing twice.
     pub answered: Answered,
 }
@@ -233,9 +243,11 @@ impl State {
             at: proposal.at,
             request: proposal.id,
         };
+        let draft = self.journal_draft(&proposal.command);
         let answer = self.obey(now, proposal.command);
         match answer {
             Ok(applied) if applied != Applied::Unchanged => {
+                self.write_journal(now, draft);
                 self.answered.remember(proposal.id, applied);
             }
             Ok(_) | Err(_) => self.present = before,

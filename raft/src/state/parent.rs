@@ -73,13 +73,11 @@ impl FromStr for Parent {
 }
 
 impl Config {
-    /// What a thing depends on by order of an operator; a server inherits what its farm depends on.
+    /// What a thing depends on by order of an operator; a server inherits what its farm depends on,
+    /// a watch what its group does.
     pub fn parents_of(&self, child: &Parent) -> BTreeSet<Parent> {
         match child {
-            Parent::Watch(watch) => {
-                let watch = self.watches.get(watch);
-                watch.map_or_else(BTreeSet::new, |watch| watch.depends_on.clone())
-            }
+            Parent::Watch(watch) => self.parents_of_watch(watch),
             Parent::Server(farm, server) => {
                 let farm = self.farms.get(farm);
                 let Some((farm, own)) =
@@ -118,25 +116,13 @@ impl Config {
 
     /// Parents that are not there, and parents that depend on their own children.
     pub(super) fn check_parents(&self, faults: &mut Faults) {
-        let mut dangling = |at: String, parents: &BTreeSet<Parent>| {
-            let (have, max) = (parents.len(), PARENTS_MAX);
-            if have > max {
-                faults.add(format!("{at}.depends_on"), FaultKind::TooMany { have, max });
-            }
-            for parent in parents.iter().filter(|parent| !self.has(parent)) {
-                let what = match parent {
-                    Parent::Watch(_) => "watch",
-                    Parent::Server(..) => "server",
-                };
-                let (what, name) = (what.to_owned(), parent.to_string());
-                faults.add(
-                    format!("{at}.depends_on"),
-                    FaultKind::Dangling { what, name },
-                );
-            }
-        };
+        let mut dangling =
+            |at: String, parents: &BTreeSet<Parent>| self.check_named(at, parents, faults);
         for (name, watch) in &self.watches {
             dangling(format!("watch[{name}]"), &watch.depends_on);
+        }
+        for (name, group) in &self.groups {
+            dangling(format!("group[{name}]"), &group.depends_on);
         }
         for (name, farm) in &self.farms {
             dangling(format!("farm[{name}]"), &farm.depends_on);
@@ -158,6 +144,23 @@ impl Config {
                 format!("{at}.depends_on"),
                 FaultKind::Cycle(words.join(" -> ")),
             );
+        }
+    }
+
+    /// Parents that are too many, or not there.
+    pub(super) fn check_named(&self, at: String, parents: &BTreeSet<Parent>, faults: &mut Faults) {
+        let at = format!("{at}.depends_on");
+        let (have, max) = (parents.len(), PARENTS_MAX);
+        if have > max {
+            faults.add(&at, FaultKind::TooMany { have, max });
+        }
+        for parent in parents.iter().filter(|parent| !self.has(parent)) {
+            let what = match parent {
+                Parent::Watch(_) => "watch",
+                Parent::Server(..) => "server",
+            };
+            let (what, name) = (what.to_owned(), parent.to_string());
+            faults.add(&at, FaultKind::Dangling { what, name });
         }
     }
 

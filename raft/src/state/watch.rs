@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Faults;
 use super::text::plain;
 use super::{Check, CheckKind, FaultKind, Parent, address};
-use crate::id::LadderName;
+use crate::id::{GroupName, LadderName};
 
 /// Something that is checked, not balanced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,42 +18,57 @@ pub struct Watch {
     pub address: IpAddr,
     /// At which port; `None`: at the check's customary one.
     pub port: Option<NonZeroU16>,
-    /// What an operator knows it by, at most 20: `site = "berlin"`.
+    /// Whose defaults it has.
+    pub group: Option<GroupName>,
+    /// What an operator knows it by, at most 20: `site = "berlin"`; its group's come on top, see
+    /// [`super::Config::labels_of`].
     pub labels: BTreeMap<String, String>,
-    /// The rule that decides whether it is up.
-    pub check: Check,
-    /// What must be up for it to be up.
+    /// The rule that decides whether it is up; `None`: its group's, see
+    /// [`super::Config::check_of`].
+    pub check: Option<Check>,
+    /// What must be up for it to be up; its group's come on top.
     pub depends_on: BTreeSet<Parent>,
     /// Who is paged for it; the cluster's by default.
     pub ladder: Option<LadderName>,
 }
 
 impl Watch {
-    /// Where its probes go.
-    pub fn target(&self) -> SocketAddr {
+    /// Where its probes go under this rule.
+    pub fn target(&self, check: &Check) -> SocketAddr {
         let port = self
             .port
-            .map_or_else(|| port_of(&self.check.kind), NonZeroU16::get);
+            .map_or_else(|| port_of(&check.kind), NonZeroU16::get);
         SocketAddr::new(self.address, port)
     }
 
-    /// What is wrong with it by itself.
-    pub(super) fn check(&self, at: &str, faults: &mut Faults) {
+    /// What is wrong with it by itself, `effective` being its rule.
+    pub(super) fn check(&self, at: &str, effective: Option<&Check>, faults: &mut Faults) {
         faults.check(format!("{at}.address"), address::ordinary(self.address));
-        if self.port.is_none() && port_of(&self.check.kind) == 0 {
-            faults.add(format!("{at}.port"), FaultKind::PortMissing);
+        match effective {
+            None => faults.add(format!("{at}.check"), FaultKind::CheckMissing),
+            Some(check) if self.port.is_none() && port_of(&check.kind) == 0 => {
+                faults.add(format!("{at}.port"), FaultKind::PortMissing);
+            }
+            Some(_) => {}
         }
-        let here = format!("{at}.labels");
-        let have = self.labels.len();
-        if have > LABELS_MAX {
-            let max = LABELS_MAX;
-            faults.add(&here, FaultKind::TooMany { have, max });
+        check_labels(&self.labels, at, faults);
+        if let Some(own) = &self.check {
+            own.check(&format!("{at}.check"), faults);
         }
-        for (name, value) in &self.labels {
-            faults.check(format!("{here}.{name}"), plain(name, 1, LABEL_CHARS_MAX));
-            faults.check(format!("{here}.{name}"), plain(value, 0, LABEL_CHARS_MAX));
-        }
-        self.check.check(&format!("{at}.check"), faults);
+    }
+}
+
+/// Labels that are too many, too long or not in one line.
+pub(super) fn check_labels(labels: &BTreeMap<String, String>, at: &str, faults: &mut Faults) {
+    let here = format!("{at}.labels");
+    let have = labels.len();
+    if have > LABELS_MAX {
+        let max = LABELS_MAX;
+        faults.add(&here, FaultKind::TooMany { have, max });
+    }
+    for (name, value) in labels {
+        faults.check(format!("{here}.{name}"), plain(name, 1, LABEL_CHARS_MAX));
+        faults.check(format!("{here}.{name}"), plain(value, 0, LABEL_CHARS_MAX));
     }
 }
 

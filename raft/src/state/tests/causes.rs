@@ -15,7 +15,8 @@ pub(super) fn site(on_parent_down: OnParentDown) -> House {
             address: [10, 0, 0, address].into(),
             port: Some(NonZeroU16::new(80).expect("not zero")),
             labels: BTreeMap::new(),
-            check: http_check(),
+            group: None,
+            check: Some(http_check()),
             depends_on: parents.into_iter().map(parent).collect(),
             ladder: None,
         };

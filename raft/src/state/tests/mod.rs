@@ -19,6 +19,7 @@ mod standings;
 mod storms;
 mod tokens;
 mod vips;
+mod watches;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU16, NonZeroU32};
@@ -323,6 +324,7 @@ fn shop(servers: u8) -> Config {
     Config {
         vips: BTreeMap::from([(name("front"), vip)]),
         farms: BTreeMap::from([(name("shop"), farm)]),
+        groups: BTreeMap::new(),
         watches: BTreeMap::new(),
         contacts: BTreeMap::from([(name("ops"), contact())]),
         ladders: BTreeMap::new(),
