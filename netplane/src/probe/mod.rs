@@ -20,6 +20,7 @@ mod entries;
 mod exec;
 mod ftp;
 mod greeting;
+mod history;
 mod http;
 mod icmp;
 mod inquiry;
@@ -57,6 +58,7 @@ pub use dns::DnsFailure;
 pub use exec::{ExecUser, PluginLine, PluginTrouble, UnsafeFile};
 pub use ftp::{FtpFailure, FtpStep};
 pub use greeting::{Greeted, GreetingFailure, GreetingStep, RedisError, SqlState};
+pub use history::{Found, Probed};
 pub use lag::Lag;
 pub use nfs::RpcFailure;
 pub use outcome::{Failure, LocalTrouble, Outcome, Phase, Place, Success, Unreachable};
@@ -259,6 +261,11 @@ impl Probing {
     /// longer than five intervals and a minute, so that the verdict which stands is an old one.
     pub fn blind(&self) -> Vec<(ProbeKey, String)> {
         self.results.blind(Instant::now())
+    }
+
+    /// The last 20 probes of one check, the newest first.
+    pub fn history(&self, key: &ProbeKey) -> Vec<Probed> {
+        self.results.history(key)
     }
 
     /// What probing has done so far.

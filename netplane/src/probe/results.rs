@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::ProbeResult;
 use super::entries::{Check, Id};
+use super::history::{Probed, Ring};
 use super::outcome::Outcome;
 use crate::plan::ProbeKey;
 
@@ -20,6 +21,8 @@ pub(super) struct Results(Mutex<Vec<Option<Last>>>);
 struct Last {
     check: Arc<Check>,
     result: ProbeResult,
+    /// This one, and those before it.
+    ring: Ring,
     /// When a probe last told anything of the server, or else when the first one did not.
     told: Instant,
 }
@@ -42,9 +45,12 @@ impl Results {
             (Outcome::Inconclusive(_), Some(last)) => last.told,
             (Outcome::Inconclusive(_), None) | (Outcome::Pass(_) | Outcome::Fail(_), _) => now,
         };
+        let mut ring = slot.take().map(|last| last.ring).unwrap_or_default();
+        ring.note(&result);
         *slot = Some(Last {
             check: Arc::clone(check),
             result,
+            ring,
             told,
         });
     }
@@ -53,6 +59,15 @@ impl Results {
         if let Some(slot) = self.lock().get_mut(place) {
             *slot = None;
         }
+    }
+
+    /// The last probes of one check, the newest first.
+    pub(super) fn history(&self, key: &ProbeKey) -> Vec<Probed> {
+        let all = self.lock();
+        let found = all.iter().flatten().find(|last| last.check.key == *key);
+        found
+            .map(|last| last.ring.newest_first())
+            .unwrap_or_default()
     }
 
     pub(super) fn by_key(&self) -> BTreeMap<ProbeKey, ProbeResult> {

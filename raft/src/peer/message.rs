@@ -8,6 +8,7 @@ use super::key::SigningRequest;
 use crate::codec::Record;
 use crate::consensus::RPC_BYTES_MAX;
 use crate::id::NodeId;
+use crate::state::CheckKey;
 
 /// A question to another node, beside Raft.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub enum PeerRequest {
     Renew(SigningRequest),
     /// To the leader, from one who joined: I am up, make me a member. Asked again until it is one.
     Admit,
+    /// To whoever probes: how did this check go lately?
+    Probes(CheckKey),
 }
 
 /// What a node answers.
@@ -37,6 +40,8 @@ pub enum PeerReply {
     NotLeader(Option<NodeId>),
     /// It cannot, and says why.
     Failed(String),
+    /// To `Probes`; what is in it is `node`'s affair.
+    Probes(Vec<u8>),
 }
 
 /// How far a joiner is on its way into the membership.
@@ -134,6 +139,12 @@ mod tests {
             PeerReply::Failed("no".to_owned()),
             &[0, 1, 5, 2, b'n', b'o'],
         );
+        let watch = "w1".parse().expect("a name");
+        golden(
+            PeerRequest::Probes(CheckKey::Watch(watch)),
+            &[0, 1, 4, 1, 2, b'w', b'1'],
+        );
+        golden(PeerReply::Probes(vec![9]), &[0, 1, 6, 1, 9]);
         golden(Greeting::Welcome, &[0, 1, 0]);
         golden(Greeting::Removed, &[0, 1, 1]);
         golden(Fault::Removed, &[0, 1, 0]);

@@ -139,9 +139,10 @@ impl Handler for Counting {
         Box::pin(async move {
             match request {
                 PeerRequest::Renew(SigningRequest(bytes)) => PeerReply::Renewed(bytes),
-                PeerRequest::Status | PeerRequest::Leave | PeerRequest::Admit => {
-                    PeerReply::Failed(format!("{from}"))
-                }
+                PeerRequest::Status
+                | PeerRequest::Leave
+                | PeerRequest::Admit
+                | PeerRequest::Probes(_) => PeerReply::Failed(format!("{from}")),
             }
         })
     }
