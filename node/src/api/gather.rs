@@ -81,7 +81,7 @@ pub(super) fn gather_here(node: &Node, member: &Member) -> Gathered {
 
 /// How long another node may take to answer; a healthy one needs two milliseconds, and a person who
 /// typed `status` should not wait for a dead one.
-const ANSWER_DEADLINE: Duration = Duration::from_millis(500);
+pub(super) const ANSWER_DEADLINE: Duration = Duration::from_millis(500);
 
 /// What this node knows, and what the others that answer say of themselves.
 pub(super) async fn gather(node: &Node, member: &Member) -> Gathered {

@@ -14,6 +14,7 @@ mod gather;
 mod handle;
 mod lines;
 pub mod metrics;
+mod probed;
 pub mod report;
 mod router;
 mod serve;
@@ -23,23 +24,28 @@ pub mod types;
 #[cfg(test)]
 mod tests;
 
-pub use router::{BODY_BYTES_MAX, REQUEST_TIMEOUT};
+pub use router::{BODY_BYTES_MAX, REQUEST_TIMEOUT, SHEET_BYTES_MAX};
 pub use serve::{Api, ServeError, serve};
 
 use std::sync::{Arc, Weak};
 
 use report::NodeReport;
 
-use crate::daemon::Node;
+use crate::daemon::{Node, Question, Reporter};
 
-/// How a node reports itself to the others, as bytes for the peer channel.
-pub fn reporter(node: &Arc<Node>) -> Arc<dyn Fn() -> Vec<u8> + Send + Sync> {
+/// What a node answers to the faces of others, as bytes for the peer channel.
+pub fn reporter(node: &Arc<Node>) -> Reporter {
     // Weak, because the node keeps it.
     let node: Weak<Node> = Arc::downgrade(node);
-    Arc::new(move || {
+    Arc::new(move |question| {
         let member = node.upgrade().and_then(|node| node.member());
-        member
-            .map_or_else(NodeReport::default, |member| gather::report(&member))
-            .encode()
+        match question {
+            Question::Status => member
+                .map_or_else(NodeReport::default, |member| gather::report(&member))
+                .encode(),
+            Question::Probes(check) => {
+                probed::encode(&member.map_or_else(Vec::new, |member| probed::here(&member, check)))
+            }
+        }
     })
 }

@@ -18,8 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
 use super::handle::{
-    admins, cluster, config, contacts, farms, links, pages, probes, servers, silences, status,
-    watches,
+    admins, cluster, config, contacts, events, farms, links, pages, probes, servers, silences,
+    status, watches,
 };
 use crate::daemon::Node;
 use crate::fault::{Code, Fault};
@@ -29,6 +29,10 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// The form of a link has no field.
 const GUEST_BODY_BYTES_MAX: usize = 1 << 10;
+
+/// The longest sheet that is imported: 5,000 watches at 400 bytes each, and a quarter more for what
+/// JSON escapes.
+pub const SHEET_BYTES_MAX: usize = 5 << 19;
 
 /// How long a request may take. A proposal has 3 s, a test mail 30, a change of membership 45; and
 /// a join answers at once and goes on line by line.
@@ -70,8 +74,14 @@ pub(super) fn router(node: Arc<Node>) -> Router {
             "/v1/servers/{address}/connections",
             get(servers::connections_everywhere),
         )
-        .route("/v1/watches", get(watches::list))
+        .route("/v1/watches", get(watches::list).post(watches::change))
+        .route("/v1/watches/export", get(watches::export))
+        .route(
+            "/v1/watches/import",
+            post(watches::import).layer(DefaultBodyLimit::max(SHEET_BYTES_MAX)),
+        )
         .route("/v1/watches/{name}", get(watches::show))
+        .route("/v1/events", get(events::list))
         .route("/v1/contacts/{name}/test", post(contacts::test))
         .route("/v1/silences", post(silences::add).get(silences::list))
         .route("/v1/silences/{number}", delete(silences::end))

@@ -1,19 +1,25 @@
 //! The words of the command line, parsed once into types that cannot be wrong.
 
+mod cluster;
+mod watch;
+
+pub use cluster::{ClusterAction, InitArguments, TokenAction};
+pub use watch::{
+    ChangeArguments, ChosenArguments, EventsArguments, FieldArguments, HowArguments,
+    ImportArguments, ListArguments, WatchAction,
+};
+
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use farmux_raft::id::{
-    AdminName, ClusterName, ContactName, FarmName, NetworkName, NodeName, VipName, WatchName,
-};
+use farmux_raft::id::{AdminName, ContactName, FarmName};
 use farmux_raft::state::{ChannelKind, Word as _};
 
 use super::place::ServerPlace;
 use crate::config::parse_duration;
-use crate::daemon::TOKEN_TTL;
 use crate::fault::EXIT_CODES;
 
 /// Two or three Linux machines as one load balancer that has no single point of failure.
@@ -109,6 +115,8 @@ pub enum Action {
     /// Things that are checked, not balanced
     #[command(subcommand)]
     Watch(WatchAction),
+    /// What happened lately; with -f, what happens
+    Events(EventsArguments),
     /// Who is paged
     #[command(subcommand)]
     Contact(ContactAction),
@@ -128,79 +136,6 @@ pub enum Action {
     },
     /// The version of this program, and of the daemon if it answers
     Version,
-}
-
-/// Make, join, leave and change the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum ClusterAction {
-    /// Make a cluster of this one node
-    Init(InitArguments),
-    /// Tokens with which machines join
-    #[command(subcommand)]
-    Token(TokenAction),
-    /// Join the cluster that the token is from; can be interrupted and run again
-    Join {
-        /// The token, as `cluster token create` showed it; `-` reads it from standard input
-        token: String,
-        /// Join as a witness: votes, but holds no VIP and balances nothing
-        #[arg(long)]
-        witness: bool,
-    },
-    /// Remove a node that is lost, or shall go
-    Remove {
-        /// Its name
-        node: NodeName,
-        /// Do not ask
-        #[arg(short, long)]
-        yes: bool,
-    },
-    /// Take this node out of its cluster
-    Leave {
-        /// Do not ask
-        #[arg(short, long)]
-        yes: bool,
-    },
-}
-
-/// What a new cluster starts with.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct InitArguments {
-    /// What the cluster is called
-    #[arg(long)]
-    pub name: ClusterName,
-    /// Its first VIP
-    #[arg(long, value_name = "ADDRESS", requires = "network")]
-    pub vip: Option<IpAddr>,
-    /// What the first VIP is called
-    #[arg(long, value_name = "NAME", default_value = "front", requires = "vip")]
-    pub vip_name: VipName,
-    /// The VIP's network, as node.toml names it
-    #[arg(long, value_name = "NAME", requires = "vip")]
-    pub network: Option<NetworkName>,
-    /// The network's reference address [default: the default route's]
-    #[arg(long, value_name = "ADDRESS", requires = "vip")]
-    pub gateway: Option<IpAddr>,
-}
-
-/// Tokens with which machines join.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum TokenAction {
-    /// Make one and show it, this once
-    Create {
-        /// For a witness
-        #[arg(long)]
-        witness: bool,
-        /// How long it is good: 1m to 7d
-        #[arg(long, default_value = "1h", value_parser = parse_ttl)]
-        ttl: Duration,
-    },
-    /// What became of the tokens
-    List,
-    /// Make one worthless
-    Revoke {
-        /// Its id, as `list` shows it
-        id: String,
-    },
 }
 
 /// Apply, export and look back at the configuration.
@@ -297,18 +232,6 @@ pub struct Which {
     /// All servers at this address, in whatever farm
     #[arg(long, value_name = "ADDRESS")]
     pub everywhere: Option<IpAddr>,
-}
-
-/// Things that are checked, not balanced.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum WatchAction {
-    /// All of them
-    List,
-    /// One, with what it depends on and who depends on it
-    Show {
-        /// Its name
-        watch: WatchName,
-    },
 }
 
 /// Who is paged.
@@ -440,15 +363,6 @@ fn parse_host_and_port(text: &str) -> Result<String, String> {
         return Err("write host and port, as in 10.0.0.11:9443 or [fd00::11]:9443".to_owned());
     }
     Ok(text.to_owned())
-}
-
-/// How long a token is good.
-fn parse_ttl(text: &str) -> Result<Duration, String> {
-    let ttl = parse_duration(text).map_err(|error| error.to_string())?;
-    match TOKEN_TTL.contains(&ttl) {
-        true => Ok(ttl),
-        false => Err("a token lives one minute (1m) to seven days (7d)".to_owned()),
-    }
 }
 
 /// The number of a revision: `12`, or `r12` as the history shows it.

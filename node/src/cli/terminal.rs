@@ -83,6 +83,11 @@ impl Terminal {
         self.form == Output::Json
     }
 
+    /// Whether somebody is there to be asked.
+    pub fn asks(&self) -> bool {
+        self.asks && !self.is_json()
+    }
+
     /// Whether to colour.
     pub fn paint(&self) -> Paint {
         self.paint

@@ -22,6 +22,8 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) farm: Vec<FarmTable>,
     #[serde(default)]
+    pub(super) group: Vec<GroupTable>,
+    #[serde(default)]
     pub(super) watch: Vec<WatchTable>,
     #[serde(default)]
     pub(super) contact: Vec<ContactTable>,
@@ -137,11 +139,13 @@ pub(super) struct QueueTable {
 }
 
 /// `check = { … }`.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckTable {
-    /// `tcp`, `http`, `https`, `ftp`, `nfs`, `smtp`, `pop3`, `imap`, `ssh`, `redis`, `postgres`,
+    /// Needed, but in a watch of a group that has a check: there it is the group's, with what else
+    /// is written here changed. Empty where it is not written. `tcp`, `http`, `https`, `ftp`, `nfs`, `smtp`, `pop3`, `imap`, `ssh`, `redis`, `postgres`,
     /// `mysql`, `dns`, `icmp`, `udp` or `exec`.
+    #[serde(default = "unsaid")]
     pub(super) kind: Word,
     /// http and https only; `/` by default.
     pub(super) path: Option<Word>,
@@ -231,17 +235,40 @@ pub(super) struct ServerTable {
     pub(super) depends_on: Vec<Word>,
 }
 
-/// `[[watch]]`.
+/// What stands where nothing was written.
+fn unsaid() -> Word {
+    Spanned::new(0..0, String::new())
+}
+
+/// `[[group]]`.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupTable {
+    pub(super) name: Word,
+    /// Of all its watches.
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, Word>,
+    /// Of those that have none of their own.
+    pub(super) check: Option<CheckTable>,
+    /// Of all its watches: watches, or servers as `farm/server`.
+    #[serde(default)]
+    pub(super) depends_on: Vec<Word>,
+}
+
+/// `[[watch]]`.
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WatchTable {
     pub(super) name: Word,
     pub(super) address: Word,
     /// The check's customary one by default.
     pub(super) port: Option<Number>,
+    /// None by default.
+    pub(super) group: Option<Word>,
     #[serde(default)]
     pub(super) labels: BTreeMap<String, Word>,
-    pub(super) check: CheckTable,
+    /// The group's by default.
+    pub(super) check: Option<CheckTable>,
     /// Watches, or servers as `farm/server`.
     #[serde(default)]
     pub(super) depends_on: Vec<Word>,
@@ -389,7 +416,7 @@ pub(super) struct HeartbeatTable {
 }
 
 /// `password = "…"` or `password = { stored = true }`.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(
     untagged,
     expecting = "a password is a text, or { stored = true } to keep the stored one"
@@ -402,7 +429,7 @@ pub(super) enum Password {
 }
 
 /// What an export says in place of a secret.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stored {
     pub(super) stored: bool,

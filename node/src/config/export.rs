@@ -2,11 +2,12 @@
 
 mod contact;
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use farmux_raft::state::{
-    Check, CheckKind, Config, Farm, HttpCheck, LastResortPage, OnQuorumLoss, Persistence, Queue,
-    Server, Service, ServiceKind, Vip, Watch, duration_text,
+    Check, CheckKind, Config, Farm, Group, HttpCheck, LastResortPage, OnQuorumLoss, Persistence,
+    Queue, Server, Service, ServiceKind, Vip, Watch, duration_text,
 };
 
 use super::read::check::PASSWORD_DEFAULT;
@@ -25,6 +26,9 @@ fn write(out: &mut String, config: &Config) -> fmt::Result {
     }
     for (name, farm) in &config.farms {
         write_farm(out, name.as_str(), farm)?;
+    }
+    for (name, group) in &config.groups {
+        write_group(out, name.as_str(), group)?;
     }
     for (name, watch) in &config.watches {
         write_watch(out, name.as_str(), watch)?;
@@ -269,15 +273,35 @@ fn write_watch(out: &mut String, name: &str, watch: &Watch) -> fmt::Result {
     if let Some(port) = watch.port {
         writeln!(out, "port = {port}")?;
     }
-    if !watch.labels.is_empty() {
-        let labels = watch.labels.iter();
-        let labels: Vec<String> = labels
-            .map(|(label, value)| format!("{} = {}", quoted(label), quoted(value)))
-            .collect();
-        writeln!(out, "labels = {{ {} }}", labels.join(", "))?;
+    if let Some(group) = &watch.group {
+        writeln!(out, "group = {}", quoted(group.as_str()))?;
     }
-    write_check(out, &watch.check)?;
+    write_labels(out, &watch.labels)?;
+    if let Some(check) = &watch.check {
+        write_check(out, check)?;
+    }
     write_list(out, "depends_on", &watch.depends_on)?;
     write_named(out, watch.ladder.as_ref())?;
     writeln!(out)
+}
+
+fn write_group(out: &mut String, name: &str, group: &Group) -> fmt::Result {
+    writeln!(out, "[[group]]\nname = {}", quoted(name))?;
+    write_labels(out, &group.labels)?;
+    if let Some(check) = &group.check {
+        write_check(out, check)?;
+    }
+    write_list(out, "depends_on", &group.depends_on)?;
+    writeln!(out)
+}
+
+fn write_labels(out: &mut String, labels: &BTreeMap<String, String>) -> fmt::Result {
+    if labels.is_empty() {
+        return Ok(());
+    }
+    let labels: Vec<String> = labels
+        .iter()
+        .map(|(label, value)| format!("{} = {}", quoted(label), quoted(value)))
+        .collect();
+    writeln!(out, "labels = {{ {} }}", labels.join(", "))
 }

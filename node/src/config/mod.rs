@@ -8,6 +8,7 @@
 //! Reading an export against the configuration it came from gives that configuration again.
 //! What servers are ordered to be (drain, maintenance) is no part of the document: it is kept.
 
+mod change;
 mod document;
 mod error;
 mod export;
@@ -17,6 +18,9 @@ mod relay;
 mod url;
 mod words;
 
+pub use change::{
+    CheckFields, Chosen, Import, WatchFields, WatchOrder, change_watches, export_csv, import_csv,
+};
 pub use error::ConfigError;
 pub use export::export;
 pub use farmux_raft::state::diff;

@@ -53,6 +53,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Notes that something is wrong with a thing of which nothing is written.
+    pub(super) fn missing(&mut self, at: &str, what: &str) {
+        if self.errors.len() < FAULTS_MAX {
+            self.errors.push(ConfigError {
+                line: self.line_around(at),
+                at: at.to_owned(),
+                what: what.to_owned(),
+            });
+        }
+    }
+
     /// What is wrong so far, if anything is.
     pub(super) fn check(&mut self) -> Result<(), Vec<ConfigError>> {
         match self.errors.is_empty() {
@@ -63,15 +74,19 @@ impl<'a> Reader<'a> {
 
     /// A fault of the state, at the line of the nearest thing around it.
     pub(super) fn locate(&self, fault: Fault) -> ConfigError {
+        let line = self.line_around(&fault.at);
+        ConfigError::of_fault(fault, line)
+    }
+
+    fn line_around(&self, at: &str) -> Option<usize> {
         let is_around = |place: &str| {
-            let rest = fault.at.strip_prefix(place);
+            let rest = at.strip_prefix(place);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         let around = self.places.iter().filter(|(place, _)| is_around(place));
-        let line = around
+        around
             .max_by_key(|(place, _)| place.len())
-            .map(|(_, span)| self.line(span));
-        ConfigError::of_fault(fault, line)
+            .map(|(_, span)| self.line(span))
     }
 
     /// Anything that is read from a text: names, addresses.

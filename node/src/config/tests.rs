@@ -9,6 +9,7 @@ use farmux_raft::state::{
 use proptest::prelude::*;
 
 mod any;
+mod changes;
 
 use any::any_config;
 

@@ -9,11 +9,21 @@ use farmux_raft::peer::issue::{Admissions, issue_node, take_joiner};
 use farmux_raft::peer::join::{JoinAnswer, JoinRefusal, JoinRequest};
 use farmux_raft::peer::key::SigningRequest;
 use farmux_raft::peer::{Handler, PeerReply, PeerRequest, admits};
+use farmux_raft::state::CheckKey;
 
 use super::wall_clock;
 
-/// Makes this node's report for the others; the faces know what is in it.
-pub type Reporter = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
+/// Makes this node's answers for the others' faces; the faces know what is in them.
+pub type Reporter = Arc<dyn Fn(Question<'_>) -> Vec<u8> + Send + Sync>;
+
+/// What another node's face asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question<'a> {
+    /// How it sees the world.
+    Status,
+    /// How a check that it probes went lately.
+    Probes(&'a CheckKey),
+}
 
 /// Answers the other nodes.
 pub(super) struct PeerHandler {
@@ -34,7 +44,10 @@ impl PeerHandler {
 
     async fn answer(&self, from: NodeId, request: PeerRequest) -> PeerReply {
         match request {
-            PeerRequest::Status => PeerReply::Status((self.report)()),
+            PeerRequest::Status => PeerReply::Status((self.report)(Question::Status)),
+            PeerRequest::Probes(check) => {
+                PeerReply::Probes((self.report)(Question::Probes(&check)))
+            }
             PeerRequest::Admit => self.admissions.admit(from, wall_clock()),
             PeerRequest::Renew(signing) => self.renew(from, &signing),
             PeerRequest::Leave => self.let_go(from).await,

@@ -32,7 +32,7 @@ mod voice;
 mod watchdog;
 
 pub use build::BuildError;
-pub use handler::Reporter;
+pub use handler::{Question, Reporter};
 pub use member::{Member, Wire, proposal, wall_clock};
 pub use network::AddressAbsent;
 pub use node::Node;

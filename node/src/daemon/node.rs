@@ -123,7 +123,7 @@ impl Node {
         self.report
             .get()
             .cloned()
-            .unwrap_or_else(|| Arc::new(Vec::new))
+            .unwrap_or_else(|| Arc::new(|_| Vec::new()))
     }
 
     fn refuse_member(&self) -> Result<(), OrderError> {

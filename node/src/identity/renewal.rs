@@ -97,7 +97,10 @@ async fn renew(
             PeerReply::Renewed(leaf) => CertificateDer::from(leaf),
             PeerReply::NotLeader(_) => return Err(RenewError::NoLeader),
             PeerReply::Failed(why) => return Err(RenewError::Refused(why)),
-            other @ (PeerReply::Status(_) | PeerReply::Gone | PeerReply::Stage(_)) => {
+            other @ (PeerReply::Status(_)
+            | PeerReply::Gone
+            | PeerReply::Stage(_)
+            | PeerReply::Probes(_)) => {
                 return Err(RenewError::Refused(format!("{other:?}")));
             }
         }

@@ -126,8 +126,9 @@ pub(crate) fn add_parent(state: &mut State, name: &str, address: [u8; 4]) {
     let watch = Watch {
         address: address.into(),
         port: NonZeroU16::new(2_049),
+        group: None,
         labels: BTreeMap::new(),
-        check: rule,
+        check: Some(rule),
         depends_on: BTreeSet::new(),
         ladder: None,
     };

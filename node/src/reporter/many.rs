@@ -49,7 +49,8 @@ fn state(parent: Option<usize>) -> State {
             address: [10, 77, high, low].into(),
             port: NonZeroU16::new(80),
             labels: BTreeMap::new(),
-            check: rule.clone(),
+            group: None,
+            check: Some(rule.clone()),
             depends_on: parents
                 .map(|parent| Parent::Watch(name(parent)))
                 .into_iter()

@@ -23,3 +23,4 @@ mod refusals;
 mod roles;
 mod stop;
 mod vip;
+mod watches;

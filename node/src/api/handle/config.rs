@@ -78,14 +78,14 @@ pub(crate) async fn roll_back(
 }
 
 /// Has a revision made, and says which.
-async fn revise(member: &Member, command: Command) -> Result<Option<u64>, Fault> {
+pub(super) async fn revise(member: &Member, command: Command) -> Result<Option<u64>, Fault> {
     Ok(match member.change(command).await? {
         Applied::Revision(revision) => Some(revision.0),
         Applied::Done | Applied::Unchanged | Applied::Node(_) | Applied::Silence(_) => None,
     })
 }
 
-fn unreadable(errors: Vec<ConfigError>) -> Fault {
+pub(super) fn unreadable(errors: Vec<ConfigError>) -> Fault {
     let lines: Vec<String> = errors.iter().map(ConfigError::to_string).collect();
     Fault::new(Code::ConfigUnreadable).why(lines.join("\n"))
 }

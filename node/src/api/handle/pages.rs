@@ -213,7 +213,7 @@ fn find<'a>(state: &'a State, digits: &str) -> Result<&'a Page, Fault> {
     }
 }
 
-fn report(state: &State, page: &Page) -> PageReport {
+pub(super) fn report(state: &State, page: &Page) -> PageReport {
     let deliveries = page.deliveries.iter();
     let deliveries = deliveries.map(|(contact, made)| delivery(state, contact, made));
     PageReport {

@@ -26,8 +26,13 @@ pub(super) fn blame(state: &State, add: &mut impl FnMut(Overall, String)) {
     let mut causes: Vec<(Parent, Vec<Parent>)> = causes.into_iter().collect();
     // Stable: those that took equally many with them stay in the order of their names.
     causes.sort_by_key(|(_, behind)| Reverse(behind.len()));
-    for (cause, behind) in causes {
+    let more = causes.len().saturating_sub(LINES_MAX);
+    for (cause, behind) in causes.into_iter().take(LINES_MAX) {
         add(Overall::Degraded, line(state, &cause, &behind));
+    }
+    if more > 0 {
+        let text = format!("{more} more are down: farmux watch list --down, farmux farm list");
+        add(Overall::Degraded, text);
     }
 }
 
@@ -86,6 +91,9 @@ fn unreachable(behind: &[Parent]) -> String {
         count => format!("{count} are unreachable: {names}"),
     }
 }
+
+/// A status fits a screen; the lists have them all.
+const LINES_MAX: usize = 20;
 
 /// Names in a line; `farm show` and `watch show` have them all.
 pub(super) const NAMES_MAX: usize = 8;

@@ -20,7 +20,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub use farms::{active_at, farm_report};
-pub use watches::{watch_report, watch_reports};
+pub use watches::{uptime_of, watch_report, watch_reports};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -93,9 +93,12 @@ fn agreement(view: &View<'_>, status: &ClusterStatus, add: &mut impl FnMut(Overa
         (None, _) => {
             let voters = view.voters();
             let answer = voters.iter().filter(|node| view.answers(**node)).count();
+            let moves = match view.state.config.vips.is_empty() {
+                true => "",
+                false => " and no VIP moves",
+            };
             let text = format!(
-                "no majority: {answer} of {} voters answer; nothing can be changed and no VIP \
-                 moves",
+                "no majority: {answer} of {} voters answer; nothing can be changed{moves}",
                 voters.len()
             );
             add(Overall::Critical, text);
@@ -200,6 +203,10 @@ fn nodes(status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {
 
 /// Who started a moment ago is silent about VIPs: were their owner to die now, they would wait.
 fn settling(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
+    // Where there is no VIP nobody waits for its vote.
+    if view.state.config.vips.is_empty() {
+        return;
+    }
     for node in view.voters().into_iter().filter(|n| view.is_settling(*n)) {
         let name = view.state.node_name(node);
         add(

@@ -93,7 +93,8 @@ pub(crate) fn add_watches(state: &mut State) {
         address: [10, 0, 0, last].into(),
         port: 2049.try_into().ok(),
         labels: BTreeMap::from([("site".to_owned(), "berlin".to_owned())]),
-        check: check.clone(),
+        group: None,
+        check: Some(check.clone()),
         depends_on,
         ladder: None,
     };

@@ -23,9 +23,15 @@ pub(super) fn survives(view: &View<'_>) -> Survives {
             hint: Some(silent_hint(view, &voters)),
         };
     };
-    let balancers = view.balancers_answering();
-    let movable = spare_of(view, votes_on_vips).unwrap_or(0);
-    let failures = spare.min(movable).min(balancers.saturating_sub(1));
+    let failures = match view.state.config.vips.is_empty() {
+        // What is only watched any node watches, a witness too.
+        true => spare,
+        false => {
+            let movable = spare_of(view, votes_on_vips).unwrap_or(0);
+            let balancers = view.balancers_answering();
+            spare.min(movable).min(balancers.saturating_sub(1))
+        }
+    };
     let silent = voters.iter().filter(|node| !answers(node)).count();
     let hint = match (failures, voters.len(), silent) {
         (1.., _, _) => None,

@@ -1,42 +1,58 @@
 //! PURE. Watches as they are shown.
 
-use farmux_raft::id::WatchName;
-use farmux_raft::state::{CheckKey, Health, Parent, State, Watch};
+use farmux_raft::id::{UnixMillis, WatchName};
+use farmux_raft::state::{CheckKey, Health, MonthUptime, Parent, State, Watch};
 
 use super::farms::{check_words, words};
-use crate::api::types::{Moment, WatchCounts, WatchReport};
+use crate::api::types::{Moment, MonthReport, WatchCounts, WatchReport};
 
 /// Every watch.
 pub fn watch_reports(state: &State) -> Vec<WatchReport> {
     let watches = state.config.watches.iter();
     watches
-        .map(|(name, watch)| report(state, name, watch))
+        .filter_map(|(name, watch)| report(state, name, watch))
         .collect()
 }
 
 /// One of them.
 pub fn watch_report(state: &State, name: &WatchName) -> Option<WatchReport> {
     let watch = state.config.watches.get(name)?;
-    Some(report(state, name, watch))
+    report(state, name, watch)
 }
 
-fn report(state: &State, name: &WatchName, watch: &Watch) -> WatchReport {
+fn report(state: &State, name: &WatchName, watch: &Watch) -> Option<WatchReport> {
     let key = CheckKey::Watch(name.clone());
     let record = state.health.get(&key);
     let member = Parent::Watch(name.clone());
-    WatchReport {
+    let check = state.config.check_of(watch)?;
+    Some(WatchReport {
         name: name.clone(),
-        target: watch.target(),
-        labels: watch.labels.clone(),
-        check: check_words(&watch.check),
+        target: watch.target(check),
+        group: watch.group.as_ref().map(ToString::to_string),
+        labels: state.config.labels_of(watch),
+        check: check_words(check),
         health: state.check_health(&key),
         advice: state.check_advice(&key),
         reason: record.map_or(String::new(), |record| record.reason.clone()),
         since: record.map(|record| Moment(record.since)),
         unreachable_because: state.cause_of(&member).map(|cause| cause.to_string()),
-        depends_on: words(&watch.depends_on),
+        depends_on: words(&state.config.parents_of(&member)),
         dependants: words(&state.dependants_of(&member)),
-    }
+    })
+}
+
+/// How a watch was, month by month, the newest first, up to now.
+pub fn uptime_of(state: &State, name: &WatchName, now: UnixMillis) -> Vec<MonthReport> {
+    let months = state.uptime.months_of(&CheckKey::Watch(name.clone()), now);
+    let report = |month: MonthUptime| MonthReport {
+        month: month.month.to_string(),
+        up_ms: month.up_ms.into(),
+        down_ms: month.down_ms.into(),
+        unknown_ms: month.unknown_ms.into(),
+        downs: month.downs,
+        up_per_100_000: month.up_per_100_000(),
+    };
+    months.into_iter().map(report).collect()
 }
 
 /// How many are in which condition.

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod config;
+mod event;
 mod farm;
 mod moment;
 mod page;
@@ -19,6 +20,7 @@ pub use cluster::{
     TokenState,
 };
 pub use config::{ApplyAnswer, ApplyRequest, ExportAnswer, RevisionReport, RollbackRequest};
+pub use event::{EventReport, EventsAnswer};
 pub use farm::{
     AdminRequest, CheckReport, Condition, ConnectionsReport, FarmReport, Footing, FtpReport,
     LastResortReport, PersistenceReport, QueueReport, ServerReport, ServiceReport, Spoken,
@@ -33,7 +35,10 @@ pub use status::{
     Answering, CanaryStatus, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall,
     PageStatus, Reason, StatusReport, Survives, VipStatus,
 };
-pub use watch::{WatchCounts, WatchReport};
+pub use watch::{
+    CheckFields, Chosen, Import, ImportRequest, MonthReport, ProbeReport, SheetAnswer, WatchAnswer,
+    WatchCounts, WatchDetail, WatchFields, WatchOrder, WatchReport, WatchRequest,
+};
 
 use serde::{Deserialize, Serialize};
 

@@ -52,6 +52,16 @@ impl Client {
         }
     }
 
+    /// The same certificate, at another node; a socket is this machine's only.
+    pub fn elsewhere(&self, address: &str) -> Option<Client> {
+        match &self.place {
+            Place::Socket(_) => None,
+            Place::Remote(remote) => Some(Client {
+                place: Place::Remote(remote.at(address)),
+            }),
+        }
+    }
+
     pub(super) fn host(&self) -> &str {
         match &self.place {
             Place::Socket(_) => "localhost",

@@ -46,6 +46,13 @@ impl Remote {
         })
     }
 
+    pub(super) fn at(&self, address: &str) -> Remote {
+        Remote {
+            address: address.to_owned(),
+            config: Arc::clone(&self.config),
+        }
+    }
+
     pub(super) fn address(&self) -> &str {
         &self.address
     }

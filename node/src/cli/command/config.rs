@@ -69,14 +69,19 @@ impl Shell {
 const FILE_BYTES_MAX: u64 = (1 << 20) + 1;
 
 fn read(file: &Path) -> Result<String, Fault> {
+    read_up_to(file, FILE_BYTES_MAX)
+}
+
+/// Reads a file, or standard input; of a longer one that much.
+pub(super) fn read_up_to(file: &Path, bytes_max: u64) -> Result<String, Fault> {
     let mut text = String::new();
     let read = match file.as_os_str() == "-" {
         true => std::io::stdin()
             .lock()
-            .take(FILE_BYTES_MAX)
+            .take(bytes_max)
             .read_to_string(&mut text),
         false => std::fs::File::open(file)
-            .and_then(|open| open.take(FILE_BYTES_MAX).read_to_string(&mut text)),
+            .and_then(|open| open.take(bytes_max).read_to_string(&mut text)),
     };
     match read {
         Ok(_) => Ok(text),

@@ -4,6 +4,7 @@ mod admin_cert;
 mod cluster;
 mod config;
 mod contact;
+mod events;
 mod explain;
 mod farm;
 mod page;
@@ -43,6 +44,7 @@ impl Shell {
             Action::Farm(action) => self.farm(action).await,
             Action::Server(action) => self.server(action).await,
             Action::Watch(action) => self.watch(action).await,
+            Action::Events(arguments) => self.events(arguments).await,
             Action::Contact(action) => self.contact(action).await,
             Action::Page(action) => self.page(action).await,
             Action::Silence(action) => self.silence(action).await,

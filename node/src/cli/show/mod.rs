@@ -3,6 +3,7 @@
 mod cluster;
 mod config;
 mod contact;
+mod event;
 mod farm;
 mod page;
 mod silence;
@@ -16,11 +17,12 @@ mod tests;
 pub use cluster::{admin_certs, token_created, token_use, tokens};
 pub use config::{applied, history};
 pub use contact::contact_test;
+pub use event::{event, events};
 pub use farm::{farm, farms};
 pub use page::{page, pages, preview};
 pub use silence::{silence_added, silences};
 pub use status::status;
-pub use watch::{watch, watches};
+pub use watch::{watch, watches, watches_changed};
 
 use farmux_raft::state::{AdminState, Advice, Health, NodeRole};
 

@@ -52,6 +52,9 @@ fn head_lines(cluster: &ClusterStatus, paint: Paint, now: UnixMillis) -> String 
         None => paint.paint(Mood::Bad, "NONE"),
     };
     let _ = writeln!(text, "leader    {leader}");
+    if cluster.watches.total() > 0 {
+        let _ = writeln!(text, "watches   {}", watch_words(cluster.watches, paint));
+    }
     for vip in &cluster.vips {
         let _ = writeln!(text, "vip       {}", vip_words(vip, paint, now));
     }
@@ -60,18 +63,6 @@ fn head_lines(cluster: &ClusterStatus, paint: Paint, now: UnixMillis) -> String 
         "survives  {}",
         survives_words(&cluster.survives, paint)
     );
-    let WatchCounts {
-        up,
-        down,
-        unreachable,
-        unknown,
-    } = cluster.watches;
-    if cluster.watches.total() > 0 {
-        let _ = writeln!(
-            text,
-            "watches   {up} up, {down} down, {unreachable} unreachable, {unknown} unknown"
-        );
-    }
     let PageStatus {
         incidents,
         due,
@@ -93,6 +84,26 @@ fn overall_words(overall: Overall) -> (&'static str, Mood) {
         Overall::Degraded => ("DEGRADED", Mood::Poor),
         Overall::Critical => ("CRITICAL", Mood::Bad),
     }
+}
+
+/// `500: 496 up, 3 down, 1 unknown`; whoever is in none of these is not told of.
+pub(super) fn watch_words(counts: WatchCounts, paint: Paint) -> String {
+    let WatchCounts {
+        up,
+        down,
+        unreachable,
+        unknown,
+    } = counts;
+    let mut words = vec![format!("{up} up")];
+    if down > 0 {
+        words.push(paint.paint(Mood::Bad, &format!("{down} down")));
+    }
+    for (count, word) in [(unreachable, "unreachable"), (unknown, "unknown")] {
+        if count > 0 {
+            words.push(paint.paint(Mood::Poor, &format!("{count} {word}")));
+        }
+    }
+    format!("{}: {}", counts.total(), words.join(", "))
 }
 
 fn vip_words(vip: &VipStatus, paint: Paint, now: UnixMillis) -> String {

@@ -9,20 +9,21 @@ use std::sync::Arc;
 
 use farmux_raft::id::UnixMillis;
 use farmux_raft::state::NodeRole::{Balancer, Witness};
-use farmux_raft::state::{Advice, Health};
+use farmux_raft::state::{Advice, Health, State};
 
 use super::super::terminal::Paint;
 use super::{
-    farm, farms, history, page, pages, silence_added, silences, status, token_created, token_use,
-    tokens, watch, watches,
+    events, farm, farms, history, page, pages, silence_added, silences, status, token_created,
+    token_use, tokens, watch, watches, watches_changed,
 };
 use crate::api::status::sample::{
     THEN, add_watches, report, server_check, set_health, state, view, watch_check,
 };
-use crate::api::status::{assemble, farm_report, watch_reports, without_cluster};
+use crate::api::status::{assemble, farm_report, uptime_of, watch_reports, without_cluster};
 use crate::api::types::{
-    DeliveryReport, DeliveryState, Moment, PageReport, Reading, RevisionReport, SilenceAnswer,
-    SilenceReport, TokenAnswer, TokenReport, TokenState,
+    DeliveryReport, DeliveryState, EventReport, EventsAnswer, Moment, MonthReport, PageReport,
+    ProbeReport, Reading, RevisionReport, SilenceAnswer, SilenceReport, TokenAnswer, TokenReport,
+    TokenState, WatchAnswer, WatchDetail, WatchReport,
 };
 use crate::config::read;
 
@@ -185,10 +186,10 @@ fn golden_watches() {
     };
     golden("watch-list.txt", &watches(&all, Paint::Plain, NOW));
     let mut shown = String::new();
-    for data in all.data {
+    for (place, each) in all.data.into_iter().enumerate() {
         let one = Reading {
             fresh: fresh.clone(),
-            data,
+            data: detail(&state, each, place == 0),
         };
         shown += &watch(&one, Paint::Plain, NOW);
     }
@@ -200,10 +201,137 @@ fn golden_watches() {
     golden("watch-none.txt", &watches(&none, Paint::Plain, NOW));
 }
 
+/// How a watch has been; `probed`: by somebody that answers.
+fn detail(state: &State, watch: WatchReport, probed: bool) -> WatchDetail {
+    let probe = |seconds: u64, took_us, found: &str| ProbeReport {
+        at: Moment(UnixMillis(THEN.0 + seconds * 1_000)),
+        took_us,
+        found: found.to_owned(),
+    };
+    let month = |month: &str, up_ms, down_ms, downs, up_per_100_000| MonthReport {
+        month: month.to_owned(),
+        up_ms,
+        down_ms,
+        unknown_ms: 0,
+        downs,
+        up_per_100_000,
+    };
+    let results = vec![
+        probe(9, 5_000_123, "timeout"),
+        probe(4, 180, "refused"),
+        probe(0, 1_234, "well"),
+    ];
+    let uptime = match probed {
+        true => vec![
+            month("2026-03", 2_399_568_000, 432_000, 3, Some(99_982)),
+            month("2026-02", 2_419_200_000, 0, 0, Some(100_000)),
+            month("2026-01", 0, 0, 0, None),
+        ],
+        false => uptime_of(state, &watch.name, NOW),
+    };
+    WatchDetail {
+        watch,
+        results: if probed { results } else { vec![] },
+        probed_by: probed.then(|| "lb1".parse().expect("a name")),
+        uptime,
+        pages: if probed { vec![page_report()] } else { vec![] },
+    }
+}
+
+#[test]
+fn golden_changes_and_events() {
+    let answer = WatchAnswer {
+        touched: 2,
+        diff: vec![
+            "~ watch[w1]: fall 3 -> 4".to_owned(),
+            "~ watch[w2]: fall 3 -> 4".to_owned(),
+        ],
+        revision: None,
+    };
+    let done = WatchAnswer {
+        revision: Some(8),
+        ..answer.clone()
+    };
+    let nothing = WatchAnswer {
+        touched: 1,
+        diff: vec![],
+        revision: None,
+    };
+    let shown = watches_changed(&answer, true)
+        + "\n"
+        + &watches_changed(&done, false)
+        + "\n"
+        + &watches_changed(&nothing, false);
+    golden("watch-change.txt", &shown);
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    add_watches(&mut state);
+    let fs1 = watch_check("fs1");
+    report(&mut state, fs1.clone(), Health::Down, "no route to host");
+    report(&mut state, fs1, Health::Up, "connected");
+    let entries = state.journal.after(0).map(|entry| {
+        let (subject, text) = state.journal_words(entry);
+        EventReport {
+            number: entry.number,
+            at: Moment(entry.at),
+            kind: entry.event.kind(),
+            subject,
+            text,
+        }
+    });
+    let reading = Reading {
+        fresh: view(&state, &[1]).freshness(),
+        data: EventsAnswer {
+            first: 1,
+            last: state.journal.last(),
+            events: entries.collect(),
+        },
+    };
+    golden("events.txt", &events(&reading, Paint::Plain));
+}
+
+/// A cluster that only watches is as whole as any.
+#[test]
+fn golden_status_without_a_vip() {
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    add_watches(&mut state);
+    let config = Arc::make_mut(&mut state.config);
+    config.vips.clear();
+    config.farms.clear();
+    state.vips.clear();
+    let mut all_well = view(&state, &[1, 2, 3]);
+    all_well.leases.clear();
+    let well = status(&assemble(&all_well), Paint::Plain, NOW);
+    let down = watch_check("mirror");
+    let mut state = state.clone();
+    report(&mut state, down, Health::Down, "connection refused");
+    let one_down = view(&state, &[1, 2, 3]);
+    let ill = status(&assemble(&one_down), Paint::Plain, NOW);
+    golden("status-watching.txt", &(well + "\n" + &ill));
+}
+
 #[test]
 fn golden_pages() {
     let state = state(&[Balancer, Balancer, Witness]);
     let fresh = view(&state, &[1]).freshness();
+    let report = page_report();
+    let one = Reading {
+        fresh: fresh.clone(),
+        data: report.clone(),
+    };
+    golden("page-show.txt", &page(&one, Paint::Plain));
+    golden(
+        "page-list.txt",
+        &pages(
+            &Reading {
+                fresh,
+                data: vec![report],
+            },
+            Paint::Plain,
+        ),
+    );
+}
+
+fn page_report() -> PageReport {
     let delivery = |contact: &str, state, failures, error: &str| DeliveryReport {
         contact: contact.to_owned(),
         state,
@@ -215,7 +343,7 @@ fn golden_pages() {
         failures,
         error: error.to_owned(),
     };
-    let report = PageReport {
+    PageReport {
         id: "00112233445566778899aabbccddeeff".to_owned(),
         kind: farmux_raft::state::PageKind::Down,
         subject: "shop/s2".to_owned(),
@@ -238,22 +366,7 @@ fn golden_pages() {
         resolved_by: None,
         resolved_at: None,
         resolved_why: None,
-    };
-    let one = Reading {
-        fresh: fresh.clone(),
-        data: report.clone(),
-    };
-    golden("page-show.txt", &page(&one, Paint::Plain));
-    golden(
-        "page-list.txt",
-        &pages(
-            &Reading {
-                fresh,
-                data: vec![report],
-            },
-            Paint::Plain,
-        ),
-    );
+    }
 }
 
 #[test]

@@ -22,6 +22,10 @@ pub(super) fn check(
     stored: Option<&Check>,
 ) -> Option<Check> {
     let here = |field: &str| format!("{at}.{field}");
+    if table.kind.get_ref().is_empty() {
+        reader.missing(at, "a check needs a kind, as in kind = \"http\"");
+        return None;
+    }
     reader.mark(at, &table.kind.span());
     let kind = kind(reader, at, table, stored);
     let interval = table.interval.as_ref();

@@ -4,10 +4,11 @@
 pub(super) mod check;
 mod contact;
 mod farm;
+mod group;
 mod ladder;
 mod paging;
 mod service;
-mod watch;
+pub(super) mod watch;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use super::document::{Document, Password, VipTable, Word};
 use super::reader::Reader;
 use contact::contact;
 use farm::farm;
+use group::group;
 use ladder::ladder;
 use paging::paging;
 use watch::watch;
@@ -56,8 +58,13 @@ pub fn read(
             reader.insert(&mut config.farms, "farm", &table.name, entry);
         }
     }
+    for table in &document.group {
+        if let Some(entry) = group(&mut reader, table, current) {
+            reader.insert(&mut config.groups, "group", &table.name, entry);
+        }
+    }
     for table in &document.watch {
-        if let Some(entry) = watch(&mut reader, table, current) {
+        if let Some(entry) = watch(&mut reader, table, current, &config.groups) {
             reader.insert(&mut config.watches, "watch", &table.name, entry);
         }
     }

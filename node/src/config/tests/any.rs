@@ -225,15 +225,32 @@ fn any_farm() -> impl Strategy<Value = Farm> {
     )
 }
 
+fn labels() -> impl Strategy<Value = BTreeMap<String, String>> {
+    btree_map("[a-z=;]{1,9}", "[ -~]{0,9}", 0..3)
+}
+
+/// One without a check has its group's, which is there for that.
 fn any_watch() -> impl Strategy<Value = Watch> {
-    let labels = btree_map("[a-z]{1,9}", "[ -~]{0,9}", 0..3);
-    (port(), labels, any_check()).prop_map(|(port, labels, check)| Watch {
+    let grouped = prop_oneof![
+        (Just(true), Just(None)),
+        (any::<bool>(), any_check().prop_map(Some)),
+    ];
+    (port(), labels(), grouped).prop_map(|(port, labels, (grouped, check))| Watch {
         address: [10, 0, 0, 50].into(),
         port: Some(port),
+        group: grouped.then(|| name("web")),
         labels,
         check,
         depends_on: BTreeSet::new(),
         ladder: None,
+    })
+}
+
+fn any_group() -> impl Strategy<Value = Group> {
+    (labels(), any_check()).prop_map(|(labels, check)| Group {
+        labels,
+        check: Some(check),
+        depends_on: BTreeSet::new(),
     })
 }
 
@@ -344,15 +361,9 @@ pub(super) fn any_config() -> impl Strategy<Value = Config> {
     let gateway = option::of(Just([10, 0, 0, 1].into()));
     let contact = option::of(any_contact());
     let ladder = option::of(millis(1_000, 86_400_000));
-    let others = (
-        gateway,
-        any_farm(),
-        any_watch(),
-        contact,
-        any_paging(),
-        ladder,
-    );
-    others.prop_map(|(gateway, farm, watch, contact, paging, after)| {
+    let watches = (any_watch(), any_group());
+    let others = (gateway, any_farm(), watches, contact, any_paging(), ladder);
+    others.prop_map(|(gateway, farm, (watch, group), contact, paging, after)| {
         let (mut farm, mut watch, mut paging) = (farm, watch, paging);
         let vip = Vip {
             address: [10, 0, 0, 100].into(),
@@ -380,6 +391,7 @@ pub(super) fn any_config() -> impl Strategy<Value = Config> {
         Config {
             vips: BTreeMap::from([(name("front"), vip)]),
             farms: BTreeMap::from([(name("shop"), farm)]),
+            groups: BTreeMap::from([(name("web"), group)]),
             watches: BTreeMap::from([(name("fs1"), watch)]),
             contacts,
             ladders,
