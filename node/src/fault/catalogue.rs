@@ -217,14 +217,6 @@ catalogue! {
          cannot be: each place is named. Unknown fields are refused, so that a typing error is \
          not taken for a default.",
         "mend the line that is named; farmux config export   shows the form";
-    WatchesRefused = 340, Refused, 422,
-        "the watches cannot be changed like that",
-        "Each thing that is wrong is named, in a sheet with its line. Nothing was changed.",
-        "mend what is named, and see what would change with --dry-run";
-    EventsBusy = 341, Refused, 503,
-        "too many wait for events",
-        "64 followers at a time wait for something to happen; each holds a connection.",
-        "ask again, or follow at another node: farmux events -f --connect NODE:9443 --cert FILE";
     ContactUnknown = 302, Refused, 404,
         "there is no such contact",
         "The configuration has no contact of this name.",
@@ -253,6 +245,14 @@ catalogue! {
         "there is no such watch",
         "The configuration has no watch of this name.",
         "farmux watch list";
+    WatchesRefused = 340, Refused, 422,
+        "the watches cannot be changed like that",
+        "Each thing that is wrong is named, in a sheet with its line. Nothing was changed.",
+        "mend what is named, and see what would change with --dry-run";
+    EventsBusy = 341, Refused, 503,
+        "too many wait for events",
+        "64 followers at a time wait for something to happen; each holds a connection.",
+        "ask again, or follow at another node: farmux events -f --connect NODE:9443 --cert FILE";
 
     MatcherBad = 309, Refused, 400,
         "what shall be silenced is not well written",
