@@ -1,5 +1,6 @@
 //! `farmux watch …`.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use farmux_raft::state::Health;
@@ -35,20 +36,9 @@ impl Shell {
                 fields,
                 how,
             } => {
-                let FieldArguments {
-                    group,
-                    labels,
-                    change,
-                } = *fields;
-                let fields = WatchFields {
-                    address: Some(address.to_string()),
-                    group: group.map(String::from),
-                    labels: labels.into_iter().collect(),
-                    ..changes(change)
-                };
                 let order = WatchOrder::Add {
                     name: name.to_string(),
-                    fields: Box::new(fields),
+                    fields: Box::new(new_fields(address, *fields)),
                 };
                 self.change_watches(order, how, true).await
             }
@@ -207,6 +197,15 @@ fn chosen(which: ChosenArguments) -> Chosen {
         labels: which.labels.into_iter().collect(),
         group: which.group.map(String::from),
         all: which.all,
+    }
+}
+
+fn new_fields(address: IpAddr, fields: FieldArguments) -> WatchFields {
+    WatchFields {
+        address: Some(address.to_string()),
+        group: fields.group.map(String::from),
+        labels: fields.labels.into_iter().collect(),
+        ..changes(fields.change)
     }
 }
 
