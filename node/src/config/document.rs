@@ -142,9 +142,9 @@ pub(super) struct QueueTable {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckTable {
-    /// Needed, but in a watch of a group that has a check: there it is the group's, with what else
-    /// is written here changed. Empty where it is not written. `tcp`, `http`, `https`, `ftp`, `nfs`, `smtp`, `pop3`, `imap`, `ssh`, `redis`, `postgres`,
-    /// `mysql`, `dns`, `icmp`, `udp` or `exec`.
+    /// `tcp`, `http`, `https`, `ftp`, `nfs`, `smtp`, `pop3`, `imap`, `ssh`, `redis`, `postgres`,
+    /// `mysql`, `dns`, `icmp`, `udp` or `exec`; empty where it is not written. Needed, but in a
+    /// watch whose group has a check: there it is the group's, with what else is written changed.
     #[serde(default = "unsaid")]
     pub(super) kind: Word,
     /// http and https only; `/` by default.

@@ -165,6 +165,24 @@ fn five_hundred_are_imported_changed_listed_and_followed() -> Result<()> {
     let again = node.ask(&["watch", "import", &good])?;
     ensure!(again.contains("nothing changes"), "{again}");
 
+    change_by_label(&cluster)?;
+    wait::until_true("all are up", AGREES_WITHIN, || {
+        let status = node.status().ok();
+        let cluster = status.and_then(|status| status.cluster);
+        cluster.is_some_and(|cluster| cluster.watches.up == 500)
+    })?;
+    let status = node.ask(&["status"])?;
+    ensure!(status.contains("watches   500: 500 up\n"), "{status}");
+    let overall = node.status()?.overall;
+    ensure!(
+        overall == Overall::Ok && !status.contains("VIP"),
+        "{status}"
+    );
+    five_go_and_come_back(&cluster, &watched)
+}
+
+fn change_by_label(cluster: &Cluster) -> Result<()> {
+    let node = &cluster.nodes[0];
     let set = [
         "watch",
         "set",
@@ -180,7 +198,7 @@ fn five_hundred_are_imported_changed_listed_and_followed() -> Result<()> {
     let gold: Vec<WatchReport> = node.report(&["watch", "list", "--label", "tier=gold"])?;
     ensure!(gold.len() == 125 && gold.iter().all(|watch| watch.labels["site"] == "lab"));
     let sheet = node.ask(&["watch", "export"])?;
-    let sheet = file(&cluster, "export.csv", &sheet)?;
+    let sheet = file(cluster, "export.csv", &sheet)?;
     let replace = ["watch", "import", &sheet, "--replace", "--all", "-y"];
     let said = node.ask(&replace)?;
     ensure!(
@@ -188,18 +206,12 @@ fn five_hundred_are_imported_changed_listed_and_followed() -> Result<()> {
         "an export says it all: {said}"
     );
 
-    wait::until_true("all are up", AGREES_WITHIN, || {
-        let status = node.status().ok();
-        let cluster = status.and_then(|status| status.cluster);
-        cluster.is_some_and(|cluster| cluster.watches.up == 500)
-    })?;
-    let status = node.ask(&["status"])?;
-    ensure!(status.contains("watches   500: 500 up\n"), "{status}");
-    ensure!(
-        node.status()?.overall == Overall::Ok && !status.contains("VIP"),
-        "{status}"
-    );
+    Ok(())
+}
 
+/// An address goes, and with it five of them; what is shown of that, and told.
+fn five_go_and_come_back(cluster: &Cluster, watched: &Watched) -> Result<()> {
+    let node = &cluster.nodes[0];
     // Those who follow hear of it, whichever node they ask.
     let here = follow(node, "events-1")?;
     let there = follow(&cluster.nodes[2], "events-3")?;
