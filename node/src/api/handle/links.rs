@@ -25,7 +25,7 @@ use crate::pager::Ticket;
 pub(crate) async fn look(Shared(node): Daemon, Path(token): Path<String>) -> Response {
     match read(&node, &token) {
         Ok((_, message)) => written(StatusCode::OK, &message.html("")),
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -33,7 +33,7 @@ pub(crate) async fn look(Shared(node): Daemon, Path(token): Path<String>) -> Res
 pub(crate) async fn acknowledge(Shared(node): Daemon, Path(token): Path<String>) -> Response {
     let (ticket, message) = match read(&node, &token) {
         Ok(read) => read,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     if message.pages.iter().all(|page| page.acknowledged.is_some()) {
         return written(StatusCode::OK, &message.html("It was acknowledged before."));
@@ -55,7 +55,7 @@ pub(crate) async fn acknowledge(Shared(node): Daemon, Path(token): Path<String>)
     }
     match read(&node, &token) {
         Ok((_, message)) => written(StatusCode::OK, &message.html("Thank you: it is yours.")),
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -65,10 +65,10 @@ struct Linked {
     pages: Vec<Arc<Page>>,
 }
 
-fn read(node: &Arc<Node>, token: &str) -> Result<(Ticket, Linked), Response> {
+fn read(node: &Arc<Node>, token: &str) -> Result<(Ticket, Linked), Box<Response>> {
     let unknown = || {
         let words = "<p>This is no link of this cluster. Nothing was changed.</p>";
-        written(StatusCode::NOT_FOUND, words)
+        Box::new(written(StatusCode::NOT_FOUND, words))
     };
     let member = node.member().ok_or_else(unknown)?;
     let state = member.state();
@@ -76,7 +76,7 @@ fn read(node: &Arc<Node>, token: &str) -> Result<(Ticket, Linked), Response> {
     let pages = linked(&state, &ticket);
     if pages.is_empty() {
         let words = "<p>What this link was about is so old that it was forgotten.</p>";
-        return Err(written(StatusCode::GONE, words));
+        return Err(Box::new(written(StatusCode::GONE, words)));
     }
     let name = state
         .cluster
