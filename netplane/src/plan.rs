@@ -25,6 +25,23 @@ pub struct Plan {
     pub services: BTreeMap<ServiceKey, ServicePlan>,
     /// What this machine probes.
     pub probes: BTreeMap<ProbeKey, ProbePlan>,
+    /// Checks of others about which it is asked; `asked` numbers the question.
+    pub opinions: BTreeMap<ProbeKey, ProbePlan>,
+    /// When it suspects itself; `None`: never, because nobody else could tell.
+    pub suspicion: Option<SuspicionPlan>,
+}
+
+/// When this machine suspects itself, rather than all that it probes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SuspicionPlan {
+    /// When more than this share of its checks begins to fail at once, in per cent.
+    pub percent: u32,
+    /// But not with fewer than this.
+    pub least: u32,
+    /// For so long nothing that fails is believed, unless it is found out earlier.
+    pub wait: Duration,
+    /// Which suspicion has been decided, by its id.
+    pub told: Option<u64>,
 }
 
 /// A floating address on this machine.

@@ -17,7 +17,7 @@ use farmux_netplane::plan::{
     Admission, Advice, DnsRecord, Footing, FtpPlan, FtpTls, Health, Hidden, LastResortPage, Limits,
     Method, NfsTransport, Persistence, Plan, PortRange, ProbeKey, ProbeKind, ProbePlan, ProbeTls,
     Protocol, ProxyPlan, ProxyVersion, Queue, ServerPlan, ServiceKey, ServiceKind, ServicePlan,
-    Tier, VipPlan,
+    SuspicionPlan, Tier, VipPlan,
 };
 use farmux_raft::id::{Ballot, FarmName, NetworkName, NodeId, ServerName, ServiceName, VipName};
 use farmux_raft::state::{
@@ -71,7 +71,26 @@ pub fn plan(state: &State, stand: &Standpoint<'_>) -> Plan {
             }
         }
     }
+    for (key, asked) in state.asked_of(stand.me) {
+        let planned = probe_plan(state, key, asked);
+        plan.opinions
+            .extend(planned.map(|planned| (probe_key(key), planned)));
+    }
+    plan.suspicion = suspicion_plan(state, stand.me);
     plan
+}
+
+/// When this machine suspects itself: only while there is somebody who could tell.
+fn suspicion_plan(state: &State, me: NodeId) -> Option<SuspicionPlan> {
+    let paging = &state.config.paging;
+    let suspicion = state.suspicions.get(&me);
+    let decided = suspicion.filter(|suspicion| suspicion.culprit().is_some());
+    (paging.second_opinion && state.other_node(me).is_some()).then(|| SuspicionPlan {
+        percent: paging.suspect_percent.get(),
+        least: paging.suspect_least.get(),
+        wait: paging.suspect_wait,
+        told: decided.map(|suspicion| suspicion.id),
+    })
 }
 
 /// By what right this machine makes a check and reports it; `None`: it does neither.

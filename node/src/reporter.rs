@@ -9,6 +9,7 @@
 //! once is one entry of the log.
 
 mod book;
+mod remarks;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ use tokio::task::AbortHandle;
 use crate::daemon::proposal;
 use crate::pager::{LocalPage, LocalPages, NotDecided, Proposer};
 use book::Book;
+
+pub use remarks::{Remarks, RemarksParts};
 
 /// By what right this node reports a check now, if by any: [`crate::plan::authority`].
 pub type Right = Box<dyn Fn(&State, &CheckKey) -> Option<Authority> + Send>;

@@ -1,5 +1,7 @@
 //! One probe of whatever kind, and several of them for an inquiry.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +30,20 @@ pub(super) struct Means {
     pub(super) plugins: Arc<Plugins>,
     /// How they speak TLS.
     pub(super) clients: Arc<Clients>,
+}
+
+impl Means {
+    /// The same, where probes leave from none of these addresses.
+    pub(super) fn avoiding(&self, vips: &BTreeSet<IpAddr>) -> Means {
+        Means {
+            origin: Arc::new(Origin {
+                own: self.origin.own.clone(),
+                never: vips.clone(),
+            }),
+            plugins: Arc::clone(&self.plugins),
+            clients: Arc::clone(&self.clients),
+        }
+    }
 }
 
 /// Probes once.

@@ -15,12 +15,12 @@ pub struct Probed {
     /// From its start to its end, in microseconds.
     pub took_us: u32,
     /// What it found.
-    pub found: Found,
+    pub found: Ending,
 }
 
 /// What a probe found, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum Ending {
     /// The server is well.
     Well,
     /// Nobody listens.
@@ -35,15 +35,15 @@ pub enum Found {
     Nothing,
 }
 
-impl Found {
-    fn of(outcome: &Outcome) -> Found {
+impl Ending {
+    fn of(outcome: &Outcome) -> Ending {
         match outcome {
-            Outcome::Pass(_) => Found::Well,
-            Outcome::Inconclusive(_) => Found::Nothing,
-            Outcome::Fail(Failure::Refused) => Found::Refused,
-            Outcome::Fail(Failure::Timeout { .. }) => Found::Timeout,
-            Outcome::Fail(Failure::Unreachable(_)) => Found::Unreachable,
-            Outcome::Fail(_) => Found::Unwell,
+            Outcome::Pass(_) => Ending::Well,
+            Outcome::Inconclusive(_) => Ending::Nothing,
+            Outcome::Fail(Failure::Refused) => Ending::Refused,
+            Outcome::Fail(Failure::Timeout { .. }) => Ending::Timeout,
+            Outcome::Fail(Failure::Unreachable(_)) => Ending::Unreachable,
+            Outcome::Fail(_) => Ending::Unwell,
         }
     }
 }
@@ -63,7 +63,7 @@ impl Ring {
         let probed = Probed {
             at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
             took_us: u32::try_from(result.took.as_micros()).unwrap_or(u32::MAX),
-            found: Found::of(&result.outcome),
+            found: Ending::of(&result.outcome),
         };
         match self.entries.get_mut(self.next) {
             Some(oldest) => *oldest = probed,
@@ -114,7 +114,7 @@ mod tests {
         }
         ring.note(&probe(48, Outcome::Fail(Failure::Refused)));
         let newest = ring.newest_first()[0];
-        assert_eq!((newest.found, newest.took_us), (Found::Refused, 250));
+        assert_eq!((newest.found, newest.took_us), (Ending::Refused, 250));
         assert!(size_of::<Probed>() <= 16);
     }
 }

@@ -8,6 +8,8 @@
 //!                     +--first--> HealthOverlay      obeyed by the data path at once
 //!                     +--then---> Verdict channel    proposed to the log by `node`
 //!                     +---------> results            shown to people
+//!   plan --watch--> opinion: one probe, for another node
+//!   runner -> suspicion, guard (PURE): is it we, and who may believe us
 //! ```
 //!
 //! One runtime of its own on one thread: a burst of probes delays neither requests nor the log.
@@ -20,18 +22,21 @@ mod entries;
 mod exec;
 mod ftp;
 mod greeting;
+mod guard;
 mod history;
 mod http;
 mod icmp;
 mod inquiry;
 mod lag;
 mod nfs;
+mod opinion;
 mod outcome;
 mod page;
 mod results;
 mod runner;
 mod schedule;
 mod shortage;
+mod suspicion;
 mod tcp;
 mod tls;
 mod udp;
@@ -49,7 +54,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, watch};
 
 use crate::health::HealthOverlay;
-use crate::plan::{Advice, Health, ProbeKey, ProbePlan};
+use crate::plan::{Advice, Health, ProbeKey, ProbePlan, SuspicionPlan};
 use crate::sys;
 use results::Results;
 use shortage::Need;
@@ -58,11 +63,13 @@ pub use dns::DnsFailure;
 pub use exec::{ExecUser, PluginLine, PluginTrouble, UnsafeFile};
 pub use ftp::{FtpFailure, FtpStep};
 pub use greeting::{Greeted, GreetingFailure, GreetingStep, RedisError, SqlState};
-pub use history::{Found, Probed};
+pub use history::{Ending, Probed};
 pub use lag::Lag;
 pub use nfs::RpcFailure;
+pub use opinion::{Found, Opinion};
 pub use outcome::{Failure, LocalTrouble, Outcome, Phase, Place, Success, Unreachable};
 pub use shortage::{Scarce, Shortage};
+pub use suspicion::Suspicion;
 pub use tls::{Alert, CertificateDays, TlsFailure, Trust};
 
 /// What is this machine's own and does not change while it probes.
@@ -100,6 +107,8 @@ pub struct Probing {
     results: Arc<Results>,
     counters: Arc<Counters>,
     shortages: Mutex<Vec<Shortage>>,
+    opinions: Mutex<Option<mpsc::Receiver<Opinion>>>,
+    suspicion: watch::Receiver<Option<Arc<Suspicion>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -115,6 +124,8 @@ pub struct Verdict {
     /// What the probe that decided it found, in our own words: never a byte that a server sent,
     /// but where a plugin spoke, its line, made harmless.
     pub reason: String,
+    /// Whether that probe got to its target at all.
+    pub reached: bool,
     /// When the probe that decided it ended.
     pub at: SystemTime,
     /// Whose question it answers: [`ProbePlan::asked`] as it was when the question was taken up;
@@ -160,6 +171,14 @@ pub struct ProbeCounts {
 struct Wish {
     probes: BTreeMap<ProbeKey, ProbePlan>,
     vips: BTreeSet<IpAddr>,
+    beside: Arc<Beside>,
+}
+
+/// What concerns other nodes too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Beside {
+    opinions: BTreeMap<ProbeKey, ProbePlan>,
+    suspicion: Option<SuspicionPlan>,
 }
 
 impl Wish {
@@ -189,17 +208,21 @@ impl Probing {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let (doubting, suspicion) = watch::channel(None);
         let runner = runner::Runner::new(
             overlay,
             settings,
             sender,
             Arc::clone(&results),
             Arc::clone(&counters),
+            guard::Guard::new(doubting),
         );
+        let (sender, opinions) = mpsc::channel(OPINIONS_QUEUED_MAX);
+        let giving = opinion::give(runner.means(), wishes.clone(), sender);
         let thread = std::thread::Builder::new()
             .name("farmux-probe".into())
             .spawn(move || {
-                runtime.block_on(runner.run(wishes));
+                runtime.block_on(async { tokio::join!(runner.run(wishes), giving) });
                 runtime.shutdown_timeout(SHUTDOWN_WITHIN);
             })?;
         Ok((
@@ -208,6 +231,8 @@ impl Probing {
                 results,
                 counters,
                 shortages: Mutex::default(),
+                opinions: Mutex::new(Some(opinions)),
+                suspicion,
                 thread: Some(thread),
             },
             verdicts,
@@ -220,8 +245,13 @@ impl Probing {
     ///
     /// No probe leaves from an address in `vips`.
     pub fn apply(&self, probes: BTreeMap<ProbeKey, ProbePlan>, vips: BTreeSet<IpAddr>) {
-        let next = Arc::new(Wish { probes, vips });
-        let last = self.wish.send_replace(Arc::clone(&next));
+        let last = Arc::clone(&self.wish.borrow());
+        let next = Arc::new(Wish {
+            probes,
+            vips,
+            beside: Arc::clone(&last.beside),
+        });
+        self.wish.send_replace(Arc::clone(&next));
         if !next.has_targets_of(&last) {
             self.find_shortages(&next);
         }
@@ -250,6 +280,41 @@ impl Probing {
         self.shortages
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Probes each of these once, whose `asked` is a new one for its key, and changes no verdict by
+    /// it: [`Self::opinions`] has what was found. And suspects itself by this rule from now on.
+    pub fn apply_beside(
+        &self,
+        opinions: BTreeMap<ProbeKey, ProbePlan>,
+        suspicion: Option<SuspicionPlan>,
+    ) {
+        let beside = Beside {
+            opinions,
+            suspicion,
+        };
+        self.wish.send_if_modified(|wish| {
+            let differs = *wish.beside != beside;
+            if differs {
+                *wish = Arc::new(Wish {
+                    probes: wish.probes.clone(),
+                    vips: wish.vips.clone(),
+                    beside: Arc::new(beside),
+                });
+            }
+            differs
+        });
+    }
+
+    /// What was found of the checks of others; whoever comes first has it all.
+    pub fn opinions(&self) -> Option<mpsc::Receiver<Opinion>> {
+        let mut opinions = self.opinions.lock().unwrap_or_else(PoisonError::into_inner);
+        opinions.take()
+    }
+
+    /// Whether this machine suspects itself.
+    pub fn suspicion(&self) -> watch::Receiver<Option<Arc<Suspicion>>> {
+        self.suspicion.clone()
     }
 
     /// How the last probe of each check ended; checks that never ended a probe are missing.
@@ -326,6 +391,10 @@ impl Counters {
 /// Verdicts that wait for `node`: a rack of servers that fails at once fits; more than that waits
 /// in the runner, the newest of each check.
 const VERDICTS_QUEUED_MAX: usize = 256;
+
+/// Opinions that wait for `node`: twice what is probed at once. Those for which there is no room
+/// are not given: whoever asked goes on without.
+const OPINIONS_QUEUED_MAX: usize = 4_000;
 
 /// How long the end waits for a plugin that is just being started: longer than a fork takes, and a
 /// disk that hangs holds nothing up.

@@ -279,6 +279,24 @@ pub enum LocalTrouble {
     Hurried(Box<Failure>),
 }
 
+impl Outcome {
+    /// Whether the probe got to its target: whatever answers, and be it with a refusal, is there.
+    pub fn is_reached(&self) -> bool {
+        match self {
+            Outcome::Pass(_) => true,
+            Outcome::Fail(failure) => !matches!(
+                failure,
+                Failure::Unreachable(_)
+                    | Failure::Timeout {
+                        during: Phase::Connecting,
+                        ..
+                    }
+            ),
+            Outcome::Inconclusive(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -18,6 +18,7 @@ use super::attempt::{self, Means};
 use super::connect::Budget;
 use super::entries::{Check, Entries, Entry, Id, Run};
 use super::exec::Plugins;
+use super::guard::{Guard, Sight};
 use super::inquiry::{Answer, Inquiry};
 use super::outcome::Outcome;
 use super::results::Results;
@@ -42,6 +43,8 @@ pub(super) struct Runner {
     running: JoinSet<Ended>,
     /// Verdicts for which the channel had no room; at most one a check.
     unread: BTreeMap<Id, Verdict>,
+    /// Whether what fails is to be believed.
+    guard: Guard,
     runs: u64,
 }
 
@@ -62,6 +65,7 @@ impl Runner {
         verdicts: mpsc::Sender<Verdict>,
         results: Arc<Results>,
         counters: Arc<Counters>,
+        guard: Guard,
     ) -> Runner {
         let ProbeSettings {
             own,
@@ -89,8 +93,14 @@ impl Runner {
             asked: BTreeSet::new(),
             running: JoinSet::new(),
             unread: BTreeMap::new(),
+            guard,
             runs: 0,
         }
+    }
+
+    /// What its probes use of this machine, to begin with.
+    pub(super) fn means(&self) -> Arc<Means> {
+        Arc::clone(&self.means)
     }
 
     /// Probes until nobody wishes any more.
@@ -103,6 +113,7 @@ impl Runner {
         loop {
             let room = self.running.len() < PROBES_AT_ONCE_MAX;
             let next = self.schedule.next().filter(|_| room);
+            let next = next.into_iter().chain(self.guard.thaws_at()).min();
             if let Some(next) = next.filter(|next| *next != set_to) {
                 timer.as_mut().reset(next.into());
                 set_to = next;
@@ -131,23 +142,26 @@ impl Runner {
                 }
                 () = timer.as_mut(), if next.is_some() => {}
             }
+            self.thaw(Instant::now());
             self.start_due(Instant::now());
+        }
+    }
+
+    /// Tells what was held back and shall be no longer.
+    fn thaw(&mut self, now: Instant) {
+        for (verdict, changed) in self.guard.thaw(now) {
+            if let Some(id) = self.entries.id(&verdict.key) {
+                self.tell(id, verdict, changed, false);
+            }
         }
     }
 
     /// Compares the whole wish with all there is.
     fn apply(&mut self, wish: &Wish, now: Instant) {
         if self.means.origin.never != wish.vips {
-            let own = self.means.origin.own.clone();
-            self.means = Arc::new(Means {
-                origin: Arc::new(Origin {
-                    own,
-                    never: wish.vips.clone(),
-                }),
-                plugins: Arc::clone(&self.means.plugins),
-                clients: Arc::clone(&self.means.clients),
-            });
+            self.means = Arc::new(self.means.avoiding(&wish.vips));
         }
+        self.guard.wish(wish.beside.suspicion, wish.probes.len());
         let differing = self.entries.differing(&wish.probes);
         let mut seen = Vec::new();
         for id in differing.gone {
@@ -156,7 +170,9 @@ impl Runner {
         }
         for (key, plan) in differing.changed {
             let seen_now = self.wish_one(key, plan.clone(), now);
-            seen.push((key.clone(), Some(seen_now)));
+            if !self.guard.holds(key) {
+                seen.push((key.clone(), Some(seen_now)));
+            }
         }
         self.overlay.set(seen);
     }
@@ -170,6 +186,7 @@ impl Runner {
         if let Some(run) = gone.run {
             run.abort.abort();
         }
+        self.guard.forget(&gone.check.key);
         Some(gone.check.key.clone())
     }
 
@@ -318,9 +335,12 @@ impl Runner {
             health,
             advice: entry.advice,
             reason: reason(health, &outcome),
+            reached: outcome.is_reached(),
             at,
             answers,
         });
+        let interval = entry.plan().interval;
+        let sight = Sight::of(entry.tally, turned);
         entry.decided |= verdict.is_some();
         if std::mem::take(&mut entry.again) {
             self.asked.insert(id);
@@ -332,9 +352,11 @@ impl Runner {
             health,
             against,
         };
+        self.guard.see(now, at, &entry.check.key, interval, sight);
         self.results.put(id, &entry.check, result, now);
-        if let Some(verdict) = verdict {
-            self.tell(id, verdict, turned, advised);
+        let believed = verdict.and_then(|verdict| self.guard.pass(verdict, turned));
+        if let Some((verdict, changed)) = believed {
+            self.tell(id, verdict, changed, advised);
         }
     }
 

@@ -4,7 +4,7 @@
 //!   face on n1 --peer channel: Probes(check)--> leader: here, encode --opaque bytes--> n1: decode
 //! ```
 
-use farmux_netplane::probe::{Found, Probed};
+use farmux_netplane::probe::{Ending, Probed};
 use farmux_raft::id::{NodeId, NodeName, UnixMillis};
 use farmux_raft::peer::{PeerReply, PeerRequest};
 use farmux_raft::state::CheckKey;
@@ -22,12 +22,12 @@ pub(super) fn here(member: &Member, check: &CheckKey) -> Vec<ProbeReport> {
 
 fn report(probed: Probed) -> ProbeReport {
     let found = match probed.found {
-        Found::Well => "well",
-        Found::Refused => "refused",
-        Found::Timeout => "timeout",
-        Found::Unreachable => "unreachable",
-        Found::Unwell => "unwell",
-        Found::Nothing => "nothing",
+        Ending::Well => "well",
+        Ending::Refused => "refused",
+        Ending::Timeout => "timeout",
+        Ending::Unreachable => "unreachable",
+        Ending::Unwell => "unwell",
+        Ending::Nothing => "nothing",
     };
     ProbeReport {
         at: Moment(UnixMillis(probed.at_ms)),

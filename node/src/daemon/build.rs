@@ -123,7 +123,15 @@ async fn assemble(
     let own = probes.own.clone();
     let (probing, verdicts) = Probing::start(overlay, probes).map_err(part)?;
     let lease = start_lease(sockets, leases, wire.as_ref())?;
-    let voice = voice::start(&settings.name, role, &consensus, &lease, verdicts, own);
+    let voice = voice::start(
+        &settings.name,
+        role,
+        &consensus,
+        &lease,
+        &probing,
+        verdicts,
+        own,
+    );
     let (stage_out, stage) = watch::channel(None);
     let member = Member {
         identity,
@@ -165,6 +173,7 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     member.spawn(report::finish_joins(consensus()));
     member.spawn(report::end_holds(consensus()));
     member.spawn(report::pass_time(consensus()));
+    member.spawn(report::step_aside(consensus()));
     let by_own_word = member.voice.by_own_word.clone();
     let removed = || member.peers.removed();
     member.spawn(report::report_quorum(consensus(), removed(), by_own_word));

@@ -91,6 +91,11 @@ fn hand_on(
         let addresses = next.vips.values().map(|vip| vip.address).collect();
         member.probing.apply(next.probes.clone(), addresses);
     }
+    let beside = |plan: &Plan| (plan.opinions.clone(), plan.suspicion);
+    if last.is_none_or(|last| beside(last) != beside(next)) {
+        let (opinions, suspicion) = beside(next);
+        member.probing.apply_beside(opinions, suspicion);
+    }
 }
 
 /// Keeps the addresses of the peers equal to what the state says; before it says any, to `seeds`.

@@ -4,13 +4,14 @@
 //!   Probing ─verdicts─▶ Reporter ─ReportHealth─▶ log ─due pages─▶ Pager ──▶ ChannelCourier
 //!                          └─ not committed for 5 s ─▶ Messenger ─by our own word─▶ ┘
 //!   leader: Canaries ─a test a day─▶ ChannelCourier;  Heartbeats ─GET─▶ dead-man's switch
+//!   Probing ─opinions, suspicion─▶ Remarks ─GiveOpinions, Suspect, Trust─▶ log
 //! ```
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use farmux_netplane::probe::Verdict;
+use farmux_netplane::probe::{Probing, Verdict};
 use farmux_raft::consensus::{Consensus, Standing};
 use farmux_raft::id::{Ballot, NodeId, NodeName, VipName};
 use farmux_raft::lease::LeaseHandle;
@@ -22,7 +23,7 @@ use crate::pager::{
     Pager, PagerParts, Trust,
 };
 use crate::plan::{Standpoint, authority};
-use crate::reporter::{Reporter, ReporterParts};
+use crate::reporter::{Remarks, RemarksParts, Reporter, ReporterParts};
 
 /// The running voice of a member; dropping it silences it.
 pub(super) struct Voice {
@@ -35,9 +36,11 @@ pub(super) struct Voice {
     _canaries: Canaries,
     _messenger: Messenger,
     _reporter: Reporter,
+    _remarks: Option<Remarks>,
 }
 
 /// Where this node stands, as far as its right to report depends on it.
+#[derive(Clone)]
 struct Right {
     me: NodeId,
     role: NodeRole,
@@ -67,6 +70,7 @@ pub(super) fn start(
     role: NodeRole,
     consensus: &Consensus,
     lease: &LeaseHandle,
+    probing: &Probing,
     verdicts: mpsc::Receiver<Verdict>,
     own: Vec<IpAddr>,
 ) -> Voice {
@@ -88,6 +92,17 @@ pub(super) fn start(
         seen,
         standing,
     };
+    let own_right = right.clone();
+    let remarks = probing.opinions().map(|opinions| {
+        Remarks::spawn(RemarksParts {
+            me,
+            state: consensus.state(),
+            opinions,
+            suspicion: probing.suspicion(),
+            right: Box::new(move |state, check| own_right.of(state, check)),
+            proposer: Arc::new(consensus.clone()),
+        })
+    });
     let reporter = Reporter::spawn(ReporterParts {
         state: consensus.state(),
         verdicts,
@@ -118,5 +133,6 @@ pub(super) fn start(
         by_own_word: local,
         _messenger: messenger,
         _reporter: reporter,
+        _remarks: remarks,
     }
 }

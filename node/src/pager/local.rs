@@ -210,6 +210,7 @@ fn page(
         cause,
         left,
         evidence: vec![format!("check {}: {}", because.check, because.reason)],
+        verdict: None,
         over: None,
         replaces: None,
         silenced: None,
@@ -257,6 +258,7 @@ pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
             "nothing can be changed, and no VIP can be taken over, until a majority is back"
                 .to_owned(),
         ],
+        verdict: None,
         over: None,
         replaces: None,
         silenced: None,

@@ -2,7 +2,7 @@
 //! fold it. What is common to all channels is in [`super::brief`].
 
 use farmux_raft::id::{PageId, UnixMillis};
-use farmux_raft::state::{MailChannel, Page, PageKind, Subject, clean};
+use farmux_raft::state::{MailChannel, Page, PageKind, PageVerdict, Subject, clean};
 
 use super::brief::{counted, headline, line, look, moment, one_line, parent};
 use super::call::{Call, Occasion, Said, Word};
@@ -128,6 +128,9 @@ fn page_lines(page: &Page) -> Vec<String> {
         }
     };
     line("Cause:", &page.cause);
+    if let Some(verdict) = page.verdict {
+        line("Verdict:", verdict_words(verdict));
+    }
     // Of a watch nothing is left over; it says who else suffers.
     let left = match &page.subject {
         Subject::Watch(_) => "Affects:",
@@ -137,6 +140,7 @@ fn page_lines(page: &Page) -> Vec<String> {
         | Subject::Node(_)
         | Subject::Vip(_)
         | Subject::Channel(..)
+        | Subject::Path(_)
         | Subject::Quorum => "Left:",
     };
     line(left, &page.left);
@@ -150,6 +154,16 @@ fn page_lines(page: &Page) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Whose fault it is, for a human who has just woken up; nothing where there was nobody to ask.
+fn verdict_words(verdict: PageVerdict) -> &'static str {
+    match verdict {
+        PageVerdict::ServerDown => "server down: another node sees the same",
+        PageVerdict::PathDown => "path down: another node finds it well",
+        PageVerdict::Both => "both: the path of one node, and the server by the word of another",
+        PageVerdict::Alone => "",
+    }
 }
 
 /// Every page in one line, in order; where there is no more room for causes, in one name.
@@ -202,7 +216,9 @@ fn commands(pages: &[&Page]) -> Vec<String> {
         }
         Subject::Watch(watch) => format!("farmux watch show {watch}"),
         Subject::Channel(contact, _) => format!("farmux contact test {contact}"),
-        Subject::Node(_) | Subject::Vip(_) | Subject::Quorum => "farmux status".to_owned(),
+        Subject::Node(_) | Subject::Vip(_) | Subject::Quorum | Subject::Path(_) => {
+            "farmux status".to_owned()
+        }
     }];
     commands.push(format!("farmux page show {}", page.id));
     if look(page.kind).lasts {

@@ -85,6 +85,8 @@ pub(crate) fn state(nodes: u64, contacts: &[(&str, Contact)]) -> State {
         state.last_node = NodeId(number);
     }
     let config = Arc::make_mut(&mut state.config);
+    // Whoever tests second opinions turns them on.
+    config.paging.second_opinion = false;
     config.vips.insert("front".parse().expect("a name"), vip());
     config.farms.insert("shop".parse().expect("a name"), farm());
     for (name, contact) in contacts {
@@ -159,6 +161,7 @@ pub(crate) fn report_check(
         at: UnixMillis(at),
         advice: Advice::None,
         answers: 0,
+        reached: true,
         paged: false,
     }];
     apply(state, Command::ReportHealth { authority, changes });
@@ -183,6 +186,7 @@ pub(crate) fn change(server: &str, health: Health, reason: &str, at: u64) -> Hea
         at: UnixMillis(at),
         advice: Advice::None,
         answers: 0,
+        reached: true,
         paged: false,
     }
 }

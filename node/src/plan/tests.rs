@@ -1,6 +1,7 @@
 //! Plans: for each standpoint, what a machine shows, serves and probes.
 
 mod advice;
+mod opinions;
 
 use farmux_raft::id::{ClusterId, RequestId, RevisionId, UnixMillis};
 use farmux_raft::state::{
@@ -136,6 +137,7 @@ fn report(state: &mut State, server: &str, health: state::Health) {
         at: UnixMillis(1),
         advice: Advice::None,
         answers: 0,
+        reached: true,
         paged: false,
     };
     let authority = Authority::Leader { term: 1, node: ME };

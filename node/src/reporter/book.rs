@@ -197,8 +197,9 @@ fn right_to(state: &State, key: &CheckKey, right: Right<'_>) -> Option<Authority
         .flatten()
 }
 
-fn change_of(verdict: &Verdict) -> Option<HealthChange> {
-    let check = match &verdict.key {
+/// The log's name for a check of the wire's; `None`: no name of a check.
+pub(super) fn check_key(key: &ProbeKey) -> Option<CheckKey> {
+    Some(match key {
         ProbeKey::Server {
             farm,
             server,
@@ -209,7 +210,11 @@ fn change_of(verdict: &Verdict) -> Option<HealthChange> {
             service: service.parse().ok()?,
         },
         ProbeKey::Watch(watch) => CheckKey::Watch(watch.parse().ok()?),
-    };
+    })
+}
+
+fn change_of(verdict: &Verdict) -> Option<HealthChange> {
+    let check = check_key(&verdict.key)?;
     let health = match verdict.health {
         Seen::Unknown => Health::Unknown,
         Seen::Up => Health::Up,
@@ -233,6 +238,7 @@ fn change_of(verdict: &Verdict) -> Option<HealthChange> {
         at,
         advice,
         answers: 0,
+        reached: verdict.reached,
         paged: false,
     })
 }
@@ -278,6 +284,7 @@ mod tests {
             key,
             health,
             reason: "because".to_owned(),
+            reached: true,
             at,
             advice: Asked::None,
             answers: None,

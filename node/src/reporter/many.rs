@@ -66,6 +66,7 @@ fn verdicts(health: Seen, at_s: u64) -> impl Iterator<Item = Verdict> {
         key: ProbeKey::Watch(name(number).shared()),
         health,
         advice: Advice::None,
+        reached: true,
         reason: "connection refused".to_owned(),
         at: SystemTime::UNIX_EPOCH + Duration::from_secs(at_s),
         answers: None,

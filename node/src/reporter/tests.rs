@@ -45,6 +45,7 @@ fn verdict(server: &str, health: Seen) -> Verdict {
         key,
         health,
         reason: "connection refused".to_owned(),
+        reached: true,
         at,
         advice: Advice::None,
         answers: None,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdminOrder, Authority, Canary, Config, DeliveryRecord, HealthChange, Node, Silence, Taken,
-    Token, TokenId,
+    AdminOrder, Authority, Canary, Config, DeliveryRecord, HealthChange, Node, Opinion, Silence,
+    Suspected, Taken, Token, TokenId,
 };
 use crate::id::{
     Ballot, ClusterId, ClusterName, ContactName, NodeId, PageId, RequestId, RevisionId, UnixMillis,
@@ -78,8 +78,8 @@ pub enum Command {
     },
     /// Orders servers about: a revision too.
     SetAdmin(AdminOrder),
-    /// Holds that lasted long enough, by their numbers: what is still down gets its page. Only a
-    /// leader proposes it, by its own clock.
+    /// Holds that lasted long enough, by their numbers: what is still down gets its page. The same
+    /// for second opinions and suspicions. Only a leader proposes it, by its own clock.
     EndHolds(BTreeSet<u64>),
     /// Time passed: what ends by the wall clock ends. Only a leader proposes it, by its own clock.
     PassTime,
@@ -171,6 +171,27 @@ pub enum Command {
         node: NodeId,
         /// Why not; nothing: it could.
         failure: Option<String>,
+    },
+    /// What a node found that was asked for a second opinion.
+    GiveOpinions {
+        /// Who.
+        node: NodeId,
+        /// At most 1,000 at once.
+        opinions: Vec<Opinion>,
+    },
+    /// So much fails at once for a node that it suspects itself.
+    Suspect {
+        /// Which.
+        node: NodeId,
+        /// What it saw.
+        suspected: Suspected,
+    },
+    /// A node suspects itself no longer, or another one probes in its place.
+    Trust {
+        /// Who suspected itself.
+        node: NodeId,
+        /// The same, or who probes now.
+        by: NodeId,
     },
 }
 

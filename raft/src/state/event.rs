@@ -30,6 +30,7 @@ impl State {
             cause,
             left: self.left(member, &affected),
             evidence: evidence.take(EVIDENCE_LINES_MAX).collect(),
+            verdict: None,
         }
     }
 
@@ -38,10 +39,8 @@ impl State {
         let records = self.member_records(member);
         let at = records.map(|(_, record)| record.since).max().unwrap_or(at);
         Event {
-            at,
-            cause: self.since_page("up again", down, at),
             left: self.left(member, &Affected::default()),
-            evidence: vec![],
+            ..Event::plain(at, self.since_page("up again", down, at))
         }
     }
 

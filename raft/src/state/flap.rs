@@ -180,6 +180,7 @@ impl State {
         let since = span_text(now.0.saturating_sub(last.0));
         let state = if flap.is_down { "down" } else { "up" };
         let event = Event {
+            verdict: None,
             at: last,
             cause: format!("stable again: {state} for {since}, after {changes} changes"),
             left: String::new(),

@@ -78,6 +78,8 @@ pub struct HealthRecord {
     pub since: UnixMillis,
     /// What the server's own page asks for.
     pub advice: Advice,
+    /// Whether the probe that decided it got to its target at all.
+    pub reached: bool,
     /// By what right it was reported last; `None` when the verdict was taken over from before the
     /// service had a check.
     pub authority: Option<Authority>,
@@ -96,6 +98,8 @@ pub struct HealthChange {
     pub at: UnixMillis,
     /// What the server's own page asks for; news even where the verdict is none.
     pub advice: Advice,
+    /// Whether the probe that decided it got to its target at all.
+    pub reached: bool,
     /// The newest question ([`super::Hold::number`]) that it answers; 0: none.
     pub answers: u64,
     /// Whether the reporter called a human for it already, so that its page must exist.
@@ -181,7 +185,7 @@ impl State {
                 self.raise_ballot(now, vip, ballot);
             }
         }
-        let farms = self.page_themselves(paged.into_iter().chain(released), now.at);
+        let farms = self.page_themselves(paged, released, now.at);
         self.judge(members, farms, now.at);
         Ok(Applied::Done)
     }
@@ -241,6 +245,7 @@ impl State {
             reason,
             since,
             advice: change.advice,
+            reached: change.reached,
             authority: Some(authority),
         };
         if turned {
@@ -297,6 +302,7 @@ fn carried(
         reason,
         since: now.at,
         advice: Advice::None,
+        reached: true,
         authority: None,
     })
 }

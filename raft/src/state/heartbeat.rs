@@ -29,6 +29,7 @@ impl State {
             (Some(_), Some(_)) | (None, None) => return Ok(Applied::Unchanged),
         };
         let event = Event {
+            verdict: None,
             at: now.at,
             cause: clean(&cause, REASON_CHARS_MAX),
             left: String::new(),

@@ -1,7 +1,8 @@
 //! Holds: why something that is down has no page of its own, or none yet.
 //!
 //! ```text
-//!   fails, and has parents ──▶ Asking ──all are well, or time is over──▶ page of its own
+//!   fails ─────────────────────────────────────────▶ Doubted ──heard, or time is over──▶ page
+//!   fails, and has parents ──▶ Asking ──all are well, or time is over──▶ the same
 //!                                │ one of them is down
 //!   fails, parent is down ──▶ Shadowed ──parent is back──▶ Recovering ──time is over──▶ page
 //!                                                              │ up
@@ -9,6 +10,8 @@
 //! ```
 //! Parents are what an operator said ([`super::Parent`]), near or far; and things of one address
 //! are each other's parents by themselves: of those that fail together, the first gets the page.
+//! What is down by itself waits for a second opinion (`opinion`), which is asked for together with
+//! the parents; and where its reporter suspects itself, for what becomes of that (`suspicion`).
 //! How long a hold lasts is the leader's clock's business: it ends a hold by its number.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +20,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::opinion::DOUBT_MAX;
 use super::{
-    AdminState, Applied, CheckKey, Config, Health, Now, OnParentDown, Parent, Reject, State,
+    AdminState, Applied, CheckKey, Config, Doubt, Health, Now, OnParentDown, Parent, Reject, State,
 };
-use crate::id::{FarmName, ServerName};
+use crate::id::{FarmName, NodeId, ServerName};
 
 /// Why something that is down has no page of its own, or none yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,20 +42,46 @@ pub enum HoldKind {
     Asking {
         /// Checks that have not answered yet.
         unconfirmed: BTreeSet<CheckKey>,
+        /// Meanwhile another node is asked.
+        doubt: Option<Doubt>,
     },
     /// What is down too, and had its page.
     Shadowed(Parent),
     /// What was down and is back; this may still be coming back.
     Recovering(Parent),
+    /// It is down by itself, and another node is asked.
+    Doubted(Doubt),
+    /// Only a node says so that may not see, or does not.
+    Blind {
+        /// Which.
+        node: NodeId,
+    },
+    /// The node that did not see sees again, or another one does; this may be coming back.
+    Sighted {
+        /// Which did not.
+        node: NodeId,
+    },
+}
+
+impl HoldKind {
+    /// The checks of parents that are waited for.
+    fn unconfirmed(&self) -> Option<&BTreeSet<CheckKey>> {
+        match self {
+            HoldKind::Asking { unconfirmed, .. } => Some(unconfirmed),
+            HoldKind::Shadowed(_)
+            | HoldKind::Recovering(_)
+            | HoldKind::Doubted(_)
+            | HoldKind::Blind { .. }
+            | HoldKind::Sighted { .. } => None,
+        }
+    }
 }
 
 impl Hold {
     /// Whether an answer to this question, or an older one, is what it waits for.
     fn waits_for(&self, key: &CheckKey, answers: u64) -> bool {
-        match &self.kind {
-            HoldKind::Asking { unconfirmed } => self.number <= answers && unconfirmed.contains(key),
-            HoldKind::Shadowed(_) | HoldKind::Recovering(_) => false,
-        }
+        let unconfirmed = self.kind.unconfirmed();
+        self.number <= answers && unconfirmed.is_some_and(|asked| asked.contains(key))
     }
 }
 
@@ -73,16 +103,28 @@ impl Holds {
         self.by_member.iter()
     }
 
-    fn set(&mut self, member: Parent, kind: HoldKind) {
+    /// A number that was never given out.
+    pub(super) fn next_number(&mut self) -> u64 {
         self.last += 1;
-        let number = self.last;
+        self.last
+    }
+
+    pub(super) fn get_mut(&mut self, member: &Parent) -> Option<&mut HoldKind> {
+        let held = Arc::make_mut(&mut self.by_member).get_mut(member);
+        held.map(|hold| &mut hold.kind)
+    }
+
+    pub(super) fn set(&mut self, member: Parent, kind: HoldKind) {
+        let number = self.next_number();
         Arc::make_mut(&mut self.by_member).insert(member, Hold { number, kind });
     }
 
-    pub(super) fn remove(&mut self, member: &Parent) {
-        if self.by_member.contains_key(member) {
-            Arc::make_mut(&mut self.by_member).remove(member);
+    pub(super) fn remove(&mut self, member: &Parent) -> Option<HoldKind> {
+        if !self.by_member.contains_key(member) {
+            return None;
         }
+        let hold = Arc::make_mut(&mut self.by_member).remove(member);
+        hold.map(|hold| hold.kind)
     }
 }
 
@@ -110,7 +152,10 @@ impl State {
     /// Why something is unreachable rather than down: what it depends on, which is down or was.
     pub fn cause_of(&self, member: &Parent) -> Option<Parent> {
         match self.holds.get(member)? {
-            HoldKind::Asking { .. } => None,
+            HoldKind::Asking { .. }
+            | HoldKind::Doubted(_)
+            | HoldKind::Blind { .. }
+            | HoldKind::Sighted { .. } => None,
             HoldKind::Shadowed(_) => Some(self.root_of(member)),
             HoldKind::Recovering(cause) => Some(cause.clone()),
         }
@@ -129,13 +174,23 @@ impl State {
                 let inherited = ancestors.contains(cause);
                 (inherited, !inherited)
             }
-            Some(HoldKind::Asking { .. }) => (false, false),
+            Some(
+                HoldKind::Asking { .. }
+                | HoldKind::Doubted(_)
+                | HoldKind::Blind { .. }
+                | HoldKind::Sighted { .. },
+            ) => (false, false),
             None => (false, self.incidents.contains_key(&member.subject())),
         };
         let unknown = self.member_health(&member) == Health::Unknown;
         match rules.on_parent_down {
             OnParentDown::Remove if down => Sway::Removed,
             OnParentDown::Keep if (down || inherited) && !own && !unknown => Sway::Kept,
+            OnParentDown::Remove | OnParentDown::Keep
+                if self.would_leave_nothing(farm, &member) =>
+            {
+                Sway::Kept
+            }
             OnParentDown::Remove | OnParentDown::Keep => Sway::None,
         }
     }
@@ -145,8 +200,10 @@ impl State {
     pub fn hold_lasts(&self, member: &Parent, hold: &HoldKind) -> Option<Duration> {
         match hold {
             HoldKind::Asking { .. } => Some(ASKING_MAX),
-            HoldKind::Shadowed(_) => None,
-            HoldKind::Recovering(_) => {
+            HoldKind::Shadowed(_) | HoldKind::Blind { .. } => None,
+            // Its time is that of its question, which began earlier.
+            HoldKind::Doubted(_) => None,
+            HoldKind::Recovering(_) | HoldKind::Sighted { .. } => {
                 let keys = self.config.checks_of(member);
                 let checks = keys.filter_map(|key| self.config.check(&key).cloned());
                 let slowest = checks
@@ -157,16 +214,30 @@ impl State {
         }
     }
 
+    /// Everything that ends by time, by its number: holds, doubts and suspicions; `None`: this one
+    /// does not.
+    pub fn deadlines(&self) -> impl Iterator<Item = (u64, Option<Duration>)> {
+        let holds = self.holds.iter().flat_map(|(member, hold)| {
+            let doubt = hold.kind.doubt().filter(|doubt| doubt.is_open());
+            let doubt = doubt.map(|doubt| (doubt.number, Some(DOUBT_MAX)));
+            [(hold.number, self.hold_lasts(member, &hold.kind))]
+                .into_iter()
+                .chain(doubt)
+        });
+        let wait = self.config.paging.suspect_wait;
+        let asking = self.suspicions.values();
+        let asking = asking.filter(|suspicion| suspicion.culprit().is_none());
+        holds.chain(asking.map(move |suspicion| (suspicion.number, Some(wait))))
+    }
+
     /// The checks that are asked out of turn, each with the number of the newest hold that waits
     /// for it: one that rises is a new question.
     pub fn questions(&self) -> BTreeMap<&CheckKey, u64> {
         let mut asked = BTreeMap::new();
         for (_, hold) in self.holds.iter() {
-            if let HoldKind::Asking { unconfirmed } = &hold.kind {
-                for key in unconfirmed {
-                    let newest = asked.entry(key).or_insert(0);
-                    *newest = hold.number.max(*newest);
-                }
+            for key in hold.kind.unconfirmed().into_iter().flatten() {
+                let newest = asked.entry(key).or_insert(0);
+                *newest = hold.number.max(*newest);
             }
         }
         asked
@@ -187,11 +258,12 @@ impl State {
             None => {
                 let unconfirmed = self.askable(member);
                 if unconfirmed.is_empty() {
-                    self.holds.remove(member);
                     answered.extend(self.asking(member));
                     return Blame::Itself;
                 }
-                HoldKind::Asking { unconfirmed }
+                // Both are asked at once, so that the page waits for the longer of the two only.
+                let doubt = self.doubt(member, "");
+                HoldKind::Asking { unconfirmed, doubt }
             }
         };
         self.holds.set(member.clone(), kind);
@@ -212,7 +284,8 @@ impl State {
     }
 
     /// A check answered well: who waited for it alone waits no longer, and comes into `released`,
-    /// to get a page. It answers questions up to this number. Says whether anybody waited.
+    /// to get a page, which may still wait for a second opinion. It answers questions up to this
+    /// number. Says whether anybody waited.
     pub(super) fn confirm(
         &mut self,
         key: &CheckKey,
@@ -225,7 +298,7 @@ impl State {
         let mut free = Vec::new();
         for (member, hold) in Arc::make_mut(&mut self.holds.by_member) {
             let waited = hold.waits_for(key, answers);
-            if let HoldKind::Asking { unconfirmed } = &mut hold.kind
+            if let HoldKind::Asking { unconfirmed, .. } = &mut hold.kind
                 && waited
                 && unconfirmed.remove(key)
                 && unconfirmed.is_empty()
@@ -233,10 +306,7 @@ impl State {
                 free.push(member.clone());
             }
         }
-        for member in free {
-            self.holds.remove(&member);
-            released.push(member);
-        }
+        released.extend(free);
         true
     }
 
@@ -264,15 +334,21 @@ impl State {
         now: Now,
         numbers: &BTreeSet<u64>,
     ) -> Result<Applied, Reject> {
-        let ends = |hold: &Hold| match hold.kind {
-            HoldKind::Asking { .. } | HoldKind::Recovering(_) => numbers.contains(&hold.number),
-            HoldKind::Shadowed(_) => false,
+        let closed = self.close_doubts(numbers);
+        let decided =
+            self.decide_suspicions(now.at, |suspicion| numbers.contains(&suspicion.number));
+        let ends = |hold: &Hold| match &hold.kind {
+            HoldKind::Asking { .. } | HoldKind::Recovering(_) | HoldKind::Sighted { .. } => {
+                numbers.contains(&hold.number)
+            }
+            HoldKind::Doubted(doubt) => !doubt.is_open(),
+            HoldKind::Shadowed(_) | HoldKind::Blind { .. } => false,
         };
         let over = self.holds.iter().filter(|(_, hold)| ends(hold));
         let over: Vec<(Parent, HoldKind)> = over
             .map(|(member, hold)| (member.clone(), hold.kind.clone()))
             .collect();
-        if over.is_empty() {
+        if over.is_empty() && !closed && !decided {
             return Ok(Applied::Unchanged);
         }
         self.page_released(over, now.at);
@@ -301,7 +377,12 @@ impl State {
                 HoldKind::Shadowed(cause) if !explains(cause, member) => {
                     Some((member.clone(), cause.clone()))
                 }
-                HoldKind::Asking { .. } | HoldKind::Shadowed(_) | HoldKind::Recovering(_) => None,
+                HoldKind::Asking { .. }
+                | HoldKind::Shadowed(_)
+                | HoldKind::Recovering(_)
+                | HoldKind::Doubted(_)
+                | HoldKind::Blind { .. }
+                | HoldKind::Sighted { .. } => None,
             });
         for (member, cause) in lit.collect::<Vec<_>>() {
             self.holds.set(member, HoldKind::Recovering(cause));
@@ -341,9 +422,9 @@ impl State {
     /// Who waits for the verdict of something.
     fn asking(&self, member: &Parent) -> Vec<Parent> {
         let keys: BTreeSet<CheckKey> = self.config.checks_of(member).collect();
-        let waits = self.holds.iter().filter(|(_, hold)| match &hold.kind {
-            HoldKind::Asking { unconfirmed } => !unconfirmed.is_disjoint(&keys),
-            HoldKind::Shadowed(_) | HoldKind::Recovering(_) => false,
+        let waits = self.holds.iter().filter(|(_, hold)| {
+            let unconfirmed = hold.kind.unconfirmed();
+            unconfirmed.is_some_and(|asked| !asked.is_disjoint(&keys))
         });
         waits
             .map(|(asker, _)| asker.clone())

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::ladder::Rung;
 use super::text::span_text;
 use super::{
-    Cluster, Delivery, NodeRole, Page, PageKind, Progress, State, Subject, Word as _, page_id,
+    Cluster, Delivery, NodeRole, Page, PageKind, PageVerdict, Progress, State, Subject, Word as _,
+    page_id,
 };
 use crate::id::{ContactName, PageId, UnixMillis};
 
@@ -16,6 +17,20 @@ pub(super) struct Event {
     pub(super) cause: String,
     pub(super) left: String,
     pub(super) evidence: Vec<String>,
+    pub(super) verdict: Option<PageVerdict>,
+}
+
+impl Event {
+    /// What happened, and nothing beside.
+    pub(super) fn plain(at: UnixMillis, cause: String) -> Event {
+        Event {
+            at,
+            cause,
+            left: String::new(),
+            evidence: vec![],
+            verdict: None,
+        }
+    }
 }
 
 impl State {
@@ -146,6 +161,7 @@ impl State {
             cause: event.cause,
             left: event.left,
             evidence: event.evidence,
+            verdict: event.verdict,
             over,
             deliveries,
             replaces: None,
@@ -179,6 +195,7 @@ impl State {
             Subject::Vip(vip) => format!("VIP {vip}"),
             Subject::Quorum => "quorum".to_owned(),
             Subject::Channel(contact, kind) => format!("channel {contact}/{}", kind.word()),
+            Subject::Path(id) => format!("path of {}", self.node_name(*id)),
         }
     }
 }

@@ -312,6 +312,9 @@ impl State {
             | Command::ReportQuorum { .. }
             | Command::EndHolds(_)
             | Command::PassTime
+            | Command::GiveOpinions { .. }
+            | Command::Suspect { .. }
+            | Command::Trust { .. }
             | Command::ReportHeartbeat { .. } => None,
             // Nothing that anybody follows.
             Command::CreateToken(_)

@@ -60,7 +60,13 @@ impl State {
                 Some(HoldKind::Recovering(_)) => {
                     self.blame_again(member);
                 }
-                Some(HoldKind::Asking { .. } | HoldKind::Shadowed(_)) => {}
+                Some(
+                    HoldKind::Asking { .. }
+                    | HoldKind::Shadowed(_)
+                    | HoldKind::Doubted(_)
+                    | HoldKind::Blind { .. }
+                    | HoldKind::Sighted { .. },
+                ) => {}
             },
             (Health::Up, open) => {
                 if let Some(down) = open {
@@ -77,7 +83,7 @@ impl State {
     fn page_or_hold(&mut self, member: &Parent, at: UnixMillis) {
         let mut waiting = Vec::new();
         match self.blame(member, &mut waiting) {
-            Blame::Itself => self.page_down(member, "", at),
+            Blame::Itself => self.page_unless_doubted(member, "", at),
             Blame::Held => self.note_fall_beside(member),
         }
         for asker in waiting {
@@ -87,20 +93,48 @@ impl State {
 
     fn page_or_hold_again(&mut self, member: &Parent, lead: &str, at: UnixMillis) {
         match self.blame_again(member) {
-            Blame::Itself => self.page_down(member, lead, at),
+            Blame::Itself => self.page_unless_doubted(member, lead, at),
             Blame::Held => self.note_fall_beside(member),
+        }
+    }
+
+    /// Something is down by itself, and gets its page, unless whoever says so may not see, or
+    /// another node has still to say what it sees.
+    fn page_unless_doubted(&mut self, member: &Parent, lead: &str, at: UnixMillis) {
+        if self.incidents.contains_key(&member.subject()) {
+            self.holds.remove(member);
+            return;
+        }
+        let reporter = self.reporter_of(member);
+        if let Some(node) = reporter {
+            self.tell_culprit(node, at);
+        }
+        if let Some(node) = self.blind_reporter(member) {
+            self.holds.set(member.clone(), HoldKind::Blind { node });
+            return;
+        }
+        let asked = self.holds.get(member).and_then(HoldKind::doubt).cloned();
+        let doubt = match asked {
+            Some(asked) if !asked.is_open() => None,
+            Some(asked) => Some(asked),
+            None => self.doubt(member, lead),
+        };
+        match doubt {
+            Some(doubt) => self.holds.set(member.clone(), HoldKind::Doubted(doubt)),
+            None => self.page_down(member, lead, at),
         }
     }
 
     /// Something is down by itself, and gets its page unless it has one; `lead` comes before the
     /// cause.
     fn page_down(&mut self, member: &Parent, lead: &str, at: UnixMillis) {
-        self.holds.remove(member);
+        let hold = self.holds.remove(member);
         if self.told_down(&member.subject()).is_some() {
             return;
         }
         self.note_fall(member);
         let mut event = self.down_event(member, at);
+        self.weigh(member, hold.as_ref().and_then(HoldKind::doubt), &mut event);
         event.cause.insert_str(0, lead);
         self.open_incident(member.subject(), event);
     }
@@ -115,21 +149,27 @@ impl State {
         }
     }
 
-    /// Things that are down by themselves: all that could explain it answered well, or whoever
-    /// reports it called a human already.
+    /// Things that are down by themselves: whoever reports it called a human already (`paged`), or
+    /// all that could explain it answered well (`cleared`).
     pub(super) fn page_themselves(
         &mut self,
-        members: impl IntoIterator<Item = Parent>,
+        paged: BTreeSet<Parent>,
+        cleared: Vec<Parent>,
         at: UnixMillis,
     ) -> BTreeSet<FarmName> {
-        let mut farms = BTreeSet::new();
-        for member in members {
-            if self.is_down(&member) {
-                self.page_down(&member, "", at);
+        for member in &paged {
+            if self.is_down(member) {
+                self.page_down(member, "", at);
             }
-            farms.extend(farm_of(member));
         }
-        farms
+        for member in &cleared {
+            match self.is_down(member) {
+                true => self.page_unless_doubted(member, "", at),
+                false => drop(self.holds.remove(member)),
+            }
+        }
+        let members = paged.into_iter().chain(cleared);
+        members.filter_map(farm_of).collect()
     }
 
     /// Things that were held for long enough: whoever is still down, and not explained by something
@@ -144,7 +184,16 @@ impl State {
             }
             let lead = match hold {
                 HoldKind::Recovering(cause) => format!("still down{}: ", self.fate_of(&cause)),
-                HoldKind::Asking { .. } | HoldKind::Shadowed(_) => String::new(),
+                HoldKind::Sighted { node } => {
+                    format!(
+                        "still down after the path of {} came back: ",
+                        self.node_name(node)
+                    )
+                }
+                HoldKind::Doubted(doubt) => doubt.lead,
+                HoldKind::Asking { .. } | HoldKind::Shadowed(_) | HoldKind::Blind { .. } => {
+                    String::new()
+                }
             };
             self.page_or_hold_again(&member, &lead, at);
         }
@@ -167,10 +216,9 @@ impl State {
         let strength = Subject::Strength(name.clone());
         let left = self.farm_standing(name).to_string();
         let event = |cause: String, evidence| Event {
-            at,
-            cause,
             left: left.clone(),
             evidence,
+            ..Event::plain(at, cause)
         };
         let down = self.told_down(&whole);
         let weak = self.told_down(&strength);

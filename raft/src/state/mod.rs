@@ -39,6 +39,7 @@ mod kin;
 mod ladder;
 mod matcher;
 mod node;
+mod opinion;
 mod outage;
 mod page;
 mod pages;
@@ -52,6 +53,7 @@ mod server;
 mod service;
 mod silence;
 mod standing;
+mod suspicion;
 mod taking;
 mod target;
 mod text;
@@ -89,6 +91,7 @@ pub use kin::Kin;
 pub use ladder::{Ladder, Preview, PreviewCall, Rung, Step};
 pub use matcher::{Matcher, Term, TermError};
 pub use node::{Node, NodeCondition, NodeRole};
+pub use opinion::{Doubt, Found, Opinion, PageVerdict};
 pub use outage::{ChannelStanding, ChannelStandings};
 pub use page::{Page, PageKind, Subject, page_id};
 pub use pages::{PAGES_MAX, Pages};
@@ -103,6 +106,7 @@ pub use service::{
 };
 pub use silence::{Silence, Silences};
 pub use standing::{Counts, FarmCondition, FarmStanding};
+pub use suspicion::{Culprit, Suspected, Suspicion, SuspicionStage, Suspicions};
 pub use taking::{Acknowledgement, Resolution, Taken};
 pub use text::{REASON_CHARS_MAX, clean, duration_text, span_text};
 pub use token::{Token, TokenId};
@@ -159,6 +163,8 @@ pub struct State {
     pub silences: Silences,
     /// What is down and has no page of its own, or none yet.
     pub holds: Holds,
+    /// Nodes that suspect themselves, and what was found out.
+    pub suspicions: Suspicions,
     /// Who is related to whom; no state of its own.
     #[serde(skip)]
     pub kin: Kin,
@@ -324,6 +330,9 @@ impl State {
                 note,
             } => self.roll_back(now, author, base, to, note),
             Command::RevokeAdminCert { name } => self.revoke_admin_cert(now, &name),
+            Command::GiveOpinions { node, opinions } => self.give_opinions(now, node, &opinions),
+            Command::Suspect { node, suspected } => self.suspect(now, node, suspected),
+            Command::Trust { node, by } => self.trust(now, node, by),
         }
     }
 

@@ -160,7 +160,9 @@ impl State {
             cluster.secrets.lease_key = lease_key;
         }
         self.forget_incident(&Subject::Node(id), now.at);
-        Arc::make_mut(&mut self.transitions).retain(|subject| *subject != Subject::Node(id));
+        self.forget_suspicion(id, now.at);
+        let gone = [Subject::Node(id), Subject::Path(id)];
+        Arc::make_mut(&mut self.transitions).retain(|subject| !gone.contains(subject));
         Ok(Applied::Done)
     }
 
@@ -194,10 +196,8 @@ impl State {
                 self.open_incident(
                     subject,
                     Event {
-                        at: now.at,
-                        cause,
                         left,
-                        evidence: vec![],
+                        ..Event::plain(now.at, cause)
                     },
                 );
             }
@@ -206,10 +206,8 @@ impl State {
                 self.close_incident(
                     subject,
                     Event {
-                        at: now.at,
-                        cause,
                         left,
-                        evidence: vec![],
+                        ..Event::plain(now.at, cause)
                     },
                 );
             }

@@ -67,6 +67,7 @@ impl State {
             return;
         };
         let event = Event {
+            verdict: None,
             at: now.at,
             cause: self.since_page("works again", down, now.at),
             left: String::new(),
@@ -97,6 +98,7 @@ impl State {
             return;
         }
         let event = Event {
+            verdict: None,
             at: now.at,
             cause: error,
             left: String::new(),

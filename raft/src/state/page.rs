@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acknowledgement, ChannelKind, Delivery, Resolution, Word as _};
+use super::{Acknowledgement, ChannelKind, Delivery, PageVerdict, Resolution, Word as _};
 use crate::id::{
     ClusterId, ContactName, FarmName, NodeId, PageId, ServerName, UnixMillis, VipName, WatchName,
 };
@@ -29,6 +29,8 @@ pub enum Subject {
     Quorum,
     /// A way to somebody.
     Channel(ContactName, ChannelKind),
+    /// A node's way to what it probes.
+    Path(NodeId),
 }
 
 /// What kind of call it is; the word in the subject line.
@@ -83,6 +85,8 @@ pub struct Page {
     pub left: String,
     /// What was seen, one line each, at most 20.
     pub evidence: Vec<String>,
+    /// Whose fault it is; `None` where nobody else could know.
+    pub verdict: Option<PageVerdict>,
     /// When its incident was over; a page that opens none is over at once.
     pub over: Option<UnixMillis>,
     /// What became of it, contact by contact: those of its ladder when it was opened.
@@ -148,6 +152,10 @@ impl Subject {
                 name("channel");
                 name(contact.as_str());
                 name(kind.word());
+            }
+            Subject::Path(node) => {
+                name("path");
+                bytes.extend(node.0.to_be_bytes());
             }
         }
     }

@@ -47,6 +47,7 @@ impl Parent {
             | Subject::Node(_)
             | Subject::Vip(_)
             | Subject::Quorum
+            | Subject::Path(_)
             | Subject::Channel(..) => None,
         }
     }

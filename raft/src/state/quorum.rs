@@ -29,19 +29,12 @@ impl State {
         }
         let cause = "no majority of the nodes answered: nothing could be changed".to_owned();
         let left = self.nodes_left();
-        let event = Event {
-            at: lost,
-            cause,
-            left: String::new(),
-            evidence: vec![],
-        };
+        let event = Event::plain(lost, cause);
         self.open_incident(Subject::Quorum, event);
         let cause = back_after("a majority answers again", lost, regained);
         let event = Event {
-            at: regained,
-            cause,
             left,
-            evidence: vec![],
+            ..Event::plain(regained, cause)
         };
         self.close_incident(Subject::Quorum, event);
         Ok(Applied::Done)

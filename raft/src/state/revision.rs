@@ -150,7 +150,7 @@ impl State {
                 .contacts
                 .get(contact)
                 .is_some_and(|contact| contact.channel(*kind).is_some()),
-            Subject::Node(_) | Subject::Quorum => true,
+            Subject::Node(_) | Subject::Path(_) | Subject::Quorum => true,
         };
         let gone: Vec<Subject> = self
             .incidents

@@ -148,33 +148,27 @@ impl State {
             taken.collect()
         };
         let hushed = self.incidents.iter().filter_map(|(subject, id)| {
-            let page = self.pages.get(id)?;
+            let page = self.pages.shared(id)?;
             let number = page.silenced.filter(|number| ended.contains_key(number))?;
             let still = self.silence_of(subject).is_none() && !self.flaps.is_flapping(subject);
-            still.then(|| {
-                (
-                    subject.clone(),
-                    number,
-                    page.kind,
-                    page.cause.clone(),
-                    page.at,
-                )
-            })
+            still.then_some((number, page))
         });
-        for (subject, number, kind, cause, since) in hushed.collect::<Vec<_>>() {
+        for (number, page) in hushed.collect::<Vec<_>>() {
             let author = ended.get(&number).map_or("", |silence| &silence.author.0);
             let event = Event {
-                at: since,
-                cause,
+                at: page.at,
+                cause: page.cause.clone(),
                 left: String::new(),
                 evidence: vec![format!("hushed until now by silence {number} of {author}")],
+                verdict: page.verdict,
             };
-            let kind = match kind {
+            let kind = match page.kind {
                 PageKind::Degraded => PageKind::Degraded,
                 PageKind::Down | PageKind::Flapping | PageKind::Up | PageKind::Notice => {
                     PageKind::Down
                 }
             };
+            let subject = page.subject.clone();
             self.write_incident(kind, subject, event);
         }
     }

@@ -13,7 +13,9 @@ impl State {
             Subject::Server(farm, server) => self.server_target(farm, server),
             Subject::Watch(watch) => self.config.target(&CheckKey::Watch(watch.clone())),
             Subject::Farm(farm) | Subject::Strength(farm) => self.config.entrance(farm),
-            Subject::Node(node) => self.nodes.get(node)?.peer_addresses.first().copied(),
+            Subject::Node(node) | Subject::Path(node) => {
+                self.nodes.get(node)?.peer_addresses.first().copied()
+            }
             Subject::Vip(vip) => {
                 let vip = self.config.vips.get(vip)?;
                 Some(SocketAddr::new(vip.address, 0))

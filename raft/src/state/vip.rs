@@ -123,10 +123,9 @@ impl State {
             self.notice(
                 Subject::Vip(name),
                 Event {
-                    at: now.at,
-                    cause,
                     left,
                     evidence,
+                    ..Event::plain(now.at, cause)
                 },
             );
         }

@@ -7,6 +7,7 @@ mod greeting;
 mod http;
 mod https;
 mod nfs;
+mod opinions;
 mod page;
 mod proxy;
 mod runner;

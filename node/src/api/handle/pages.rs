@@ -224,6 +224,7 @@ pub(super) fn report(state: &State, page: &Page) -> PageReport {
         cause: page.cause.clone(),
         left: page.left.clone(),
         evidence: page.evidence.clone(),
+        verdict: page.verdict,
         open: page.over.is_none(),
         deliveries: deliveries.collect(),
         acknowledged_by: page.acknowledged.as_ref().map(|taken| taken.by.clone()),

@@ -200,12 +200,25 @@ fn standing(registry: &mut Registry, view: &View<'_>) {
     gauges(registry, "farm_condition", help, conditions);
     let help = "1 for the role in which the server is now";
     gauges(registry, "server_role_now", help, roles);
-    let mut held = BTreeMap::from([("asking", 0), ("shadowed", 0), ("recovering", 0)]);
+    let mut held = BTreeMap::from(
+        [
+            "asking",
+            "shadowed",
+            "recovering",
+            "doubted",
+            "blind",
+            "sighted",
+        ]
+        .map(|kind| (kind, 0)),
+    );
     for (_, hold) in view.state.holds.iter() {
         let kind = match hold.kind {
             HoldKind::Asking { .. } => "asking",
             HoldKind::Shadowed(_) => "shadowed",
             HoldKind::Recovering(_) => "recovering",
+            HoldKind::Doubted(_) => "doubted",
+            HoldKind::Blind { .. } => "blind",
+            HoldKind::Sighted { .. } => "sighted",
         };
         *held.entry(kind).or_insert(0) += 1;
     }

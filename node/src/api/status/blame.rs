@@ -59,20 +59,36 @@ fn line(state: &State, cause: &Parent, behind: &[Parent]) -> String {
         return format!("{what} {cause} is not down any more; for now {behind}");
     }
     let page = incident(state, &cause.subject()).map(|page| page.cause.as_str());
-    let waits = match state.holds.get(cause) {
-        Some(HoldKind::Asking { .. }) => Some("what it depends on is asked first"),
-        Some(HoldKind::Shadowed(_) | HoldKind::Recovering(_)) | None => None,
-    };
+    let waits = waits(state, cause);
     let failed = |record: &&HealthRecord| record.health == Health::Down;
     let mut records = state.member_records(cause).map(|(_, record)| record);
     let seen = records.find(failed).map(|record| record.reason.as_str());
-    let why = match page.or(waits).or(seen) {
+    let why = match page.or(waits.as_deref()).or(seen) {
         Some(why) if !why.is_empty() => format!(": {why}"),
         Some(_) | None => String::new(),
     };
     match behind.is_empty() {
         true => format!("{what} {cause} is down{why}"),
         false => format!("{what} {cause} is down{why}; because of it {behind}"),
+    }
+}
+
+/// What the page of something that is down waits for.
+pub(super) fn waits(state: &State, member: &Parent) -> Option<String> {
+    match state.holds.get(member) {
+        Some(HoldKind::Asking { .. }) => Some("what it depends on is asked first".to_owned()),
+        Some(HoldKind::Doubted(doubt)) => {
+            Some(format!("{} is asked too", state.node_name(doubt.asked)))
+        }
+        Some(HoldKind::Blind { node }) => {
+            let name = state.node_name(*node);
+            Some(format!("by the word of {name}, which suspects itself"))
+        }
+        Some(HoldKind::Sighted { node }) => {
+            let name = state.node_name(*node);
+            Some(format!("it may be coming back after the path of {name}"))
+        }
+        Some(HoldKind::Shadowed(_) | HoldKind::Recovering(_)) | None => None,
     }
 }
 

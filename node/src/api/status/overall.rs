@@ -1,7 +1,7 @@
 //! PURE. Why a cluster is not `ok`, the worst first.
 
 use farmux_raft::id::ServerName;
-use farmux_raft::state::{AdminState, Advice, Page, Server, State, Subject};
+use farmux_raft::state::{AdminState, Advice, Culprit, Page, Server, State, Subject};
 
 use super::View;
 use super::blame::{NAMES_MAX, blame};
@@ -30,6 +30,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     blame(view.state, &mut add);
     silences(view, &mut add);
     unwilling(view.state, &mut add);
+    suspicions(view.state, &mut add);
     if status.pages.failing > 0 {
         let failing = status.pages.failing;
         add(
@@ -85,6 +86,22 @@ fn channels(status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {
             );
             add(Overall::Degraded, text);
         }
+    }
+}
+
+/// Nodes that suspect themselves, and what was found out.
+fn suspicions(state: &State, add: &mut impl FnMut(Overall, String)) {
+    for (node, suspicion) in state.suspicions.iter() {
+        let name = state.node_name(*node);
+        let (failed, total) = (suspicion.failed, suspicion.total);
+        let began = format!("{failed} of {total} targets of {name} began to fail at once");
+        let found = match suspicion.culprit() {
+            None => "another node is asked whether it is the node or they",
+            Some(Culprit::Path) => "another node reaches them: the path of this one is down",
+            Some(Culprit::Servers) => "another node sees the same: they are down",
+            Some(Culprit::Alone) => "no other node could tell whether it is the node or they",
+        };
+        add(Overall::Degraded, format!("{began}; {found}"));
     }
 }
 

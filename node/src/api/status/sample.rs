@@ -61,6 +61,8 @@ pub(crate) fn state(roles: &[NodeRole]) -> State {
         on_quorum_loss: Default::default(),
     };
     let mut config = Config::default();
+    // Whoever tests second opinions turns them on.
+    config.paging.second_opinion = false;
     config.vips.insert(name("front"), front);
     config.farms.insert(name("shop"), farm());
     state.config = config.into();
@@ -125,6 +127,7 @@ pub(crate) fn report(state: &mut State, check: CheckKey, health: Health, reason:
         at: THEN,
         advice: Advice::None,
         answers: 0,
+        reached: true,
         paged: false,
     };
     let changes = vec![change];
@@ -166,6 +169,7 @@ pub(crate) fn set_health(state: &mut State, server: &str, health: Health, reason
         health,
         reason: reason.to_owned(),
         since: THEN,
+        reached: true,
         authority,
     };
     Arc::make_mut(&mut state.health).insert(server_check(server), record);

@@ -3,7 +3,9 @@
 use farmux_raft::id::{UnixMillis, WatchName};
 use farmux_raft::state::{CheckKey, Health, MonthUptime, Parent, State, Watch};
 
+use super::blame::waits;
 use super::farms::{check_words, words};
+use super::overall::incident;
 use crate::api::types::{Moment, MonthReport, WatchCounts, WatchReport};
 
 /// Every watch.
@@ -36,6 +38,8 @@ fn report(state: &State, name: &WatchName, watch: &Watch) -> Option<WatchReport>
         reason: record.map_or(String::new(), |record| record.reason.clone()),
         since: record.map(|record| Moment(record.since)),
         unreachable_because: state.cause_of(&member).map(|cause| cause.to_string()),
+        page_waits: waits(state, &member),
+        verdict: incident(state, &member.subject()).and_then(|page| page.verdict),
         depends_on: words(&state.config.parents_of(&member)),
         dependants: words(&state.dependants_of(&member)),
     })

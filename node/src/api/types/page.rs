@@ -1,6 +1,6 @@
 //! Pages and what became of them.
 
-use farmux_raft::state::{ChannelKind, PageKind};
+use farmux_raft::state::{ChannelKind, PageKind, PageVerdict};
 use serde::{Deserialize, Serialize};
 
 use super::Moment;
@@ -22,6 +22,9 @@ pub struct PageReport {
     pub left: String,
     /// What was seen, one line each.
     pub evidence: Vec<String>,
+    /// Whose fault it is by a second opinion; null: nobody else was to be asked.
+    #[serde(default)]
+    pub verdict: Option<PageVerdict>,
     /// Whether the incident that it opened is still open.
     pub open: bool,
     /// What became of it, contact by contact.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use farmux_raft::id::{NodeName, WatchName};
-use farmux_raft::state::{Advice, Health};
+use farmux_raft::state::{Advice, Health, PageVerdict};
 use serde::{Deserialize, Serialize};
 
 use super::{Moment, PageReport};
@@ -36,6 +36,12 @@ pub struct WatchReport {
     /// What is down, or was and is not yet forgiven, and explains that this one is down; null: it
     /// is not down, or by itself.
     pub unreachable_because: Option<String>,
+    /// What its page waits for; null: it has one, or needs none.
+    #[serde(default)]
+    pub page_waits: Option<String>,
+    /// Whose fault its open page says it is; null: there is none, or nobody else was to be asked.
+    #[serde(default)]
+    pub verdict: Option<PageVerdict>,
     /// What it depends on: watches, or servers as `farm/server`.
     pub depends_on: Vec<String>,
     /// Who depends on it, near or far: watches, and servers as `farm/server`.

@@ -59,6 +59,9 @@ pub fn page(reading: &Reading<PageReport>, paint: Paint) -> String {
     if !page.left.is_empty() {
         let _ = writeln!(text, "left      {}", page.left);
     }
+    if let Some(verdict) = page.verdict {
+        let _ = writeln!(text, "verdict   {verdict}");
+    }
     for line in &page.evidence {
         let _ = writeln!(text, "seen      {line}");
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use farmux_raft::id::UnixMillis;
 use farmux_raft::state::NodeRole::{Balancer, Witness};
-use farmux_raft::state::{Advice, Health, State};
+use farmux_raft::state::{Advice, Health, PageVerdict, State};
 
 use super::super::terminal::Paint;
 use super::{
@@ -351,6 +351,7 @@ fn page_report() -> PageReport {
         cause: "connection refused".to_owned(),
         left: "2 of 3 up".to_owned(),
         evidence: vec!["web: connection refused".to_owned()],
+        verdict: Some(PageVerdict::ServerDown),
         open: true,
         deliveries: vec![
             delivery("ops", DeliveryState::Delivered, 0, ""),

@@ -86,8 +86,13 @@ pub fn watch(reading: &Reading<WatchDetail>, paint: Paint, now: UnixMillis) -> S
     let _ = writeln!(text, "health    {}{since}", paint.paint(mood, &health));
     let reason = reason_words(&watch.reason, because);
     let group = watch.group.clone().unwrap_or_default();
+    let waits = watch.page_waits.as_ref();
+    let waits = waits.map_or(String::new(), |waits| format!("waits: {waits}"));
+    let verdict = watch.verdict.map_or(String::new(), |it| it.to_string());
     for (word, value) in [
         ("reason", reason),
+        ("page", waits),
+        ("verdict", verdict),
         ("group", group),
         ("labels", labels(watch)),
     ] {

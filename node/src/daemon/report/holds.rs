@@ -1,4 +1,5 @@
-//! Holds that lasted long enough: the leader alone ends them, by its own clock.
+//! Holds that lasted long enough, and questions to other nodes: the leader alone ends them, by its
+//! own clock.
 //!
 //! ```text
 //!   state: hold 7 ──first seen here──▶ since ──its time is over──▶ EndHolds({7}) ──▶ log: page
@@ -76,10 +77,9 @@ impl Seen {
     /// Takes the holds of a state in, and gives the numbers of those whose time is over.
     fn over(&mut self, state: &State, now: Instant) -> BTreeSet<u64> {
         let before = std::mem::take(&mut self.holds);
-        for (member, hold) in state.holds.iter() {
-            let since = before.get(&hold.number).map_or(now, |seen| seen.since);
-            let lasts = state.hold_lasts(member, &hold.kind);
-            self.holds.insert(hold.number, Lasting { since, lasts });
+        for (number, lasts) in state.deadlines() {
+            let since = before.get(&number).map_or(now, |seen| seen.since);
+            self.holds.insert(number, Lasting { since, lasts });
         }
         let over = |lasting: &Lasting| lasting.left(now) == Some(Duration::ZERO);
         self.holds

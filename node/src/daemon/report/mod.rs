@@ -4,6 +4,7 @@
 //! Each report is a wish compared with the state: what the state says already is not said again,
 //! and what could not be committed is tried again at the next tick. So nothing queues up.
 
+mod aside;
 mod holds;
 mod joins;
 mod nodes;
@@ -12,6 +13,7 @@ mod roles;
 mod time;
 mod vips;
 
+pub(super) use aside::step_aside;
 pub(super) use holds::end_holds;
 pub(super) use joins::finish_joins;
 pub(super) use nodes::report_nodes;

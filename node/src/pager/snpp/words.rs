@@ -85,10 +85,22 @@ fn code(page: &Page) -> String {
     let kind = match (&page.subject, up) {
         (Subject::Server(..) | Subject::Watch(_), false) => "99",
         (Subject::Server(..) | Subject::Watch(_), true) => "00",
-        (Subject::Node(_) | Subject::Vip(_) | Subject::Quorum | Subject::Channel(..), false) => {
-            "98"
-        }
-        (Subject::Node(_) | Subject::Vip(_) | Subject::Quorum | Subject::Channel(..), true) => "01",
+        (
+            Subject::Node(_)
+            | Subject::Path(_)
+            | Subject::Vip(_)
+            | Subject::Quorum
+            | Subject::Channel(..),
+            false,
+        ) => "98",
+        (
+            Subject::Node(_)
+            | Subject::Path(_)
+            | Subject::Vip(_)
+            | Subject::Quorum
+            | Subject::Channel(..),
+            true,
+        ) => "01",
         (Subject::Farm(_) | Subject::Strength(_), false) => "40",
         (Subject::Farm(_) | Subject::Strength(_), true) => "41",
     };

@@ -149,6 +149,7 @@ pub(in crate::pager) fn subject(subject: &Subject) -> String {
         Subject::Farm(farm) => format!("farm:{farm}"),
         Subject::Strength(farm) => format!("strength:{farm}"),
         Subject::Node(node) => format!("node:{node}"),
+        Subject::Path(node) => format!("path:{node}"),
         Subject::Vip(vip) => format!("vip:{vip}"),
         Subject::Channel(contact, kind) => format!("channel:{contact}/{kind}"),
         Subject::Quorum => "quorum".to_owned(),

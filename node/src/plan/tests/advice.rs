@@ -17,6 +17,7 @@ fn advice_goes_to_all_nodes() {
     ] {
         let mut state = state();
         let change = HealthChange {
+            reached: true,
             check: key.clone(),
             health: state::Health::Up,
             reason: String::new(),

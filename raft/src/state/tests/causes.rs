@@ -68,6 +68,7 @@ impl House {
             reason: reason.to_owned(),
             at: UnixMillis(self.at),
             answers,
+            reached: true,
             paged: false,
         };
         let authority = Authority::Leader {
@@ -79,8 +80,8 @@ impl House {
 
     /// Ends every hold that can end, as the leader does when its clock says so.
     pub(super) fn end_holds(&mut self) -> Result<Applied, Reject> {
-        let numbers = self.state.holds.iter().map(|(_, hold)| hold.number);
-        let numbers: BTreeSet<u64> = numbers.collect();
+        let ends = |(number, lasts): (u64, Option<Duration>)| lasts.map(|_| number);
+        let numbers: BTreeSet<u64> = self.state.deadlines().filter_map(ends).collect();
         self.order(Command::EndHolds(numbers))
     }
 
@@ -323,6 +324,7 @@ fn watches_are_the_leaders_to_report() {
         at: UnixMillis(house.at),
         advice: Advice::None,
         answers: 0,
+        reached: true,
         paged: false,
     };
     let answer = house.order(reported(owner(1, 1), vec![change]));

@@ -129,7 +129,7 @@ fn a_diff_ends_after_a_hundred_lines() {
         .collect();
     let lines = diff(&Config::default(), &config);
     assert_eq!(lines.len(), 100);
-    assert_eq!(lines.last().map(String::as_str), Some("… and 155 more"));
+    assert_eq!(lines.last().map(String::as_str), Some("… and 156 more"));
 }
 
 /// A change to the shop that makes it invalid.

@@ -9,6 +9,7 @@ mod healths;
 mod ladders;
 mod machines;
 mod nodes;
+mod opinions;
 mod pagings;
 mod past;
 mod properties;
@@ -17,6 +18,7 @@ mod refusals;
 mod roles;
 mod standings;
 mod storms;
+mod suspicions;
 mod tokens;
 mod vips;
 mod watches;
@@ -274,6 +276,7 @@ fn change(
         at: UnixMillis(at),
         advice: Advice::None,
         answers: 0,
+        reached: true,
         paged: false,
     }
 }
@@ -328,7 +331,11 @@ fn shop(servers: u8) -> Config {
         watches: BTreeMap::new(),
         contacts: BTreeMap::from([(name("ops"), contact())]),
         ladders: BTreeMap::new(),
-        paging: Paging::default(),
+        // Whoever tests second opinions turns them on.
+        paging: Paging {
+            second_opinion: false,
+            ..Paging::default()
+        },
     }
 }
 

@@ -218,6 +218,8 @@ fn a_page_id_depends_on_cluster_subject_and_transition_only() {
         Subject::Quorum,
         Subject::Channel(name("shop"), ChannelKind::Mail),
         Subject::Channel(name("shop"), ChannelKind::Snpp),
+        Subject::Path(NodeId(1)),
+        Subject::Path(NodeId(2)),
     ];
     let mut ids = std::collections::BTreeSet::new();
     for cluster in [ClusterId(1), ClusterId(2)] {
