@@ -16,6 +16,7 @@ mod limits;
 mod membership;
 mod neighbourhood;
 mod network;
+mod opinions;
 mod pages;
 mod parents;
 mod probes;
