@@ -62,7 +62,7 @@ impl Machine {
             .change(Command::Configure {
                 author: Author("ada".to_owned()),
                 base: machine.state().revision,
-                config,
+                config: Box::new(config),
                 note: String::new(),
             })
             .await;

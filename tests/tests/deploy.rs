@@ -82,7 +82,7 @@ fn the_example_settings_are_valid_and_show_the_defaults() -> Result<()> {
 
 #[test]
 fn the_example_configurations_are_valid() -> Result<()> {
-    for name in ["cluster.toml", "site1.toml", "site2.toml"] {
+    for name in ["cluster.toml", "site1.toml", "site2.toml", "site3.toml"] {
         let text = std::fs::read_to_string(root().join("deploy/example").join(name))?;
         let read = config::read(&text, &Config::default(), &BTreeMap::new());
         let config = read.map_err(|faults| anyhow::anyhow!("{name}: {faults:?}"))?;

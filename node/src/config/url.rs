@@ -2,6 +2,7 @@
 
 use farmux_raft::state::WebUrl;
 use hyper::Uri;
+use hyper::http::uri::Authority;
 
 /// Why a text is no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,11 +27,7 @@ pub(super) fn parse_url(text: &str) -> Result<WebUrl, PlaceError> {
     if authority.as_str().contains('@') {
         return Err(PlaceError::User);
     }
-    let host = authority.host();
-    let host = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
+    let (host, port) = parts(authority).ok_or(PlaceError::Url)?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     if host.is_empty() || text.contains('#') {
         return Err(PlaceError::Url);
@@ -38,24 +35,33 @@ pub(super) fn parse_url(text: &str) -> Result<WebUrl, PlaceError> {
     Ok(WebUrl {
         tls,
         host: host.to_owned(),
-        port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+        port: port.unwrap_or(if tls { 443 } else { 80 }),
         path: path.to_owned(),
     })
 }
 
 /// Reads a host and perhaps a port.
 pub(super) fn parse_place(text: &str, customary: u16) -> Result<(String, u16), PlaceError> {
-    let authority: hyper::http::uri::Authority = text.parse().map_err(|_| PlaceError::Place)?;
-    let host = authority.host();
-    let host = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    let has_port = authority.port().is_some();
-    if host.is_empty() || text.contains('@') || (has_port && authority.port_u16().is_none()) {
-        return Err(PlaceError::Place);
+    let authority: Authority = text.parse().map_err(|_| PlaceError::Place)?;
+    match parts(&authority) {
+        Some((host, port)) if !host.is_empty() && !text.contains('@') => {
+            Ok((host.to_owned(), port.unwrap_or(customary)))
+        }
+        Some(_) | None => Err(PlaceError::Place),
     }
-    Ok((host.to_owned(), authority.port_u16().unwrap_or(customary)))
+}
+
+/// Host, without brackets, and port; `None` where the port is none.
+fn parts(authority: &Authority) -> Option<(&str, Option<u16>)> {
+    let host = authority.host();
+    let port = match authority.as_str().ends_with(host) {
+        true => None,
+        false => Some(authority.port_u16()?),
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    Some((bare.unwrap_or(host), port))
 }
 
 /// Writes a host, and its port where it is not the customary one.

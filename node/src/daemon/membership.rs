@@ -126,10 +126,10 @@ fn first_vip(order: &InitVip) -> Command {
     Command::Configure {
         author: Author("cluster init".to_owned()),
         base: RevisionId(0),
-        config: Config {
+        config: Box::new(Config {
             vips: BTreeMap::from([(order.name.clone(), vip)]),
             ..Config::default()
-        },
+        }),
         note: String::new(),
     }
 }

@@ -245,6 +245,10 @@ catalogue! {
         "there is no such watch",
         "The configuration has no watch of this name.",
         "farmux watch list";
+    MatcherBad = 309, Refused, 400,
+        "what shall be silenced is not well written",
+        "Each word names what it looks at: watch=, farm=, server=, node=, vip= or label:NAME=.",
+        "farmux silence add 'watch=web*' label:site=berlin --for 2h -m WHY";
     WatchesRefused = 340, Refused, 422,
         "the watches cannot be changed like that",
         "Each thing that is wrong is named, in a sheet with its line. Nothing was changed.",
@@ -253,11 +257,6 @@ catalogue! {
         "too many wait for events",
         "64 followers at a time wait for something to happen; each holds a connection.",
         "ask again, or follow at another node: farmux events -f --connect NODE:9443 --cert FILE";
-
-    MatcherBad = 309, Refused, 400,
-        "what shall be silenced is not well written",
-        "Each word names what it looks at: watch=, farm=, server=, node=, vip= or label:NAME=.",
-        "farmux silence add 'watch=web*' label:site=berlin --for 2h -m WHY";
 
     PageUnknown = 401, Refused, 404,
         "there is no such page",

@@ -68,9 +68,9 @@ enum Stage {
 }
 
 impl Ledger {
-    /// Whether a delivery may begin: nothing else is on its way to this contact, this message is not
-    /// waiting to be recorded, and no other one of the contact's is, or not for long. What will
-    /// probably fail gets half of the room.
+    /// Whether a delivery may begin: nothing else is on its way to this contact, this message is
+    /// not waiting to be recorded, and no other one of the contact's is, or not for long. What
+    /// will probably fail gets half of the room.
     ///
     /// So whoever leads next repeats one message a contact at most, however many are due.
     pub(super) fn is_free(&self, key: &Key, is_doubtful: bool, now: Instant) -> bool {

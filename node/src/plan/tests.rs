@@ -113,7 +113,7 @@ fn state_of(document: &str) -> State {
         Command::Configure {
             author,
             base: RevisionId(0),
-            config,
+            config: Box::new(config),
             note,
         },
     );

@@ -72,7 +72,7 @@ pub enum Command {
         /// The revision it was made from; refused when another came between.
         base: RevisionId,
         /// The new configuration.
-        config: Config,
+        config: Box<Config>,
         /// Why.
         note: String,
     },

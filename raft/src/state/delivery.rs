@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::text::{REASON_CHARS_MAX, clean};
-use super::{Applied, ChannelKind, Now, Page, Reject, State};
+use super::{Applied, ChannelKind, Now, Page, Reject, State, Subject};
 use crate::id::{ContactName, NodeId, UnixMillis};
 
 /// What became of a page at one contact.
@@ -232,7 +232,13 @@ impl State {
 
     /// Plans one delivery, `lead_ms` from now.
     pub(super) fn plan_delivery(&mut self, sequence: u64, contact: &ContactName, lead_ms: u64) {
-        let storm = super::millis(self.config.paging.storm);
+        // A lost majority was told by its nodes' own word, page by page, so that the log's pages must
+        // have the ids of those, and not that of a message of several.
+        let about = self.pages.at(sequence).map(|page| &page.subject);
+        let storm = match about == Some(&Subject::Quorum) {
+            true => 0,
+            false => super::millis(self.config.paging.storm),
+        };
         let bundle = self
             .bundles
             .plan(contact, sequence, self.present, lead_ms, storm);

@@ -101,7 +101,7 @@ impl State {
     /// Something is down by itself, and gets its page, unless whoever says so may not see, or
     /// another node has still to say what it sees.
     fn page_unless_doubted(&mut self, member: &Parent, lead: &str, at: UnixMillis) {
-        if self.incidents.contains_key(&member.subject()) {
+        if self.told_down(&member.subject()).is_some() {
             self.holds.remove(member);
             return;
         }

@@ -295,7 +295,7 @@ impl State {
                 base,
                 config,
                 note,
-            } => self.configure(now, author, base, config, note),
+            } => self.configure(now, author, base, *config, note),
             Command::SetAdmin(order) => self.set_admin(now, order),
             Command::PassTime => Ok(self.pass_time(now)),
             Command::AddSilence(silence) => self.add_silence(now, silence),

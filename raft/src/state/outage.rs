@@ -63,7 +63,7 @@ impl State {
             Arc::make_mut(&mut self.channels).remove(&key);
         }
         let subject = Subject::Channel(key.0, key.1);
-        let Some(down) = self.incidents.get(&subject).copied() else {
+        let Some(down) = self.told_down(&subject) else {
             return;
         };
         let event = Event {
@@ -94,7 +94,7 @@ impl State {
         standing.error.clone_from(&error);
         let failures = standing.failures;
         let subject = Subject::Channel(key.0, key.1);
-        if failures < failures_max || self.incidents.contains_key(&subject) {
+        if failures < failures_max || self.told_down(&subject).is_some() {
             return;
         }
         let event = Event {

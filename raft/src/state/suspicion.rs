@@ -242,7 +242,7 @@ impl State {
             return Ok(Applied::Unchanged);
         };
         let subject = Subject::Path(node);
-        if let Some(page) = self.incidents.get(&subject).copied() {
+        if let Some(page) = self.told_down(&subject) {
             let since = self.pages.get(&page).map_or(now.at, |page| page.at);
             let what = match by == node {
                 true => format!("{} reaches its targets again", self.node_name(node)),

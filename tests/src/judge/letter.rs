@@ -68,8 +68,8 @@ impl Letter {
     ///   Subject: [UP] [UNCOMMITTED] prod http-000: up again
     ///
     ///   What happened:                                             a digest: its body counts,
-    ///   DOWN http-000: connection refused                          up to the first line of
-    ///   UP ftp-001: up again                                       another shape
+    ///   DOWN http-000: connection refused                          up to the first empty line;
+    ///   UP ftp-001: up again                                       notices name nothing
     /// ```
     pub fn says(&self) -> Vec<Said> {
         let mut lines = self
@@ -77,10 +77,12 @@ impl Letter {
             .lines()
             .skip_while(|line| *line != "What happened:");
         if lines.next().is_some() {
-            let said = lines.map_while(|line| {
-                let (turn, rest) = turned(line.trim_start(), "DOWN ", "UP ")?;
-                Some(said(turn, rest))
-            });
+            let said = lines
+                .take_while(|line| !line.is_empty())
+                .filter_map(|line| {
+                    let (turn, rest) = turned(line.trim_start(), "DOWN ", "UP ")?;
+                    Some(said(turn, rest))
+                });
             return said.collect();
         }
         let found = turned(&self.subject, "[DOWN] ", "[UP] ").and_then(|(turn, rest)| {

@@ -52,8 +52,8 @@ impl Shown {
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Still connected, and the server waits for us to speak.
-    LetIn,
+    /// Still connected, and the server waits for us to speak; with the first of what it said.
+    LetIn(String),
     /// Closed, reset, or an alert; with the reason as this side saw it.
     Refused(String),
 }
@@ -62,6 +62,11 @@ impl Outcome {
     /// Whether it was not let in.
     pub fn is_refused(&self) -> bool {
         matches!(self, Outcome::Refused(_))
+    }
+
+    /// Whether it was let in as far as to be told that it may do nothing.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Outcome::LetIn(said) if said.starts_with("HTTP/1.1 403"))
     }
 }
 
@@ -104,11 +109,17 @@ fn hang_on(mut stream: impl Read + Write, hello: &[u8]) -> Outcome {
         return Outcome::Refused(refusal.to_string());
     }
     let mut said = [0; 512];
+    let mut first = String::new();
     loop {
         match stream.read(&mut said) {
             Ok(0) => return Outcome::Refused("closed".to_owned()),
+            Ok(count) if first.is_empty() => {
+                first = String::from_utf8_lossy(&said[..count]).into_owned();
+            }
             Ok(_) => {}
-            Err(silence) if silence.kind() == ErrorKind::WouldBlock => return Outcome::LetIn,
+            Err(silence) if silence.kind() == ErrorKind::WouldBlock => {
+                return Outcome::LetIn(first);
+            }
             Err(refusal) => return Outcome::Refused(refusal.to_string()),
         }
     }

@@ -35,7 +35,7 @@ pub(crate) async fn apply(
     let command = Command::Configure {
         author: caller.author(),
         base: state.revision,
-        config,
+        config: Box::new(config),
         note: request.note,
     };
     let revision = revise(&member, command).await?;

@@ -132,7 +132,7 @@ async fn bring_about(
         let command = Command::Configure {
             author: caller.author(),
             base: state.revision,
-            config,
+            config: Box::new(config),
             note: wish.note.clone(),
         };
         match revise(member, command).await {

@@ -11,6 +11,7 @@
 mod csv;
 mod fields;
 mod order;
+mod parts;
 mod sheet;
 mod table;
 

@@ -14,6 +14,7 @@ use super::super::ConfigError;
 use super::super::document::{CheckTable, Number, Password, Stored, WatchTable};
 use super::csv::{Record, records, write};
 use super::order::{Chosen, needed, understand, wrong};
+use super::parts::{part, plain, split};
 use super::table::{blank, new_watch, watch_table, word};
 
 /// A sheet of watches that shall be there.
@@ -374,52 +375,6 @@ fn switch(cell: &str, at: &str, errors: &mut Vec<ConfigError>) -> Option<Spanned
             None
         }
     }
-}
-
-/// The parts of a list, still with their backslashes; an empty one has none.
-fn split(text: &str, separator: char) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        let part = parts.last_mut().expect("there is always one");
-        match c {
-            '\\' => {
-                part.push(c);
-                part.extend(chars.next());
-            }
-            c if c == separator => parts.push(String::new()),
-            c => part.push(c),
-        }
-    }
-    match parts.as_slice() {
-        [only] if only.is_empty() => Vec::new(),
-        _ => parts,
-    }
-}
-
-/// A part without its backslashes.
-fn plain(part: &str) -> String {
-    let mut plain = String::new();
-    let mut chars = part.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => plain.extend(chars.next()),
-            c => plain.push(c),
-        }
-    }
-    plain
-}
-
-/// A text as a part of a list.
-fn part(text: &str) -> String {
-    let mut part = String::new();
-    for c in text.chars() {
-        if matches!(c, '\\' | ';' | '=') {
-            part.push('\\');
-        }
-        part.push(c);
-    }
-    part
 }
 
 /// Watches as a sheet that [`import_csv`] understands; secrets are named, not shown.

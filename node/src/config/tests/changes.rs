@@ -69,9 +69,12 @@ fn a_check_without_a_kind_is_the_groups_with_changes() {
         let watch = config.watches.get(watch).expect("it is there");
         config.check_of(watch).expect("it has one").clone()
     };
-    let path = |watch: &str| match check(watch).kind {
-        CheckKind::Http(http) => (http.path, http.host),
-        other => panic!("{other:?}"),
+    let path = |watch: &str| {
+        let kind = check(watch).kind;
+        let CheckKind::Http(http) = kind else {
+            panic!("{kind:?}");
+        };
+        (http.path, http.host)
     };
     let host = Some("www.example".to_owned());
     assert_eq!(path("w1"), ("/up".to_owned(), host.clone()));

@@ -8,7 +8,7 @@
 //! receiver refuses one that is minutes old. `Farmux-Event-Id` is the same in every repeat.
 
 use farmux_raft::id::UnixMillis;
-use farmux_raft::state::{Page, Secret, Subject, clean};
+use farmux_raft::state::{Page, PageVerdict, Secret, Subject, clean};
 use hyper::Method;
 use ring::hmac;
 use serde::Serialize;
@@ -46,6 +46,7 @@ struct BodyPage {
     evidence: Vec<String>,
     open: bool,
     acknowledged_by: Option<String>,
+    verdict: Option<PageVerdict>,
 }
 
 /// The request that carries a call.
@@ -138,6 +139,7 @@ fn body_page(page: &Page, room: &mut usize) -> BodyPage {
         evidence,
         open: page.over.is_none(),
         acknowledged_by: page.acknowledged.as_ref().map(|taken| one_line(&taken.by)),
+        verdict: page.verdict,
     }
 }
 

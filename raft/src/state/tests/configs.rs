@@ -67,7 +67,7 @@ fn authors_and_notes_are_texts() {
     let with = |author: &str, note: &str| Command::Configure {
         author: Author(author.to_owned()),
         base: RevisionId(1),
-        config: shop(1),
+        config: Box::new(shop(1)),
         note: note.to_owned(),
     };
     for command in [

@@ -227,7 +227,7 @@ fn configure(base: RevisionId, config: Config) -> Command {
     Command::Configure {
         author: Author("ada".to_owned()),
         base,
-        config,
+        config: Box::new(config),
         note: String::new(),
     }
 }

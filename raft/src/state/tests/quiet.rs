@@ -18,10 +18,11 @@ impl House {
             from: UnixMillis(0),
             until: UnixMillis(self.at + (seconds + 1) * 1_000),
         };
-        match self.order(Command::AddSilence(silence))? {
-            Applied::Silence(number) => Ok(number),
-            other => panic!("a number was wanted, not {other:?}"),
-        }
+        let answer = self.order(Command::AddSilence(silence))?;
+        let Applied::Silence(number) = answer else {
+            panic!("a number was wanted, not {answer:?}");
+        };
+        Ok(number)
     }
 
     /// The pages that somebody gets.

@@ -48,8 +48,8 @@ const STORM: std::ops::Range<u16> = 0..100;
 /// For so long the leader believes in its majority though it hears of it no more: most of a second.
 const CUT_OFF: Duration = Duration::from_millis(700);
 
-/// Pages of that storm that are out when it dies.
-const STORM_PAGES: usize = 10;
+/// Messages of that storm that are out when it dies: the first, while the others are gathered.
+const STORM_PAGES: usize = 1;
 
 /// A step: the leader dies so, all is told, it comes back, and all is well again.
 pub(crate) fn lose(scene: &mut Scene, moment: Moment) -> Result<()> {

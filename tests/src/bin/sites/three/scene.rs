@@ -35,8 +35,7 @@ const TERMS: Terms = Terms {
     down_soonest_ms: 900,
     up_soonest_ms: 0,
     told_within_ms: 2_000,
-    // To come with digests: 30_000.
-    gathered_ms: 0,
+    gathered_ms: 5_000,
 };
 
 /// What a storm may take longer than a single page: the issue has its names told within 30 s.
@@ -197,13 +196,16 @@ impl Scene {
         Ok(into)
     }
 
-    /// Applies the configuration: all watches and one contact.
-    pub(crate) fn apply(&self) -> Result<()> {
+    /// Applies the configuration: all watches and one contact, and these words of `[paging]`.
+    pub(crate) fn apply(&self, paging: &str) -> Result<()> {
         let contact = format!(
             "[[contact]]\nname = \"ops\"\n\
              mail = {{ to = [\"ops@example.com\"], relay = \"smtp://{RELAY}:25\" }}\n"
         );
-        let toml = format!("{contact}{}", watches(self.street.count()));
+        let toml = format!(
+            "{contact}[paging]\n{paging}\n{}",
+            watches(self.street.count())
+        );
         self.cluster.nodes[0].apply(&toml)?;
         Ok(())
     }
@@ -269,6 +271,18 @@ impl Scene {
         let at_ms = now_ms();
         self.case.changes.push(Change {
             what: format!("node {node}"),
+            turn,
+            from_ms: at_ms,
+            to_ms: at_ms,
+            owed: Owed::Nothing,
+        });
+    }
+
+    /// The same of a node's way to what it probes.
+    pub(crate) fn note_path(&mut self, node: &str, turn: Turn) {
+        let at_ms = now_ms();
+        self.case.changes.push(Change {
+            what: format!("path of {node}"),
             turn,
             from_ms: at_ms,
             to_ms: at_ms,
@@ -349,7 +363,7 @@ impl Scene {
     }
 
     /// How many messages the newest storm brought in its first minute, and in all.
-    pub(crate) fn tell_messages(&self) {
+    pub(crate) fn tell_messages(&self) -> usize {
         let storm = self
             .case
             .excuses
@@ -364,6 +378,7 @@ impl Scene {
         tell(&format!(
             "site3 storm: messages={all} in-first-minute={minute} last-after-ms={last_ms}"
         ));
+        minute
     }
 }
 

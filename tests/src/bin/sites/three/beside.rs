@@ -1,8 +1,9 @@
-//! What the product is to do and does not do yet: a path that is down, and a server that flaps.
+//! What looks like the end of servers and is not: a path that is down, and a server that flaps.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use farmux_tests::judge::Turn;
 use farmux_tests::lab::neighbourhood::order::Act;
 
 use super::scene::{QUIET, Scene};
@@ -14,9 +15,11 @@ const ASTRAY: Duration = Duration::from_secs(12);
 pub(crate) fn astray(scene: &mut Scene) -> Result<()> {
     let leader = scene.cluster.leader()?;
     let host = scene.cluster.node(&leader).host().clone();
+    scene.note_path(&leader, Turn::Down);
     scene.street.mislead(&host)?;
     scene.pass(ASTRAY);
     scene.street.show_the_way(&host)?;
+    scene.note_path(&leader, Turn::Up);
     scene.pass(QUIET);
     scene.wait_for_pages()
 }
@@ -31,6 +34,7 @@ const TIMES: usize = 6;
 const PAGES_MAX: usize = 6;
 
 pub(crate) fn flapping(scene: &mut Scene) -> Result<()> {
+    scene.apply("storm = \"5s\"\n")?;
     let before = scene.judge().pages;
     for _ in 0..TIMES {
         for act in [Act::Kill, Act::Heal] {
