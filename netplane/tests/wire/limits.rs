@@ -99,6 +99,10 @@ fn limits_hold_over_all_runtimes_and_everybody_is_served() {
     wire.until("the others wait", |counts| {
         (in_hand(counts), counts.queued_now) == (3, 27)
     });
+    // What is in hand may still be on its way to the server.
+    wire.until("the servers have theirs", |_| {
+        servers[0].most.load(Ordering::SeqCst) == 2
+    });
     servers.iter().for_each(|server| server.release(30));
     for _ in 0..30 {
         let (_, head, body) = heard.recv_timeout(PATIENCE).expect("everybody is served");

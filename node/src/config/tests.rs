@@ -118,8 +118,8 @@ fn every_fault_is_told_at_once_with_its_line() {
             "line 4: vip[front].address: \"front.example\" is not an IP address; names are not \
              looked up",
             "line 14: farm[shop].service[web].port: 70000 is outside 1 to 65535",
-            "line 15: farm[shop].service[web].check.path: only a check of kind \"http\" or \"https\" \
-             has this",
+            "line 15: farm[shop].service[web].check.path: only a check of kind \"http\" or \
+             \"https\" has this",
             "line 18: farm[shop].server[S1]: \"S1\": a name is made of a-z, 0-9, '-', '_' and \
              '.', and starts with a letter or a digit",
             "line 19: farm[shop].server[S1].weight: 0 is too few: it is 1 at least",

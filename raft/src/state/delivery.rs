@@ -232,8 +232,8 @@ impl State {
 
     /// Plans one delivery, `lead_ms` from now.
     pub(super) fn plan_delivery(&mut self, sequence: u64, contact: &ContactName, lead_ms: u64) {
-        // A lost majority was told by its nodes' own word, page by page, so that the log's pages must
-        // have the ids of those, and not that of a message of several.
+        // A lost majority was told by its nodes' own word, page by page, so that the log's pages
+        // must have the ids of those, and not that of a message of several.
         let about = self.pages.at(sequence).map(|page| &page.subject);
         let storm = match about == Some(&Subject::Quorum) {
             true => 0,

@@ -242,6 +242,10 @@ rise = 2
 [[contact]]
 name = "ops"
 mail = {{ to = ["ops@example.com"], from = "farmux@example.com", relay = "smtp://10.0.0.9:25" }}
+
+# Each page leaves by itself: what is gathered is for the tests of storms.
+[paging]
+storm = "0s"
 "#
     );
     for (number, weight) in (1_u8..).zip(weights) {

@@ -154,9 +154,10 @@ fn address(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, last)
 }
 
-/// An example as it stands in the repository.
+/// One of `deploy/example`, but that each page leaves by itself: steps expect pages one by one.
 pub(crate) fn example(name: &str) -> Result<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/example");
     let file = root.join(name);
-    fs::read_to_string(&file).with_context(|| file.display().to_string())
+    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    Ok(format!("{text}\n[paging]\nstorm = \"0s\"\n"))
 }
