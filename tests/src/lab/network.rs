@@ -125,6 +125,22 @@ impl Host {
         ])
     }
 
+    /// Takes an address that [`Self::also`] gave it away again.
+    ///
+    /// **Errors**: it has no such address.
+    pub fn no_longer(&self, address: Ipv4Addr) -> Result<()> {
+        let address = format!("{address}/24");
+        ip(&[
+            "-n",
+            &self.namespace,
+            "addr",
+            "del",
+            &address,
+            "dev",
+            "eth0",
+        ])
+    }
+
     /// Takes an address off its interface, as whoever repairs a crashed machine does.
     ///
     /// **Errors**: it has no such address.

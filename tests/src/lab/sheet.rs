@@ -34,6 +34,10 @@ gateway = "{GATEWAY}"
 name = "ops"
 mail = {{ to = ["ops@example.com"], relay = "smtp://{RELAY}:25" }}
 
+# Each page leaves by itself: what is gathered is for the tests of storms.
+[paging]
+storm = "0s"
+
 [[farm]]
 name = "shop"
 vip = "front"

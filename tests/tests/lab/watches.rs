@@ -215,7 +215,7 @@ fn five_go_and_come_back(cluster: &Cluster, watched: &Watched) -> Result<()> {
     // Those who follow hear of it, whichever node they ask.
     let here = follow(node, "events-1")?;
     let there = follow(&cluster.nodes[2], "events-3")?;
-    watched.host.forget(address(7))?;
+    watched.host.no_longer(address(7))?;
     wait::until_true("five are down", AGREES_WITHIN, || {
         let down: Result<Vec<WatchReport>> = node.report(&["watch", "list", "--down"]);
         down.is_ok_and(|down| {
