@@ -63,7 +63,7 @@ fn what_flaps_is_one_page_and_quiet_until_it_is_stable() {
     house.pass(597);
     assert_eq!(house.pages().len(), 6, "not stable yet");
     house.pass(1);
-    let wanted = "UP shop/s2: stable again: up for 10m, after 46 changes ()";
+    let wanted = "UP shop/s2: stable again: up for 10m 1s, after 46 changes ()";
     assert_eq!(house.pages().last().map(String::as_str), Some(wanted));
     assert!(house.state.incidents.is_empty());
     assert_eq!(house.state.next_time(), None);

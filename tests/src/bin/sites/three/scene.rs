@@ -268,21 +268,18 @@ impl Scene {
 
     /// Writes down that a node went, or came back: whether that is paged is for other tests.
     pub(crate) fn note_node(&mut self, node: &str, turn: Turn) {
-        let at_ms = now_ms();
-        self.case.changes.push(Change {
-            what: format!("node {node}"),
-            turn,
-            from_ms: at_ms,
-            to_ms: at_ms,
-            owed: Owed::Nothing,
-        });
+        self.note_unowed(format!("node {node}"), turn);
     }
 
     /// The same of a node's way to what it probes.
     pub(crate) fn note_path(&mut self, node: &str, turn: Turn) {
+        self.note_unowed(format!("path of {node}"), turn);
+    }
+
+    fn note_unowed(&mut self, what: String, turn: Turn) {
         let at_ms = now_ms();
         self.case.changes.push(Change {
-            what: format!("path of {node}"),
+            what,
             turn,
             from_ms: at_ms,
             to_ms: at_ms,
@@ -293,7 +290,11 @@ impl Scene {
     /// A time in which no mail gets through; what came in it, may come later.
     pub(crate) fn mute(&mut self, work: impl FnOnce(&mut Scene) -> Result<()>) -> Result<()> {
         let excuse = self.excuse(ExcuseKind::Mute, now_ms());
+        // The contact's only channel may be said to fail, and to work again.
+        let channel = || "channel ops/mail".to_owned();
+        self.note_unowed(channel(), Turn::Down);
         let done = work(self);
+        self.note_unowed(channel(), Turn::Up);
         self.end_excuse(excuse, now_ms() + BACK_OFF_MS);
         done
     }
