@@ -103,7 +103,7 @@ pub(crate) fn run(part: &str) -> Result<()> {
     scene.finish()
 }
 
-/// The long run: see [`long`].
+/// The long run: see [`mod@long`].
 pub(crate) fn long(seed: Option<u64>, kills: usize) -> Result<()> {
     let mut scene = Scene::set(SERVERS)?;
     scene.step("all up, and no page", all_up);
