@@ -64,9 +64,9 @@ pub(super) fn is_mine(
 /// **Source**: `vip-protocol.md`, section 9: "after two failures of a channel".
 const FAILURES_A_TURN: u32 = 2;
 
-/// A node whose turn it is and that does nothing for so long, twice the time of one attempt, is
+/// A node whose turn it is and that does nothing for so long, twice the time of one errand, is
 /// not there in truth: the leader takes its turn.
-const IDLE_TURN_MS: u64 = 60_000;
+const IDLE_TURN_MS: u64 = 210_000;
 
 #[cfg(test)]
 mod tests {
