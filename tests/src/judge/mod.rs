@@ -224,17 +224,21 @@ impl Case {
     fn deadline_ms(&self, change: &Change, arrivals: &[u64]) -> u64 {
         let allowed = self.terms.lasts_ms(change.turn) + self.terms.told_within_ms;
         let gathered = self.terms.gathered_ms;
-        let mut deadline = change.to_ms + allowed;
-        let follows = |at_ms: &u64| *at_ms + gathered >= change.to_ms && *at_ms <= deadline;
-        if gathered > 0 && arrivals.iter().any(follows) {
-            deadline += gathered;
-        }
+        // What came shortly before may have it wait, whatever else delayed it until then.
+        let with_others = |alone: u64| {
+            let follows = |at_ms: &u64| *at_ms + gathered >= change.to_ms && *at_ms <= alone;
+            match gathered > 0 && arrivals.iter().any(follows) {
+                true => alone + gathered,
+                false => alone,
+            }
+        };
+        let mut alone = change.to_ms + allowed;
         for excuse in &self.excuses {
-            if excuse.from_ms <= deadline && excuse.to_ms >= change.from_ms {
-                deadline = deadline.max(excuse.to_ms + allowed);
+            if excuse.from_ms <= with_others(alone) && excuse.to_ms >= change.from_ms {
+                alone = alone.max(excuse.to_ms + allowed);
             }
         }
-        deadline
+        with_others(alone)
     }
 }
 

@@ -290,7 +290,19 @@ fn what_follows_a_page_may_wait_to_be_told_with_others() {
     assert_eq!(counts(&case, &messages), [0, 0, 0, 1, 0, 0]);
     case.terms.gathered_ms = 30_000;
     assert_eq!(counts(&case, &messages), [0; 6]);
+    // One that nobody saw until later may wait as long, and no longer.
+    case.terms.gathered_ms = 5_000;
+    case.excuses = vec![Excuse {
+        kind: ExcuseKind::Blind,
+        from_ms: 13_500,
+        to_ms: 15_000,
+    }];
+    let after = |at_ms| [messages[0].clone(), message("2", at_ms, &[(Down, "b")])];
+    assert_eq!(counts(&case, &after(24_500)), [0; 6]);
+    assert_eq!(counts(&case, &after(30_000)), [0, 0, 0, 1, 0, 0]);
     // The first leaves at once.
+    case.terms.gathered_ms = 30_000;
+    case.excuses.clear();
     let late = [message("1", 46_001, &[(Down, "a"), (Down, "b")])];
     assert_eq!(counts(&case, &late), [0, 0, 0, 2, 0, 0]);
 }
