@@ -8,7 +8,7 @@ packages_of() {
         # ring and sled's C parts need a C compiler and linker.
         build) echo "cc=gcc /usr/include/stdio.h=libc6-dev" ;;
         lab) echo "ip=iproute2 nginx=nginx-light timeout=coreutils ping=iputils-ping curl=curl \
-            /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
+            nft=nftables /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
         # Real FTP servers and clients; two servers exclude vsftpd and are unpacked instead
         # (need_ftp), so here are the libraries that they link.
         ftp) echo "vsftpd=vsftpd /usr/lib/python3/dist-packages/pyftpdlib=python3-pyftpdlib \
@@ -19,7 +19,7 @@ packages_of() {
             /usr/share/doc/libpcre2-posix3=libpcre2-posix3" ;;
         tests) echo "strace=strace systemd-analyze=systemd shellcheck=shellcheck git=git \
             ganesha.nfsd=nfs-ganesha /usr/share/doc/nfs-ganesha-mem=nfs-ganesha-mem \
-            haproxy=haproxy dnsmasq=dnsmasq-base nsd=nsd nft=nftables" ;;
+            haproxy=haproxy dnsmasq=dnsmasq-base nsd=nsd" ;;
         bench) echo "haproxy=haproxy keepalived=keepalived wrk=wrk" ;;
         *) die "packages_of: no group '$1'" ;;
     esac

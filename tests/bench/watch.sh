@@ -9,8 +9,9 @@
 #   watch-memory     resident memory of the node
 #   watch-sockets    connections left in TIME_WAIT, and descriptors open in the node
 #   watch-hanging-…  the same while one target in a hundred drops every SYN
-#   watch-told       from a failure to the relay's 250, with 5,000 watched by three nodes: 300
-#                    targets refuse one after the other, and each page is a message of its own
+#   watch-told-…     from a failure to the relay's 250, with 5,000 watched by three nodes: 300
+#                    targets refuse, then 300 are silent, one after the other; each page is a
+#                    message of its own
 #
 # It exits 0 whenever it measured; the line `goals` says whether they hold.
 
