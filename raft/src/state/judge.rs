@@ -107,7 +107,7 @@ impl State {
         }
         let reporter = self.reporter_of(member);
         if let Some(node) = reporter {
-            self.tell_culprit(node, at);
+            self.tell_culprit(node, Some(member), at);
         }
         if let Some(node) = self.blind_reporter(member) {
             self.holds.set(member.clone(), HoldKind::Blind { node });

@@ -43,7 +43,7 @@ pub struct Suspected {
 pub struct Suspicion {
     /// Its number for ever, from the same row as those of holds.
     pub number: u64,
-    /// What it told; the sample is in the stage.
+    /// What it told.
     pub id: u64,
     /// See [`Suspected`].
     pub failed: u32,
@@ -51,6 +51,8 @@ pub struct Suspicion {
     pub total: u32,
     /// See [`Suspected`].
     pub within: Duration,
+    /// What the checks of the sample are of.
+    pub sample: BTreeSet<Parent>,
     /// How far it is.
     pub stage: SuspicionStage,
 }
@@ -191,6 +193,7 @@ impl State {
             failed: suspected.failed,
             total: suspected.total,
             within: suspected.within,
+            sample: suspected.sample.iter().map(CheckKey::member).collect(),
             stage: match asked.flatten() {
                 Some(asked) => SuspicionStage::Asking {
                     asked,
@@ -334,7 +337,7 @@ impl State {
             suspicion.decide();
             match suspicion.culprit() {
                 Some(Culprit::Path) if !self.blind_members(*node).is_empty() => {
-                    self.tell_culprit(*node, at);
+                    self.tell_culprit(*node, None, at);
                 }
                 Some(Culprit::Path) | None => {}
                 Some(Culprit::Servers | Culprit::Alone) => self.release_blind(*node, at),
@@ -351,8 +354,8 @@ impl State {
     }
 
     /// Something is down by the word of this node: if it suspected itself, a human hears once what
-    /// was found out.
-    pub(super) fn tell_culprit(&mut self, node: NodeId, at: UnixMillis) {
+    /// was found out. That the servers are down needs no word where the page of `cause` says it.
+    pub(super) fn tell_culprit(&mut self, node: NodeId, cause: Option<&Parent>, at: UnixMillis) {
         let Some(suspicion) = self.suspicions.get(&node) else {
             return;
         };
@@ -390,6 +393,9 @@ impl State {
                 self.mark_heard(node);
                 self.open_incident(Subject::Path(node), event);
             }
+            Culprit::Servers if cause.is_some_and(|cause| self.explains_all(cause, suspicion)) => {
+                self.mark_heard(node);
+            }
             Culprit::Servers => {
                 let cause = format!(
                     "{failed} of {total} targets failed within {within}; {other} sees the same: \
@@ -404,6 +410,12 @@ impl State {
             }
             Culprit::Alone => {}
         }
+    }
+
+    /// Whether whatever was looked at is this, or depends on it.
+    fn explains_all(&self, cause: &Parent, suspicion: &Suspicion) -> bool {
+        let behind = |one: &Parent| one == cause || self.config.ancestors_of(one).contains(cause);
+        suspicion.sample.iter().all(behind)
     }
 
     fn mark_heard(&mut self, node: NodeId) {

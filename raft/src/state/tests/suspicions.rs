@@ -292,3 +292,32 @@ fn another_node_that_probes_ends_it_and_so_does_a_removal() {
     );
     removed.end_holds().expect("s1 had its time");
 }
+
+/// What all hangs on one thing is told of by the page of that thing.
+#[test]
+fn one_cause_of_everything_needs_no_notice() {
+    let mut house = causes::site(OnParentDown::Keep);
+    house.join(balancer("lb2", 2));
+    house.ask_others();
+    house.suspects(7, &SAMPLE).expect("taken");
+    house
+        .all_say(Found::Unwell { reached: false })
+        .expect("waited for");
+    assert_eq!(house.culprit(), Some(Culprit::Servers));
+    house.all_down();
+    house.watch("fs1", Health::Down);
+    house.end_holds().expect("fs1 waited for the switch");
+    house
+        .all_say(Found::Unwell { reached: false })
+        .expect("fs1 is doubted");
+    assert_eq!(
+        house.pages(),
+        ["DOWN fs1: timeout (4 servers in 1 farm affected)"]
+    );
+    house.watch("switch1", Health::Down);
+    assert!(
+        !house.pages().iter().any(|page| page.starts_with("NOTICE")),
+        "{:?}",
+        house.pages()
+    );
+}
