@@ -11,11 +11,13 @@
 //! A repeat of an id is a double as well, unless every copy before it was never answered: then
 //! whoever sent it could not know, and it is *resent*.
 
+mod hook;
 mod letter;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub use hook::Hook;
 pub use letter::{Letter, Said, Turn};
 
 /// Whether somebody must be told of a change.

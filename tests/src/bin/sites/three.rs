@@ -30,7 +30,7 @@ const SERVERS: u16 = 500;
 type Step = (&'static str, fn(&mut Scene) -> Result<()>);
 
 /// In this order.
-const STEPS: [Step; 22] = [
+const STEPS: [Step; 24] = [
     ("all up, and no page", all_up),
     ("one killed, and healed", one),
     ("one of each kind spoiled, and healed", spoiled),
@@ -70,8 +70,15 @@ const STEPS: [Step; 22] = [
     ("the leader killed after the 250", |scene| {
         leader::lose(scene, Moment::AfterReply)
     }),
+    ("the leader killed in the middle of a webhook", |scene| {
+        leader::lose(scene, Moment::InWebhook)
+    }),
     ("the leader killed in a storm", |scene| {
         leader::lose(scene, Moment::InStorm)
+    }),
+    // What it sent last could not be recorded, so that it sends nothing further.
+    ("the leader cut off, then killed", |scene| {
+        leader::lose(scene, Moment::CutOff)
     }),
     // The servers are well, the leader's way to them is not: nothing of them is to be paged.
     ("the leader cannot reach the street", beside::astray),
@@ -79,23 +86,10 @@ const STEPS: [Step; 22] = [
     ("one flaps", beside::flapping),
 ];
 
-/// Played when they are asked for by their titles, and not among the others: what the product does
-/// not do yet. Each moves up when it does.
-const LATER: [Step; 1] = [
-    // A leader that cannot have a delivery recorded sends the next mail nevertheless, as long as it
-    // believes in its majority; whoever leads next repeats all of them.
-    ("the leader cut off, then killed", |scene| {
-        leader::lose(scene, Moment::CutOff)
-    }),
-    // "the leader killed in the middle of a webhook": `Moment::InWebhook`, with
-    // `scene.post.webhook.hold(Stage::Taken)`.
-];
-
 /// The steps whose titles contain `part`, after those that everything rests on.
 pub(crate) fn run(part: &str) -> Result<()> {
     let mut scene = Scene::set(SERVERS)?;
-    let later = LATER.iter().filter(|_| !part.is_empty());
-    for (number, (title, step)) in STEPS.iter().chain(later).enumerate() {
+    for (number, (title, step)) in STEPS.iter().enumerate() {
         if number == 0 || title.contains(part) {
             scene.step(title, step);
         }
@@ -114,6 +108,9 @@ pub(crate) fn long(seed: Option<u64>, kills: usize) -> Result<()> {
 /// Pages are gathered for a shorter time than by default, so that each step ends soon; and houses
 /// that are broken in several steps are not flapping.
 const QUICK: &str = "storm = \"5s\"\nflap_changes = 100\n";
+
+/// The same, and no page is gathered at all.
+const ONE_BY_ONE: &str = "storm = \"0s\"\nflap_changes = 100\n";
 
 /// As by default, but for flapping.
 const GATHERED: &str = "flap_changes = 100\n";

@@ -180,11 +180,22 @@ async fn converse(desk: Arc<Book>, stream: TcpStream) -> io::Result<()> {
         Manner::Redirect => answer(302, "Location: /elsewhere\r\n", ""),
         Manner::Huge => answer(200, "", &"x".repeat(HUGE_BYTES)),
     };
+    if hung_up(stream.get_ref()) {
+        return Ok(());
+    }
     stream.get_mut().write_all(answer.as_bytes()).await?;
     if let Some(request) = desk.book().get_mut(number) {
         request.answered = true;
     }
     stream.get_mut().shutdown().await
+}
+
+/// Whether the sender is gone, or was killed: an answer would be heard by nobody.
+fn hung_up(stream: &TcpStream) -> bool {
+    match stream.try_read(&mut [0]) {
+        Ok(bytes) => bytes == 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    }
 }
 
 type Head = (String, String, Vec<(String, String)>);

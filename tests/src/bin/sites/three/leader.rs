@@ -6,8 +6,10 @@
 //!                       ◀── 250 ── goes on      ── QUIT is seen ── kill -9
 //!                the leader knows that it was taken, and could not have that recorded;
 //!                its next mail is held, so that it is about this one alone
+//!   InWebhook    leader ── POST ─▶ webhook holds ── kill -9           all of it was taken
 //!   InStorm      a hundred are down, and a few of their pages are out
-//!   CutOff       the same, and for a while it could have nothing recorded before it dies
+//!   CutOff       the same, page by page, and for a while it could have nothing recorded before it
+//!                dies
 //! ```
 
 use std::time::Duration;
@@ -16,9 +18,11 @@ use anyhow::{Context, Result, ensure};
 use farmux_tests::judge::{ExcuseKind, Turn};
 use farmux_tests::lab::neighbourhood::order::Act;
 use farmux_tests::lab::post::relay::{Reply, Stage};
+use farmux_tests::lab::post::webhook;
 use farmux_tests::lab::{Host, wait};
 
-use super::scene::{Scene, now_ms};
+use super::scene::{Scene, Way, now_ms};
+use super::{ONE_BY_ONE, QUICK};
 
 /// When the leader dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub(crate) enum Moment {
     BeforeData,
     /// It read the relay's 250 and has not had it recorded.
     AfterReply,
+    /// The webhook has all of its request, and did not answer.
+    InWebhook,
     /// Many pages are due, and a few were sent.
     InStorm,
     /// The same, and its peers heard nothing of what it sent last.
@@ -53,12 +59,26 @@ const STORM_PAGES: usize = 1;
 
 /// A step: the leader dies so, all is told, it comes back, and all is well again.
 pub(crate) fn lose(scene: &mut Scene, moment: Moment) -> Result<()> {
+    let (paging, way) = match moment {
+        Moment::BeforeData | Moment::AfterReply | Moment::InStorm => {
+            return lose_as_it_is(scene, moment);
+        }
+        Moment::InWebhook => (QUICK, Way::Webhook),
+        Moment::CutOff => (ONE_BY_ONE, Way::Mail),
+    };
+    scene.apply_for(paging, way)?;
+    let lost = lose_as_it_is(scene, moment);
+    scene.apply(QUICK)?;
+    lost
+}
+
+fn lose_as_it_is(scene: &mut Scene, moment: Moment) -> Result<()> {
     let (houses, storm): (Vec<u16>, bool) = match moment {
-        Moment::BeforeData | Moment::AfterReply => (vec![430, 431, 432], false),
+        Moment::BeforeData | Moment::AfterReply | Moment::InWebhook => (vec![430, 431, 432], false),
         Moment::InStorm | Moment::CutOff => (STORM.collect(), true),
     };
     let dead = match moment {
-        Moment::BeforeData | Moment::AfterReply => {
+        Moment::BeforeData | Moment::AfterReply | Moment::InWebhook => {
             let armed = arm(scene, moment);
             scene.order(Act::Kill, &houses)?;
             strike(scene, armed)?
@@ -89,21 +109,25 @@ pub(crate) fn lose(scene: &mut Scene, moment: Moment) -> Result<()> {
 /// A death that is prepared.
 pub(crate) struct Armed {
     moment: Moment,
-    /// Mails wait from here on.
+    /// Messages wait from here on.
     excuse: Option<usize>,
 }
 
-/// Prepares the relay, before anything happens that is paged.
+/// Prepares a receiver, before anything happens that is paged.
 pub(crate) fn arm(scene: &mut Scene, moment: Moment) -> Armed {
-    let stage = match moment {
-        Moment::BeforeData => Some(Stage::Data),
-        Moment::AfterReply => Some(Stage::Taken),
-        Moment::InStorm | Moment::CutOff => None,
-    };
-    let excuse = stage.map(|stage| {
-        scene.post.relay.hold(stage);
-        scene.excuse(ExcuseKind::Mute, now_ms())
-    });
+    let post = &scene.post;
+    match moment {
+        Moment::BeforeData => post.relay.hold(Stage::Data),
+        Moment::AfterReply => post.relay.hold(Stage::Taken),
+        Moment::InWebhook => post.webhook.hold(webhook::Stage::Taken),
+        Moment::InStorm | Moment::CutOff => {
+            return Armed {
+                moment,
+                excuse: None,
+            };
+        }
+    }
+    let excuse = Some(scene.excuse(ExcuseKind::Mute, now_ms()));
     Armed { moment, excuse }
 }
 
@@ -113,12 +137,18 @@ pub(crate) fn strike(scene: &mut Scene, armed: Armed) -> Result<String> {
     let Some(excuse) = excuse else {
         return kill(scene);
     };
-    let held = scene.post.relay.wait_held(HELD_WITHIN);
+    let held = match moment {
+        Moment::InWebhook => scene.post.webhook.wait_held(HELD_WITHIN),
+        Moment::BeforeData | Moment::AfterReply | Moment::InStorm | Moment::CutOff => {
+            scene.post.relay.wait_held(HELD_WITHIN)
+        }
+    };
     let struck = held.and_then(|()| match moment {
-        Moment::BeforeData | Moment::InStorm | Moment::CutOff => kill(scene),
+        Moment::BeforeData | Moment::InWebhook | Moment::InStorm | Moment::CutOff => kill(scene),
         Moment::AfterReply => kill_after_reply(scene),
     });
     scene.post.relay.go_on();
+    scene.post.webhook.go_on();
     scene.end_excuse(excuse, now_ms());
     struck
 }

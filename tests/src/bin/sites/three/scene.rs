@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use farmux_node::api::types::WatchReport;
 use farmux_raft::state::Health;
 use farmux_tests::judge::{
-    Case, Change, Excuse, ExcuseKind, Letter, Message, Owed, Report, Terms, Turn,
+    Case, Change, Excuse, ExcuseKind, Hook, Letter, Message, Owed, Report, Terms, Turn,
 };
 use farmux_tests::lab::cluster::Cluster;
 use farmux_tests::lab::neighbourhood::Neighbourhood;
@@ -17,6 +17,7 @@ use farmux_tests::lab::neighbourhood::kind::{name, watches};
 use farmux_tests::lab::neighbourhood::order::{Act, Done};
 use farmux_tests::lab::post::Post;
 use farmux_tests::lab::post::relay::{Reply, Taken};
+use farmux_tests::lab::post::webhook::Request;
 use farmux_tests::lab::{RELAY, wait};
 
 use crate::tell;
@@ -58,6 +59,15 @@ const UP_WITHIN: Duration = Duration::from_secs(60);
 
 /// The one recipient.
 pub(crate) const OPS: &str = "<ops@example.com>";
+
+/// How the one contact is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By mail.
+    Mail,
+    /// By webhook, and not by mail.
+    Webhook,
+}
 
 /// Everything, while it runs.
 pub(crate) struct Scene {
@@ -196,14 +206,22 @@ impl Scene {
         Ok(into)
     }
 
-    /// Applies the configuration: all watches and one contact, and these words of `[paging]`.
+    /// Applies the configuration: all watches and one contact with mail, and these words of
+    /// `[paging]`.
     pub(crate) fn apply(&self, paging: &str) -> Result<()> {
-        let contact = format!(
-            "[[contact]]\nname = \"ops\"\n\
-             mail = {{ to = [\"ops@example.com\"], relay = \"smtp://{RELAY}:25\" }}\n"
-        );
+        self.apply_for(paging, Way::Mail)
+    }
+
+    /// The same, with another way to the contact.
+    pub(crate) fn apply_for(&self, paging: &str, way: Way) -> Result<()> {
+        let channel = match way {
+            Way::Mail => {
+                format!("mail = {{ to = [\"ops@example.com\"], relay = \"smtp://{RELAY}:25\" }}")
+            }
+            Way::Webhook => format!("webhook = {{ url = \"http://{RELAY}:8080/hook\" }}"),
+        };
         let toml = format!(
-            "{contact}[paging]\n{paging}\n{}",
+            "[[contact]]\nname = \"ops\"\n{channel}\n[paging]\n{paging}\n{}",
             watches(self.street.count())
         );
         self.cluster.nodes[0].apply(&toml)?;
@@ -360,7 +378,11 @@ impl Scene {
         for (message, reply) in self.messages.iter_mut().zip(self.post.relay.replies()) {
             message.answered = reply == Reply::Heard;
         }
-        self.case.judge(&self.messages, now_ms())
+        let requests = self.post.webhook.requests();
+        let mut all = self.messages.clone();
+        all.extend(requests.iter().filter_map(called));
+        all.sort_by_key(|one| one.at_ms);
+        self.case.judge(&all, now_ms())
     }
 
     /// How many messages the newest storm brought in its first minute, and in all.
@@ -392,6 +414,18 @@ fn message(taken: &Taken) -> Message {
         id: letter.id,
         answered: false,
     }
+}
+
+/// What a webhook took for the same contact; `None`: no page of ours.
+fn called(request: &Request) -> Option<Message> {
+    let hook = Hook::read(&request.body)?;
+    Some(Message {
+        at_ms: request.at_ms,
+        contact: OPS.to_owned(),
+        id: hook.id,
+        answered: request.answered,
+        says: hook.says,
+    })
 }
 
 /// What the judge found that it had not found before.
