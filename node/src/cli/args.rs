@@ -220,6 +220,18 @@ pub enum ServerAction {
         /// Also when it is the last one of a service
         #[arg(long)]
         allow_empty: bool,
+        /// Until it is ready again by itself: 1m to 30d [default: until somebody says ready]
+        #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+        lasts: Option<Duration>,
+        /// Why
+        #[arg(
+            short = 'm',
+            long,
+            value_name = "WHY",
+            default_value = "",
+            hide_default_value = true
+        )]
+        comment: String,
     },
 }
 

@@ -60,6 +60,7 @@ fn every_documented_line_is_understood() {
         "farmux server ready shop/s1",
         "farmux server ready --everywhere fd00::21",
         "farmux server maintenance shop/s1",
+        "farmux server maintenance shop/s1 --for 2h -m disks",
         "farmux server maintenance --everywhere 10.0.0.21 --allow-empty",
         "farmux watch list",
         "farmux watch show fs1 -o json",

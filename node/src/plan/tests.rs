@@ -161,6 +161,8 @@ fn order(state: &mut State, server: &str, admin: AdminState) {
             ),
             admin,
             allow_empty: true,
+            comment: String::new(),
+            until: None,
         }),
     );
 }

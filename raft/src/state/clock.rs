@@ -1,7 +1,7 @@
 //! Time that passes: what ends by the leader's wall clock, so that it ends once and everywhere.
 //!
 //! ```text
-//!   State::next_time ──leader waits until then──▶ PassTime ──▶ flaps and silences end
+//!   State::next_time ──leader waits until then──▶ PassTime ──▶ flaps, silences, maintenance end
 //! ```
 
 use super::{Applied, Now, State};
@@ -12,7 +12,8 @@ impl State {
     pub(super) fn pass_time(&mut self, now: Now) -> Applied {
         let calm = self.end_flaps(now.at);
         let silences = self.expire_silences(now.at);
-        match calm || silences {
+        let ready = self.expire_maintenances(now);
+        match calm || silences || ready {
             true => Applied::Done,
             false => Applied::Unchanged,
         }
@@ -20,6 +21,7 @@ impl State {
 
     /// When the next thing ends by time; `None`: nothing does.
     pub fn next_time(&self) -> Option<UnixMillis> {
-        self.next_calm().into_iter().chain(self.next_expiry()).min()
+        let ends = [self.next_calm(), self.next_expiry(), self.next_ready()];
+        ends.into_iter().flatten().min()
     }
 }

@@ -242,4 +242,10 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "Without a term a silence would hush everything; with many it hardly matches anything.",
         "Write one to ten terms, as in watch=web* or label:site=berlin.",
     ),
+    explain(
+        "FMX-S074",
+        "Only maintenance ends by itself. One of less than a minute is over before anybody began; \
+         one of months is no maintenance.",
+        "Give it one minute (1m) to 30 days (30d): farmux server maintenance FARM/SERVER --for 2h",
+    ),
 ];

@@ -448,7 +448,7 @@ impl State {
 
 impl Config {
     /// Whether something is neither probed nor paged for, by order.
-    pub(super) fn is_suspended(&self, member: &Parent) -> bool {
+    pub fn is_suspended(&self, member: &Parent) -> bool {
         match member {
             Parent::Watch(_) => false,
             Parent::Server(farm, server) => {

@@ -49,7 +49,9 @@ pub struct Preview {
     pub ladder: Option<LadderName>,
     /// Why there would be no page of its own; empty: there would be.
     pub held: String,
-    /// Who would hear of it, in order.
+    /// The silence that hushes it.
+    pub silenced: Option<u64>,
+    /// Who would hear of it, in order; nobody while it is silenced or in maintenance.
     pub calls: Vec<PreviewCall>,
 }
 
@@ -174,7 +176,11 @@ impl State {
             at: now,
             request: RequestId(0),
         };
-        let calls = self.config.rungs(subject).into_iter().map(|rung| {
+        let silenced = self.silence_of(subject);
+        let suspended = Parent::of(subject).is_some_and(|it| self.config.is_suspended(&it));
+        let mut rungs = self.config.rungs(subject);
+        rungs.retain(|_| silenced.is_none() && !suspended);
+        let calls = rungs.into_iter().map(|rung| {
             let at = self
                 .bundles
                 .would_leave(&rung.contact, present, rung.after_ms, storm);
@@ -191,6 +197,7 @@ impl State {
             title: self.title(subject),
             ladder: self.config.ladder_of(subject).cloned(),
             held: self.why_held(subject),
+            silenced,
             calls,
         }
     }

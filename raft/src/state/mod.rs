@@ -37,6 +37,7 @@ mod journal;
 mod judge;
 mod kin;
 mod ladder;
+mod maintenance;
 mod matcher;
 mod node;
 mod opinion;
@@ -89,6 +90,7 @@ pub use hold::{Hold, HoldKind, Holds, Sway};
 pub use journal::{EventKind, Journal, JournalEntry, JournalEvent};
 pub use kin::Kin;
 pub use ladder::{Ladder, Preview, PreviewCall, Rung, Step};
+pub use maintenance::{Maintenance, Maintenances};
 pub use matcher::{Matcher, Term, TermError};
 pub use node::{Node, NodeCondition, NodeRole};
 pub use opinion::{Doubt, Found, Opinion, PageVerdict};
@@ -161,6 +163,8 @@ pub struct State {
     pub flaps: Flaps,
     /// What nobody is called for.
     pub silences: Silences,
+    /// By which orders servers are in maintenance.
+    pub maintenances: Maintenances,
     /// What is down and has no page of its own, or none yet.
     pub holds: Holds,
     /// Nodes that suspect themselves, and what was found out.

@@ -243,6 +243,9 @@ pub enum Reject {
         /// Whose.
         name: String,
     },
+    /// A time in maintenance that would be over at once, or hardly ever; or one of something else.
+    #[error("a time in maintenance lasts one minute to 30 days, and nothing else ends by itself")]
+    MaintenanceTime,
 }
 
 fn list(faults: &[Fault]) -> String {
@@ -295,6 +298,7 @@ impl Reject {
             Reject::TooManySilences { .. } => "FMX-S071",
             Reject::UnknownSilence(_) => "FMX-S072",
             Reject::MatcherTerms { .. } => "FMX-S073",
+            Reject::MaintenanceTime => "FMX-S074",
         }
     }
 

@@ -120,6 +120,7 @@ impl State {
         }
         self.kin = Kin::default();
         self.forget_fallen(&new);
+        self.forget_maintenances(&new);
         self.vips.retain(|name, _| new.vips.contains_key(name));
         self.ballots.retain(|name, _| new.vips.contains_key(name));
         self.carry_health(now, &old, &new);

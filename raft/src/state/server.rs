@@ -12,7 +12,7 @@ use super::word::words;
 use super::{
     Applied, Author, Config, Farm, FaultKind, Now, Parent, PortRange, Reject, State, address,
 };
-use crate::id::{FarmName, ServerName, ServiceName};
+use crate::id::{FarmName, ServerName, ServiceName, UnixMillis};
 
 /// One address that does the farm's work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +121,10 @@ pub struct AdminOrder {
     pub admin: AdminState,
     /// Whether a service may lose its last server by it.
     pub allow_empty: bool,
+    /// Why, at most 200 characters; the note of the revision. May be empty.
+    pub comment: String,
+    /// When they are ready again by themselves; of maintenance only, one minute to 30 days.
+    pub until: Option<UnixMillis>,
 }
 
 /// Which servers an order is for.
@@ -135,6 +139,7 @@ pub enum Ordered {
 impl State {
     pub(super) fn set_admin(&mut self, now: Now, order: AdminOrder) -> Result<Applied, Reject> {
         order.author.check()?;
+        order.check_term(now)?;
         let chosen = self.ordered(&order.servers)?;
         let raised = match order.admin {
             AdminState::Ready => self.raise_fallen(&chosen),
@@ -149,7 +154,8 @@ impl State {
             server.admin = order.admin;
         }
         if !changed {
-            return Ok(match raised {
+            let noted = self.note_maintenance(now, &order, &chosen);
+            return Ok(match raised || noted {
                 true => Applied::Done,
                 false => Applied::Unchanged,
             });
@@ -157,7 +163,10 @@ impl State {
         if !order.allow_empty {
             self.check_not_emptied(&config, &chosen)?;
         }
-        Ok(self.revise(now, order.author, config, String::new()))
+        let (author, note) = (order.author.clone(), order.comment.clone());
+        let made = self.revise(now, author, config, note);
+        self.note_maintenance(now, &order, &chosen);
+        Ok(made)
     }
 
     /// Which servers an order means.

@@ -175,16 +175,16 @@ impl State {
 }
 
 /// A sentence.
-const COMMENT_CHARS_MAX: usize = 200;
+pub(super) const COMMENT_CHARS_MAX: usize = 200;
 
 /// Shorter ones are over before anybody has read them.
-const LASTS_MIN_MS: u64 = 60_000;
+pub(super) const LASTS_MIN_MS: u64 = 60_000;
 
 /// Whoever wants longer ones has no need of the watch.
-const LASTS_MAX_MS: u64 = 30 * 24 * 3_600 * 1_000;
+pub(super) const LASTS_MAX_MS: u64 = 30 * 24 * 3_600 * 1_000;
 
 /// Each page is held against each of them.
 const SILENCES_MAX: usize = 200;
 
 /// Planned work is over within a day.
-const FORGOTTEN_MS: u64 = 24 * 3_600 * 1_000;
+pub(super) const FORGOTTEN_MS: u64 = 24 * 3_600 * 1_000;

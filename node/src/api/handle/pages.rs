@@ -12,11 +12,12 @@ use serde::Deserialize;
 
 use super::super::answer::{Answer, Order, answer, parse};
 use super::super::caller::Caller;
+use super::super::status::maintenance_report;
 use super::super::types::{
     AckManyRequest, AckRequest, DeliveryReport, DeliveryState, Done, MessageName, Moment,
     PageReport, PreviewCallReport, PreviewReport, Reading, ResolveRequest,
 };
-use super::{Daemon, change, freshness, member};
+use super::{Daemon, change, freshness, member, silences};
 use crate::daemon::wall_clock;
 use crate::fault::{Code, Fault};
 
@@ -94,7 +95,19 @@ pub(crate) async fn preview(
             .why("it is no watch, no server as FARM/SERVER, no farm and no node")
             .mend("see what there is: farmux status, farmux watch list")
     })?;
-    let preview = state.preview(&subject, wall_clock());
+    let now = wall_clock();
+    let preview = state.preview(&subject, now);
+    let ordered = match &subject {
+        Subject::Server(farm, server) => maintenance_report(&state, farm, server, now),
+        Subject::Watch(_)
+        | Subject::Farm(_)
+        | Subject::Strength(_)
+        | Subject::Node(_)
+        | Subject::Path(_)
+        | Subject::Vip(_)
+        | Subject::Channel(..)
+        | Subject::Quorum => None,
+    };
     let call = |call: PreviewCall| PreviewCallReport {
         contact: call.rung.contact.to_string(),
         step: u32::from(call.rung.step) + 1,
@@ -108,6 +121,8 @@ pub(crate) async fn preview(
             subject: preview.title,
             ladder: preview.ladder.map(|name| name.to_string()),
             held: preview.held,
+            silenced: silences::silenced(&state, &subject),
+            maintenance: ordered,
             calls: preview.calls.into_iter().map(call).collect(),
         },
     })
@@ -117,7 +132,7 @@ pub(crate) async fn preview(
 fn subject(state: &State, words: &str) -> Option<Subject> {
     let member = words.parse::<Parent>().ok();
     if let Some(member) = member
-        && state.config.checks_of(&member).next().is_some()
+        && (state.config.checks_of(&member).next().is_some() || state.config.is_suspended(&member))
     {
         return Some(member.subject());
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::Extension;
 use axum::extract::{Path, State as Shared};
-use farmux_raft::id::{FarmName, NodeName, ServerName};
+use farmux_raft::id::{FarmName, NodeName, ServerName, UnixMillis};
 use farmux_raft::state::{AdminOrder, Command, NodeRole, Ordered};
 
 use super::super::answer::{Answer, Order, answer, parse};
@@ -13,6 +13,7 @@ use super::super::gather::gather;
 use super::super::status::View;
 use super::super::types::{AdminRequest, ConnectionsReport, Done};
 use super::{Daemon, change, member};
+use crate::daemon::wall_clock;
 use crate::fault::Fault;
 
 /// `POST /v1/farms/FARM/servers/SERVER/admin`.
@@ -43,6 +44,11 @@ fn command(caller: &Caller, servers: Ordered, request: AdminRequest) -> Command 
         servers,
         admin: request.admin,
         allow_empty: request.allow_empty,
+        comment: request.comment,
+        until: request.lasts_s.map(|seconds| {
+            let now = wall_clock();
+            UnixMillis(now.0.saturating_add(seconds.saturating_mul(1_000)))
+        }),
     })
 }
 

@@ -7,7 +7,9 @@ use farmux_raft::state::{Applied, Command, Matcher, Silence, State, Subject, Ter
 
 use super::super::answer::{Answer, Order, answer};
 use super::super::caller::Caller;
-use super::super::types::{Done, Moment, Reading, SilenceAnswer, SilenceReport, SilenceRequest};
+use super::super::types::{
+    Done, Moment, Reading, SilenceAnswer, SilenceReport, SilenceRequest, SilencedReport,
+};
 use super::{Daemon, change, freshness, member};
 use crate::daemon::wall_clock;
 use crate::fault::{Code, Fault};
@@ -64,6 +66,19 @@ pub(crate) async fn add(
 /// `DELETE /v1/silences/NUMBER`.
 pub(crate) async fn end(Shared(node): Daemon, Path(number): Path<u64>) -> Answer<Done> {
     answer(change(&node, Command::EndSilence(number)).await?)
+}
+
+/// The silence that hushes something.
+pub(super) fn silenced(state: &State, subject: &Subject) -> Option<SilencedReport> {
+    let number = state.silence_of(subject)?;
+    let silence = state.silences.get(number)?;
+    Some(SilencedReport {
+        number,
+        matcher: silence.matcher.to_string(),
+        comment: silence.comment.clone(),
+        author: silence.author.0.clone(),
+        until: Moment(silence.until),
+    })
 }
 
 /// Everything that pages can be about, but what cannot be hushed.

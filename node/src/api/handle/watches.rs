@@ -16,7 +16,7 @@ use super::super::types::{
     WatchRequest,
 };
 use super::config::revise;
-use super::{Daemon, freshness, member, pages};
+use super::{Daemon, freshness, member, pages, silences};
 use crate::config::{ConfigError, change_watches, diff, export_csv, import_csv};
 use crate::daemon::{Member, wall_clock};
 use crate::fault::{Code, Fault};
@@ -51,6 +51,7 @@ pub(crate) async fn show(
             results,
             probed_by,
             uptime: uptime_of(&state, &name, wall_clock()),
+            silenced: silences::silenced(&state, &subject),
             pages: pages_of_it
                 .map(|page| pages::report(&state, page))
                 .collect(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use farmux_raft::id::{FarmName, ServerName, ServiceName};
+use farmux_raft::id::{FarmName, ServerName, ServiceName, UnixMillis};
 use farmux_raft::state::{
     AdminState, Check, CheckKey, Farm, FarmCondition, Parent, PortRange, Server, Service,
     ServiceKind, State, Sway, duration_text,
@@ -11,8 +11,8 @@ use farmux_raft::state::{
 
 use super::View;
 use crate::api::types::{
-    CheckReport, Condition, FarmReport, FarmStatus, Footing, FtpReport, LastResortReport, Moment,
-    PersistenceReport, QueueReport, ServerReport, ServiceReport, Spoken,
+    CheckReport, Condition, FarmReport, FarmStatus, Footing, FtpReport, LastResortReport,
+    MaintenanceReport, Moment, PersistenceReport, QueueReport, ServerReport, ServiceReport, Spoken,
 };
 
 /// Whether anybody looks after a server: one in maintenance is neither probed nor paged for.
@@ -160,6 +160,7 @@ fn server_report(
         role: server.role,
         role_now: state.role_now(name, id).unwrap_or(server.role),
         admin: server.admin,
+        maintenance: maintenance_report(state, name, id, view.now),
         health: state.server_health(name, id),
         advice: state.server_advice(name, id),
         unreachable_because: cause.map(|cause| cause.to_string()),
@@ -175,6 +176,23 @@ fn server_report(
         depends_on: words(&server.depends_on),
         checks: checks(state, name, farm, id),
     }
+}
+
+/// The order by which a server is in maintenance.
+pub fn maintenance_report(
+    state: &State,
+    farm: &FarmName,
+    server: &ServerName,
+    now: UnixMillis,
+) -> Option<MaintenanceReport> {
+    let order = state.maintenances.get(farm, server)?;
+    Some(MaintenanceReport {
+        comment: order.comment.clone(),
+        author: order.author.0.clone(),
+        from: Moment(order.from),
+        until: order.until.map(Moment),
+        forgotten: order.is_forgotten(now),
+    })
 }
 
 /// The services in which a server can be given new work.

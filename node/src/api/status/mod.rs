@@ -19,7 +19,7 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use farms::{active_at, farm_report};
+pub use farms::{active_at, farm_report, maintenance_report};
 pub use watches::{uptime_of, watch_report, watch_reports};
 
 use std::collections::{BTreeMap, BTreeSet};

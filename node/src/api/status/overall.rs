@@ -56,6 +56,20 @@ fn silences(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
             add(Overall::Degraded, text);
         }
     }
+    let orders = state.maintenances.iter();
+    let mut orders = orders.filter(|(_, order)| order.is_forgotten(view.now));
+    if let Some(((farm, server), order)) = orders.next() {
+        let more = match orders.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let text = format!(
+            "maintenance of {farm}/{server}{more} by {} has lasted for more than a day: farmux \
+             farm show {farm}",
+            order.author.0
+        );
+        add(Overall::Degraded, text);
+    }
     let flapping: Vec<String> = state
         .flaps
         .iter()

@@ -9,7 +9,7 @@ use farmux_raft::state::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Moment;
+use super::{MaintenanceReport, Moment};
 
 /// One item of `GET /v1/farms`; `GET /v1/farms/FARM`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +165,9 @@ pub struct ServerReport {
     pub role_now: ServerRole,
     /// What an operator ordered.
     pub admin: AdminState,
+    /// The order by which it is in maintenance; null: it is not, or nobody knows any more.
+    #[serde(default)]
+    pub maintenance: Option<MaintenanceReport>,
     /// What probes observed, all checks together.
     pub health: Health,
     /// What its own pages ask for, the strictest of them.
@@ -218,7 +221,7 @@ pub struct CheckReport {
 
 /// `POST /v1/farms/FARM/servers/SERVER/admin`: orders a server about; and
 /// `POST /v1/servers/ADDRESS/admin`: all servers of an address, in whatever farm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdminRequest {
     /// What they shall be.
@@ -226,6 +229,13 @@ pub struct AdminRequest {
     /// Whether a service may lose its last server by it; no by default.
     #[serde(default)]
     pub allow_empty: bool,
+    /// Why, for the history and for whoever wonders; none by default.
+    #[serde(default)]
+    pub comment: String,
+    /// In how many seconds they are ready again by themselves; of maintenance only. Null, the
+    /// default: when somebody says so.
+    #[serde(default)]
+    pub lasts_s: Option<u64>,
 }
 
 /// `GET /v1/farms/FARM/servers/SERVER/connections` and `GET /v1/servers/ADDRESS/connections`: what

@@ -30,7 +30,9 @@ pub use page::{
     AckManyRequest, AckRequest, ChannelTest, ContactTestAnswer, DeliveryReport, DeliveryState,
     MessageName, PageReport, PreviewCallReport, PreviewReport, ResolveRequest,
 };
-pub use silence::{SilenceAnswer, SilenceReport, SilenceRequest};
+pub use silence::{
+    MaintenanceReport, SilenceAnswer, SilenceReport, SilenceRequest, SilencedReport,
+};
 pub use status::{
     Answering, CanaryStatus, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall,
     PageStatus, Reason, StatusReport, Survives, VipStatus,

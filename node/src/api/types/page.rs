@@ -3,7 +3,7 @@
 use farmux_raft::state::{ChannelKind, PageKind, PageVerdict};
 use serde::{Deserialize, Serialize};
 
-use super::Moment;
+use super::{MaintenanceReport, Moment, SilencedReport};
 
 /// One item of `GET /v1/pages`, the newest first; `GET /v1/pages/ID`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +127,13 @@ pub struct PreviewReport {
     pub ladder: Option<String>,
     /// Why there would be no page of its own; empty: there would be.
     pub held: String,
-    /// Who would hear of it, in order.
+    /// The silence that would hush it; null: none would.
+    #[serde(default)]
+    pub silenced: Option<SilencedReport>,
+    /// The order by which it is in maintenance; null: it is not.
+    #[serde(default)]
+    pub maintenance: Option<MaintenanceReport>,
+    /// Who would hear of it, in order; nobody while it is silenced or in maintenance.
     pub calls: Vec<PreviewCallReport>,
 }
 

@@ -1,4 +1,4 @@
-//! Silences: what nobody is called for, for a while.
+//! Silences and maintenance: what nobody is called for, for a while.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,36 @@ pub struct SilenceReport {
     pub forgotten: bool,
     /// What is down now and hushed by it, at most 100.
     pub hushes: Vec<String>,
+}
+
+/// The silence that hushes something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SilencedReport {
+    /// Its number.
+    pub number: u64,
+    /// What it is for, in words.
+    pub matcher: String,
+    /// Why.
+    pub comment: String,
+    /// Who ordered it.
+    pub author: String,
+    /// Until when.
+    pub until: Moment,
+}
+
+/// The order by which a server is in maintenance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaintenanceReport {
+    /// Why; may be empty.
+    pub comment: String,
+    /// Who ordered it.
+    pub author: String,
+    /// Since when.
+    pub from: Moment,
+    /// When it ends by itself; null: when somebody says ready.
+    pub until: Option<Moment>,
+    /// Whether it has lasted for more than a day, and has no end.
+    pub forgotten: bool,
 }
 
 /// `POST /v1/silences`.

@@ -7,7 +7,7 @@ use farmux_raft::id::{NodeName, WatchName};
 use farmux_raft::state::{Advice, Health, PageVerdict};
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, PageReport};
+use super::{Moment, PageReport, SilencedReport};
 
 pub use crate::config::{CheckFields, Chosen, Import, WatchFields, WatchOrder};
 
@@ -84,6 +84,9 @@ pub struct WatchDetail {
     /// missing.
     #[serde(default)]
     pub uptime: Vec<MonthReport>,
+    /// The silence that hushes it; null: none does.
+    #[serde(default)]
+    pub silenced: Option<SilencedReport>,
     /// The last pages of it, the newest first, at most 5.
     #[serde(default)]
     pub pages: Vec<PageReport>,

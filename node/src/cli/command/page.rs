@@ -34,7 +34,10 @@ impl Shell {
             PageAction::Preview { subject } => {
                 let path = format!("/v1/pages/preview?subject={}", segment(&subject));
                 let preview: Reading<PreviewReport> = self.client.get(&path).await?;
-                self.terminal.show(&preview, show::preview)
+                let now = self.now();
+                self.terminal.show(&preview, |preview, paint| {
+                    show::preview(preview, paint, now)
+                })
             }
             PageAction::Ack {
                 ids,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use farmux_raft::state::AdminState;
+use farmux_raft::state::{AdminState, duration_text};
 
 use super::super::args::{ServerAction, Which};
 use super::super::place::Addressees;
@@ -23,7 +23,8 @@ impl Shell {
                 timeout,
             } => {
                 let whom = addressees(which)?;
-                self.order(&whom, AdminState::Drain, allow_empty).await?;
+                let request = plain(AdminState::Drain, allow_empty);
+                self.order(&whom, request).await?;
                 match wait {
                     true => self.wait(&whom, timeout).await,
                     false => Ok(()),
@@ -32,27 +33,34 @@ impl Shell {
             ServerAction::Ready { which } => {
                 // Whoever comes back leaves nobody without servers.
                 let whom = addressees(which)?;
-                self.order(&whom, AdminState::Ready, false).await
+                self.order(&whom, plain(AdminState::Ready, false)).await
             }
-            ServerAction::Maintenance { which, allow_empty } => {
+            ServerAction::Maintenance {
+                which,
+                allow_empty,
+                lasts,
+                comment,
+            } => {
                 let whom = addressees(which)?;
-                self.order(&whom, AdminState::Maintenance, allow_empty)
-                    .await
+                let request = AdminRequest {
+                    comment,
+                    lasts_s: lasts.map(|lasts| lasts.as_secs()),
+                    ..plain(AdminState::Maintenance, allow_empty)
+                };
+                self.order(&whom, request).await
             }
         }
     }
 
-    async fn order(
-        &mut self,
-        whom: &Addressees,
-        admin: AdminState,
-        allow_empty: bool,
-    ) -> Result<(), Fault> {
+    async fn order(&mut self, whom: &Addressees, request: AdminRequest) -> Result<(), Fault> {
         let path = format!("{}/admin", whom.path());
-        let request = AdminRequest { admin, allow_empty };
         let done: Done = self.client.post(&path, &request).await?;
+        let AdminRequest { admin, lasts_s, .. } = request;
+        let lasts = lasts_s.map_or(String::new(), |seconds| {
+            format!(" for {}", duration_text(Duration::from_secs(seconds)))
+        });
         self.terminal.show(&done, |done, _| match done.changed {
-            true => format!("{whom}: {admin}\n"),
+            true => format!("{whom}: {admin}{lasts}\n"),
             false => format!("{whom}: {admin} already\n"),
         })
     }
@@ -76,6 +84,16 @@ impl Shell {
             told = Some(report);
             tokio::time::sleep(POLL).await;
         }
+    }
+}
+
+/// An order without a word why, or an end.
+fn plain(admin: AdminState, allow_empty: bool) -> AdminRequest {
+    AdminRequest {
+        admin,
+        allow_empty,
+        comment: String::new(),
+        lasts_s: None,
     }
 }
 

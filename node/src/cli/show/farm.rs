@@ -7,6 +7,7 @@ use farmux_raft::id::UnixMillis;
 use farmux_raft::state::{Fate, FtpTls, OnParentDown, Word as _, duration_text};
 
 use super::super::terminal::{Mood, Paint};
+use super::silence::maintenance_words;
 use super::table::{Columns, Word};
 use super::{admin_words, condition_words, health_words, reason_words};
 use crate::api::types::{FarmReport, Footing, Reading, ServerReport, ServiceReport};
@@ -87,7 +88,7 @@ pub fn farm(reading: &Reading<FarmReport>, paint: Paint, now: UnixMillis) -> Str
         ]);
     }
     text.push_str(&columns.finish("no servers"));
-    let notes = notes(farm);
+    let notes = notes(farm, now);
     if !notes.is_empty() {
         let _ = writeln!(text, "\n{}", notes.join("\n"));
     }
@@ -192,10 +193,13 @@ fn service_words(service: &ServiceReport) -> String {
 }
 
 /// What stands out about servers and has no column.
-fn notes(farm: &FarmReport) -> Vec<String> {
+fn notes(farm: &FarmReport, now: UnixMillis) -> Vec<String> {
     let mut notes = Vec::new();
     for server in &farm.servers {
         let name = &server.name;
+        if let Some(order) = &server.maintenance {
+            notes.push(format!("{name} is in {}", maintenance_words(order, now)));
+        }
         if server.role_now != server.role {
             notes.push(format!(
                 "{name} failed and stands by; `farmux server ready {}/{name}` brings it back",

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use farmux_raft::id::UnixMillis;
 use farmux_raft::state::PageKind;
 
 use super::super::terminal::{Mood, Paint};
+use super::silence::{maintenance_words, silenced_words};
 use super::table::{Columns, Word};
 use crate::api::types::{
     DeliveryReport, DeliveryState, PageReport, PreviewCallReport, PreviewReport, Reading,
@@ -113,7 +115,7 @@ pub fn page(reading: &Reading<PageReport>, paint: Paint) -> String {
 }
 
 /// Who would hear of something.
-pub fn preview(reading: &Reading<PreviewReport>, paint: Paint) -> String {
+pub fn preview(reading: &Reading<PreviewReport>, paint: Paint, now: UnixMillis) -> String {
     let preview = &reading.data;
     let mut text = String::new();
     let ladder = preview.ladder.as_deref();
@@ -123,6 +125,14 @@ pub fn preview(reading: &Reading<PreviewReport>, paint: Paint) -> String {
     if !preview.held.is_empty() {
         let held = paint.paint(Mood::Poor, &preview.held);
         let _ = writeln!(text, "no page   {held}");
+    }
+    if let Some(order) = &preview.maintenance {
+        let _ = writeln!(text, "ordered   {}", maintenance_words(order, now));
+    }
+    let silenced = preview.silenced.as_ref().map(silenced_words);
+    if let Some(silenced) = &silenced {
+        let silenced = paint.paint(Mood::Poor, silenced);
+        let _ = writeln!(text, "silenced  {silenced}");
     }
     text.push('\n');
     let header = ["STEP", "AFTER", "LEAVES (UTC)", "CONTACT", "CHANNELS"];
@@ -145,7 +155,13 @@ pub fn preview(reading: &Reading<PreviewReport>, paint: Paint) -> String {
             Word::from(channels.join(", then ")),
         ]);
     }
-    text.push_str(&columns.finish("nobody: there is no contact"));
+    let nobody = match (&silenced, &preview.maintenance) {
+        (Some(_), _) => "nobody: it would be silenced",
+        (None, Some(_)) => "nobody: it is in maintenance",
+        (None, None) if !preview.held.is_empty() => "nobody",
+        (None, None) => "nobody: there is no contact",
+    };
+    text.push_str(&columns.finish(nobody));
     let _ = writeln!(text, "\n{}", reading.fresh.in_words());
     text
 }

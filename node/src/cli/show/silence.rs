@@ -1,10 +1,12 @@
-//! `farmux silence list`, and what a new silence hushes.
+//! `farmux silence list`, what a new silence hushes, and silences and maintenance in a sentence.
 
 use farmux_raft::id::UnixMillis;
 
 use super::super::terminal::{Mood, Paint};
 use super::table::{Columns, Word};
-use crate::api::types::{Reading, SilenceAnswer, SilenceReport};
+use crate::api::types::{
+    MaintenanceReport, Moment, Reading, SilenceAnswer, SilenceReport, SilencedReport,
+};
 
 /// All that are in force, a line each.
 pub fn silences(reading: &Reading<Vec<SilenceReport>>, paint: Paint, now: UnixMillis) -> String {
@@ -57,6 +59,40 @@ pub fn silence_added(made: &SilenceAnswer) -> String {
             format!("silence {number} is in force for {count} things: {names}{more}\n")
         }
     }
+}
+
+/// `by silence 7 (watch=web*) of anna until 2026-03-01 14:00:00 UTC: moving house`.
+pub(super) fn silenced_words(silence: &SilencedReport) -> String {
+    let SilencedReport {
+        number,
+        matcher,
+        comment,
+        author,
+        until,
+    } = silence;
+    let until = until.to_the_second();
+    format!("by silence {number} ({matcher}) of {author} until {until} UTC: {comment}")
+}
+
+/// `maintenance for 3h by anna, until 2026-03-01 14:00:00 UTC: new disks`.
+pub(super) fn maintenance_words(order: &MaintenanceReport, now: UnixMillis) -> String {
+    let MaintenanceReport {
+        comment,
+        author,
+        from,
+        until,
+        forgotten,
+    } = order;
+    let until = match until.map(Moment::to_the_second) {
+        Some(until) => format!("until {until} UTC"),
+        None if *forgotten => "without an end, FORGOTTEN?".to_owned(),
+        None => "until somebody says ready".to_owned(),
+    };
+    let words = format!(
+        "maintenance for {} by {author}, {until}: {comment}",
+        from.ago(now)
+    );
+    words.trim_end_matches([':', ' ']).to_owned()
 }
 
 /// The first names, and how many there are.

@@ -3,6 +3,8 @@
 //! After a wanted change: `FARMUX_GOLDEN=write cargo test -p farmux-node golden`, and read the
 //! diff.
 
+mod maintenance;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -236,6 +238,7 @@ fn detail(state: &State, watch: WatchReport, probed: bool) -> WatchDetail {
         results: if probed { results } else { vec![] },
         probed_by: probed.then(|| "lb1".parse().expect("a name")),
         uptime,
+        silenced: probed.then(maintenance::silenced_report),
         pages: if probed { vec![page_report()] } else { vec![] },
     }
 }

@@ -6,6 +6,7 @@ use farmux_raft::id::UnixMillis;
 use farmux_raft::state::Health;
 
 use super::super::terminal::{Mood, Paint};
+use super::silence::silenced_words;
 use super::status::watch_words;
 use super::table::{Columns, Word};
 use super::{health_words, reason_words};
@@ -71,6 +72,7 @@ pub fn watch(reading: &Reading<WatchDetail>, paint: Paint, now: UnixMillis) -> S
         results,
         probed_by,
         uptime,
+        silenced,
         pages,
     } = &reading.data;
     let because = watch.unreachable_because.as_ref();
@@ -88,10 +90,12 @@ pub fn watch(reading: &Reading<WatchDetail>, paint: Paint, now: UnixMillis) -> S
     let group = watch.group.clone().unwrap_or_default();
     let waits = watch.page_waits.as_ref();
     let waits = waits.map_or(String::new(), |waits| format!("waits: {waits}"));
+    let silenced = silenced.as_ref().map_or(String::new(), silenced_words);
     let verdict = watch.verdict.map_or(String::new(), |it| it.to_string());
     for (word, value) in [
         ("reason", reason),
         ("page", waits),
+        ("silenced", silenced),
         ("verdict", verdict),
         ("group", group),
         ("labels", labels(watch)),

@@ -238,6 +238,22 @@ async fn a_failed_record_sends_nothing_twice() {
     assert_eq!(bench.cluster.asked.load(Ordering::SeqCst), 4);
 }
 
+/// A leader that is cut off believes in its majority for most of a second. It sent one mail after
+/// the other, could have none of them recorded, and whoever led next repeated them all.
+#[tokio::test]
+async fn what_cannot_be_recorded_holds_up_what_comes_after_it() {
+    let mut state = down(1);
+    Arc::make_mut(&mut state.config).paging.storm = Duration::ZERO;
+    for server in ["s2", "s3"] {
+        testing::report(&mut state, server, Health::Down, "refused", 900_000);
+    }
+    let bench = bench(state, leads(), 3, DeliveryOutcome::Delivered);
+    bench.until_carried(1).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(bench.carried().len(), 1, "the record of the first is open");
+    bench.until_carried(3).await;
+}
+
 #[tokio::test]
 async fn a_new_leader_sends_exactly_what_is_due() {
     let mut state = down(3);

@@ -8,6 +8,7 @@ mod deliveries;
 mod healths;
 mod ladders;
 mod machines;
+mod maintenance;
 mod nodes;
 mod opinions;
 mod pagings;
@@ -238,6 +239,8 @@ fn set_admin(farm: &str, server: &str, admin: AdminState) -> Command {
         servers: Ordered::One(name(farm), name(server)),
         admin,
         allow_empty: true,
+        comment: String::new(),
+        until: None,
     })
 }
 

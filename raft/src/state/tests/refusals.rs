@@ -103,6 +103,7 @@ fn all() -> Vec<Reject> {
         Reject::TooManySilences { max: 1 },
         Reject::UnknownSilence(1),
         Reject::MatcherTerms { max: 1 },
+        Reject::MaintenanceTime,
     ]
 }
 

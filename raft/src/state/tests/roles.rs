@@ -94,6 +94,8 @@ fn order(servers: Ordered, admin: AdminState, allow_empty: bool) -> Command {
         servers,
         admin,
         allow_empty,
+        comment: String::new(),
+        until: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use farmux_raft::id::UnixMillis;
 use farmux_raft::state::NodeRole::Balancer;
-use farmux_raft::state::{Author, Command, Matcher, Silence};
+use farmux_raft::state::{AdminOrder, AdminState, Author, Command, Matcher, Ordered, Silence};
 
 use crate::api::status::assemble;
 use crate::api::status::sample::{THEN, apply, state, view};
@@ -20,6 +20,37 @@ fn a_silence_is_forgotten_after_a_day() {
     apply(&mut state, Command::AddSilence(silence));
     let wanted = "silence 1 (watch=web*) of anna has lasted for more than a day: \
                   farmux silence list";
+    for (hours, told) in [(23, false), (25, true)] {
+        let mut view = view(&state, &[1]);
+        view.now = UnixMillis(THEN.0 + hours * 3_600_000);
+        let reasons = assemble(&view).reasons;
+        let found = reasons.iter().any(|reason| reason.text == wanted);
+        assert_eq!(found, told, "{hours} hours: {reasons:?}");
+    }
+}
+
+#[test]
+fn maintenance_without_an_end_is_forgotten_after_a_day() {
+    let mut state = state(&[Balancer]);
+    let mut order = |server: &str, hours: Option<u64>| {
+        let order = AdminOrder {
+            author: Author("anna".to_owned()),
+            servers: Ordered::One(
+                "shop".parse().expect("a name"),
+                server.parse().expect("a name"),
+            ),
+            admin: AdminState::Maintenance,
+            allow_empty: true,
+            comment: "new disks".to_owned(),
+            until: hours.map(|hours| UnixMillis(THEN.0 + hours * 3_600_000)),
+        };
+        apply(&mut state, Command::SetAdmin(order));
+    };
+    order("s1", Some(48));
+    order("s2", None);
+    order("s3", None);
+    let wanted = "maintenance of shop/s2 and 1 more by anna has lasted for more than a day: \
+                  farmux farm show shop";
     for (hours, told) in [(23, false), (25, true)] {
         let mut view = view(&state, &[1]);
         view.now = UnixMillis(THEN.0 + hours * 3_600_000);
