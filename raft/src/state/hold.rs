@@ -64,8 +64,20 @@ pub enum HoldKind {
 }
 
 impl HoldKind {
+    /// What casts its shadow.
+    pub(super) fn shadow(&self) -> Option<&Parent> {
+        match self {
+            HoldKind::Shadowed(cause) => Some(cause),
+            HoldKind::Asking { .. }
+            | HoldKind::Recovering(_)
+            | HoldKind::Doubted(_)
+            | HoldKind::Blind { .. }
+            | HoldKind::Sighted { .. } => None,
+        }
+    }
+
     /// The checks of parents that are waited for.
-    fn unconfirmed(&self) -> Option<&BTreeSet<CheckKey>> {
+    pub(super) fn unconfirmed(&self) -> Option<&BTreeSet<CheckKey>> {
         match self {
             HoldKind::Asking { unconfirmed, .. } => Some(unconfirmed),
             HoldKind::Shadowed(_)
@@ -82,49 +94,6 @@ impl Hold {
     fn waits_for(&self, key: &CheckKey, answers: u64) -> bool {
         let unconfirmed = self.kind.unconfirmed();
         self.number <= answers && unconfirmed.is_some_and(|asked| asked.contains(key))
-    }
-}
-
-/// All holds.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Holds {
-    last: u64,
-    by_member: Arc<BTreeMap<Parent, Hold>>,
-}
-
-impl Holds {
-    /// The hold on one thing.
-    pub fn get(&self, member: &Parent) -> Option<&HoldKind> {
-        self.by_member.get(member).map(|hold| &hold.kind)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = (&Parent, &Hold)> {
-        self.by_member.iter()
-    }
-
-    /// A number that was never given out.
-    pub(super) fn next_number(&mut self) -> u64 {
-        self.last += 1;
-        self.last
-    }
-
-    pub(super) fn get_mut(&mut self, member: &Parent) -> Option<&mut HoldKind> {
-        let held = Arc::make_mut(&mut self.by_member).get_mut(member);
-        held.map(|hold| &mut hold.kind)
-    }
-
-    pub(super) fn set(&mut self, member: Parent, kind: HoldKind) {
-        let number = self.next_number();
-        Arc::make_mut(&mut self.by_member).insert(member, Hold { number, kind });
-    }
-
-    pub(super) fn remove(&mut self, member: &Parent) -> Option<HoldKind> {
-        if !self.by_member.contains_key(member) {
-            return None;
-        }
-        let hold = Arc::make_mut(&mut self.by_member).remove(member);
-        hold.map(|hold| hold.kind)
     }
 }
 
@@ -245,9 +214,8 @@ impl State {
 
     /// Whether a question of somebody who still waits is answered by an answer to this one.
     pub fn is_waited_for(&self, key: &CheckKey, answers: u64) -> bool {
-        self.holds
-            .iter()
-            .any(|(_, hold)| hold.waits_for(key, answers))
+        let mut waiting = self.holds.waiting_for(key);
+        waiting.any(|(_, hold)| hold.waits_for(key, answers))
     }
 
     /// Something that fails: finds out whether it gets a page, and holds it otherwise. Whoever
@@ -292,33 +260,25 @@ impl State {
         answers: u64,
         released: &mut Vec<Parent>,
     ) -> bool {
-        if !self.is_waited_for(key, answers) {
-            return false;
-        }
-        let mut free = Vec::new();
-        for (member, hold) in Arc::make_mut(&mut self.holds.by_member) {
-            let waited = hold.waits_for(key, answers);
-            if let HoldKind::Asking { unconfirmed, .. } = &mut hold.kind
-                && waited
-                && unconfirmed.remove(key)
-                && unconfirmed.is_empty()
-            {
-                free.push(member.clone());
+        let waiting = self.holds.waiting_for(key);
+        let waiting = waiting.filter(|(_, hold)| hold.waits_for(key, answers));
+        let waiting: Vec<Parent> = waiting.map(|(member, _)| member.clone()).collect();
+        for member in &waiting {
+            if self.holds.answer(member, key) {
+                released.push(member.clone());
             }
         }
-        released.extend(free);
-        true
+        !waiting.is_empty()
     }
 
     /// Something is back, or in maintenance: whoever was in its shadow may come back too, unless
     /// something else explains it. What depends on it stays in its shadow through maintenance.
     pub(super) fn lift_shadow(&mut self, cause: &Parent) {
         let suspended = self.config.is_suspended(cause);
-        let shadowed = self.holds.iter().filter(|(member, hold)| {
-            matches!(&hold.kind, HoldKind::Shadowed(other) if other == cause)
-                && !(suspended && self.config.ancestors_of(member).contains(cause))
-        });
-        let shadowed: Vec<Parent> = shadowed.map(|(member, _)| member.clone()).collect();
+        let shadowed = self.holds.in_shadow_of(cause);
+        let shadowed = shadowed
+            .filter(|member| !(suspended && self.config.ancestors_of(member).contains(cause)));
+        let shadowed: Vec<Parent> = shadowed.cloned().collect();
         for member in shadowed {
             let other = self.known_cause(&member);
             let kind =
@@ -421,15 +381,12 @@ impl State {
 
     /// Who waits for the verdict of something.
     fn asking(&self, member: &Parent) -> Vec<Parent> {
-        let keys: BTreeSet<CheckKey> = self.config.checks_of(member).collect();
-        let waits = self.holds.iter().filter(|(_, hold)| {
-            let unconfirmed = hold.kind.unconfirmed();
-            unconfirmed.is_some_and(|asked| !asked.is_disjoint(&keys))
-        });
-        waits
-            .map(|(asker, _)| asker.clone())
-            .filter(|asker| asker != member)
-            .collect()
+        let keys: Vec<CheckKey> = self.config.checks_of(member).collect();
+        let waiting = keys.iter().flat_map(|key| self.holds.waiting_for(key));
+        let waiting = waiting.map(|(asker, _)| asker);
+        // Who waits for several of them comes once.
+        let askers: BTreeSet<&Parent> = waiting.filter(|asker| *asker != member).collect();
+        askers.into_iter().cloned().collect()
     }
 
     /// The end of a chain of shadows.

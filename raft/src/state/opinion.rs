@@ -216,12 +216,10 @@ impl State {
             }
             heard = true;
             let member = opinion.check.member();
-            if let Some(kind) = self.holds.get_mut(&member) {
-                let doubt = kind.doubt_mut();
-                let decided = doubt.is_some_and(|d| d.hear(node, opinion) && !d.is_open());
-                if decided && matches!(kind, HoldKind::Doubted(_)) {
-                    over.push((member, kind.clone()));
-                }
+            let doubt = self.holds.doubt_mut(&member);
+            let decided = doubt.is_some_and(|d| d.hear(node, opinion) && !d.is_open());
+            if decided && let Some(kind @ HoldKind::Doubted(_)) = self.holds.get(&member) {
+                over.push((member.clone(), kind.clone()));
             }
             self.hear_of_sample(node, opinion);
         }
@@ -242,10 +240,8 @@ impl State {
         let closed = self.holds.iter().filter(|(_, hold)| over(hold));
         let closed: Vec<Parent> = closed.map(|(member, _)| member.clone()).collect();
         for member in &closed {
-            let kind = self.holds.get_mut(member);
-            kind.and_then(HoldKind::doubt_mut)
-                .expect("it is doubted, as seen above")
-                .close();
+            let doubt = self.holds.doubt_mut(member);
+            doubt.expect("it is doubted, as seen above").close();
         }
         !closed.is_empty()
     }

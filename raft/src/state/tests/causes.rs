@@ -445,6 +445,8 @@ proptest! {
             if end == 0 {
                 house.end_holds().expect("it is taken");
             }
+            let read = house.state.holds.read_back();
+            prop_assert!(house.state.holds == read, "an index lost its way");
             for member in members.map(parent) {
                 let paged = house.state.told_down(&member.subject()).is_some();
                 let hold = house.state.holds.get(&member);
