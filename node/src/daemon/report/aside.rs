@@ -75,6 +75,7 @@ mod tests {
             failed: 10,
             total: 10,
             within: Duration::from_secs(1),
+            sample: [].into(),
             stage: SuspicionStage::Decided {
                 culprit,
                 asked: Some(NodeId(2)),
