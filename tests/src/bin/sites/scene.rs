@@ -154,8 +154,8 @@ fn address(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, last)
 }
 
-/// One of `deploy/example`, but that each page leaves by itself, and that what fails again and again
-/// within minutes is not flapping: steps expect pages one by one.
+/// One of `deploy/example`, but that each page leaves by itself, and that what fails again and
+/// again within minutes is not flapping: steps expect pages one by one.
 pub(crate) fn example(name: &str) -> Result<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/example");
     let file = root.join(name);

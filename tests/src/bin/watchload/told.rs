@@ -7,8 +7,9 @@
 //!
 //! Each failure is one address that from then on refuses, as a server whose process ended does, or
 //! is silent, as a machine without power; the clock starts before that. Silence costs a timeout
-//! (1 s here, as long as the interval) more, before any prober can tell. The second opinion of another node is part of the way. Each
-//! page is a message of its own here (`storm = "0s"`): gathering would hide the way.
+//! (1 s here, as long as the interval) more, before any prober can tell. The second opinion of
+//! another node is part of the way. Each page is a message of its own here (`storm = "0s"`):
+//! gathering would hide the way.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
