@@ -15,7 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use farmux_netplane::plan::VipPlan;
@@ -180,10 +180,9 @@ impl Member {
         if let Some(wire) = &self.wire {
             wire.send_away().await;
         }
-        self.tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .abort_all();
+        // A task that is just at work writes to its end: its plan would bring the addresses back.
+        let mut tasks = std::mem::take(&mut *self.lock_tasks());
+        let _ = tokio::time::timeout(RELEASE_MAX, tasks.shutdown()).await;
         if let Some(wire) = &self.wire {
             wire.withdraw().await;
         }
@@ -208,10 +207,11 @@ impl Member {
 
     /// Runs a task for as long as this member lives.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .spawn(task);
+        self.lock_tasks().spawn(task);
+    }
+
+    fn lock_tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use farmux_raft::id::{Ballot, ClusterId, NodeId, RequestId, UnixMillis};
 use farmux_raft::state::{
-    Advice, Authority, Check, CheckKey, CheckKind, Cluster, Command, Config, Farm, Health,
-    HealthChange, HealthRecord, LeaseKey, Node, NodeCondition, NodeRole, Parent, Proposal, Secret,
-    Secrets, Server, Service, ServiceKind, State, Vip, VipStanding, Watch,
+    AdminOrder, AdminState, Advice, Author, Authority, Check, CheckKey, CheckKind, Cluster,
+    Command, Config, Farm, Health, HealthChange, HealthRecord, LeaseKey, Node, NodeCondition,
+    NodeRole, Ordered, Parent, Proposal, Secret, Secrets, Server, Service, ServiceKind, State, Vip,
+    VipStanding, Watch,
 };
 
 use super::{LogView, VERSION, View};
@@ -142,6 +143,20 @@ pub(crate) fn apply(state: &mut State, command: Command) {
         command,
     };
     state.apply(3, proposal).expect("a good command");
+}
+
+/// Anna orders a server of the shop into maintenance, until a moment or without an end.
+pub(crate) fn maintain(state: &mut State, server: &str, comment: &str, until: Option<UnixMillis>) {
+    let server = server.parse().expect("a name");
+    let order = AdminOrder {
+        author: Author("anna".to_owned()),
+        servers: Ordered::One("shop".parse().expect("a name"), server),
+        admin: AdminState::Maintenance,
+        allow_empty: true,
+        comment: comment.to_owned(),
+        until,
+    };
+    apply(state, Command::SetAdmin(order));
 }
 
 /// The check of `web` on a server.

@@ -103,7 +103,9 @@ pub(crate) fn bench(failures: usize) -> Result<bool> {
             let place = number * (WATCHES / failures.max(1)) + offset;
             failed.push((place, Instant::now()));
             fail(&targets, kind, target(place, WATCHES))?;
-            std::thread::sleep(PAUSE);
+            let due = failed.len();
+            let told = || relay.count() - known <= due;
+            wait::throughout("no more pages than failures", PAUSE, told)?;
         }
         // What is not there by then is counted below.
         let told = || relay.count() >= known + failures;

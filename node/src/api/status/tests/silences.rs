@@ -2,10 +2,20 @@
 
 use farmux_raft::id::UnixMillis;
 use farmux_raft::state::NodeRole::Balancer;
-use farmux_raft::state::{AdminOrder, AdminState, Author, Command, Matcher, Ordered, Silence};
+use farmux_raft::state::{Author, Command, Matcher, Silence, State};
 
 use crate::api::status::assemble;
-use crate::api::status::sample::{THEN, apply, state, view};
+use crate::api::status::sample::{THEN, apply, maintain, state, view};
+
+fn is_told_after_a_day(state: &State, wanted: &str) {
+    for (hours, told) in [(23, false), (25, true)] {
+        let mut view = view(state, &[1]);
+        view.now = UnixMillis(THEN.0 + hours * 3_600_000);
+        let reasons = assemble(&view).reasons;
+        let found = reasons.iter().any(|reason| reason.text == wanted);
+        assert_eq!(found, told, "{hours} hours: {reasons:?}");
+    }
+}
 
 #[test]
 fn a_silence_is_forgotten_after_a_day() {
@@ -20,42 +30,17 @@ fn a_silence_is_forgotten_after_a_day() {
     apply(&mut state, Command::AddSilence(silence));
     let wanted = "silence 1 (watch=web*) of anna has lasted for more than a day: \
                   farmux silence list";
-    for (hours, told) in [(23, false), (25, true)] {
-        let mut view = view(&state, &[1]);
-        view.now = UnixMillis(THEN.0 + hours * 3_600_000);
-        let reasons = assemble(&view).reasons;
-        let found = reasons.iter().any(|reason| reason.text == wanted);
-        assert_eq!(found, told, "{hours} hours: {reasons:?}");
-    }
+    is_told_after_a_day(&state, wanted);
 }
 
 #[test]
 fn maintenance_without_an_end_is_forgotten_after_a_day() {
     let mut state = state(&[Balancer]);
-    let mut order = |server: &str, hours: Option<u64>| {
-        let order = AdminOrder {
-            author: Author("anna".to_owned()),
-            servers: Ordered::One(
-                "shop".parse().expect("a name"),
-                server.parse().expect("a name"),
-            ),
-            admin: AdminState::Maintenance,
-            allow_empty: true,
-            comment: "new disks".to_owned(),
-            until: hours.map(|hours| UnixMillis(THEN.0 + hours * 3_600_000)),
-        };
-        apply(&mut state, Command::SetAdmin(order));
-    };
-    order("s1", Some(48));
-    order("s2", None);
-    order("s3", None);
+    let end = UnixMillis(THEN.0 + 48 * 3_600_000);
+    maintain(&mut state, "s1", "new disks", Some(end));
+    maintain(&mut state, "s2", "new disks", None);
+    maintain(&mut state, "s3", "new disks", None);
     let wanted = "maintenance of shop/s2 and 1 more by anna has lasted for more than a day: \
                   farmux farm show shop";
-    for (hours, told) in [(23, false), (25, true)] {
-        let mut view = view(&state, &[1]);
-        view.now = UnixMillis(THEN.0 + hours * 3_600_000);
-        let reasons = assemble(&view).reasons;
-        let found = reasons.iter().any(|reason| reason.text == wanted);
-        assert_eq!(found, told, "{hours} hours: {reasons:?}");
-    }
+    is_told_after_a_day(&state, wanted);
 }

@@ -2,13 +2,12 @@
 
 use farmux_raft::id::UnixMillis;
 use farmux_raft::state::NodeRole::Balancer;
-use farmux_raft::state::{AdminOrder, AdminState, Author, Command, Ordered};
 
 use super::super::super::terminal::Paint;
 use super::super::{farm, preview};
 use super::golden;
 use crate::api::status::farm_report;
-use crate::api::status::sample::{THEN, apply, state, view};
+use crate::api::status::sample::{THEN, maintain, state, view};
 use crate::api::types::{Moment, PreviewReport, Reading, SilencedReport};
 
 /// A silence with an end.
@@ -30,18 +29,7 @@ fn golden_maintenance() {
         ("s1", "new disks", Some(UnixMillis(THEN.0 + 7_200_000))),
         ("s2", "", None),
     ] {
-        let order = Command::SetAdmin(AdminOrder {
-            author: Author("anna".to_owned()),
-            servers: Ordered::One(
-                "shop".parse().expect("a name"),
-                server.parse().expect("a name"),
-            ),
-            admin: AdminState::Maintenance,
-            allow_empty: true,
-            comment: comment.to_owned(),
-            until,
-        });
-        apply(&mut state, order);
+        maintain(&mut state, server, comment, until);
     }
     let later = UnixMillis(THEN.0 + 25 * 3_600_000);
     let mut view = view(&state, &[1]);
