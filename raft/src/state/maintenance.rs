@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::revision::AUTHOR_CHARS_MAX;
 use super::silence::{COMMENT_CHARS_MAX, FORGOTTEN_MS, LASTS_MAX_MS, LASTS_MIN_MS};
 use super::text::plain;
 use super::{AdminOrder, AdminState, Author, Config, Now, Reject, State, clean};
@@ -135,7 +136,7 @@ impl State {
         }
         let authors: BTreeSet<&str> = over.iter().map(|(_, one)| one.author.0.as_str()).collect();
         let authors: Vec<&str> = authors.into_iter().collect();
-        let author = Author(clean(&authors.join(", "), AUTHORS_CHARS_MAX));
+        let author = Author(clean(&authors.join(", "), AUTHOR_CHARS_MAX));
         let mut config = self.config.as_ref().clone();
         for ((farm, server), _) in over {
             let farm = config.farms.get_mut(farm);
@@ -158,6 +159,3 @@ impl State {
         ends.min()
     }
 }
-
-/// As long as one author may be.
-const AUTHORS_CHARS_MAX: usize = 100;

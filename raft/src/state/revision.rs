@@ -170,7 +170,7 @@ impl State {
 }
 
 /// A certificate's common name, or `root@host`.
-const AUTHOR_CHARS_MAX: usize = 100;
+pub(super) const AUTHOR_CHARS_MAX: usize = 100;
 
 /// A paragraph.
 const NOTE_CHARS_MAX: usize = 500;

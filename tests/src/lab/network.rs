@@ -113,48 +113,27 @@ impl Host {
     ///
     /// **Errors**: it has that address already.
     pub fn also(&self, address: Ipv4Addr) -> Result<()> {
-        let address = format!("{address}/24");
-        ip(&[
-            "-n",
-            &self.namespace,
-            "addr",
-            "add",
-            &address,
-            "dev",
-            "eth0",
-        ])
+        self.change_address("add", &format!("{address}/24"))
     }
 
     /// Takes an address that [`Self::also`] gave it away again.
     ///
     /// **Errors**: it has no such address.
     pub fn no_longer(&self, address: Ipv4Addr) -> Result<()> {
-        let address = format!("{address}/24");
-        ip(&[
-            "-n",
-            &self.namespace,
-            "addr",
-            "del",
-            &address,
-            "dev",
-            "eth0",
-        ])
+        self.change_address("del", &format!("{address}/24"))
     }
 
     /// Takes an address off its interface, as whoever repairs a crashed machine does.
     ///
     /// **Errors**: it has no such address.
     pub fn forget(&self, address: Ipv4Addr) -> Result<()> {
-        let address = format!("{address}/32");
-        ip(&[
-            "-n",
-            &self.namespace,
-            "addr",
-            "del",
-            &address,
-            "dev",
-            "eth0",
-        ])
+        self.change_address("del", &format!("{address}/32"))
+    }
+
+    /// Gives the interface an address, or takes it away.
+    fn change_address(&self, verb: &str, address: &str) -> Result<()> {
+        let namespace = self.namespace.as_str();
+        ip(&["-n", namespace, "addr", verb, address, "dev", "eth0"])
     }
 
     /// Runs lines of the `ip` command on it, all at once.
