@@ -1,6 +1,7 @@
 //! The proof: the lab of network namespaces, and what else the end-to-end tests share.
 //!
 //! ```text
+//!   faults  what breaks nodes and the LAN, and two witnesses who judge
 //!   gap     how long an address did not answer, as a client sees it
 //!   judge   whether every page came, once and in time, and none for nothing
 //!   lab     a LAN on this machine: hosts, nodes, nginx, a mail server, a client
@@ -8,6 +9,7 @@
 //!   source  reading Rust source for the house rules
 //! ```
 
+pub mod faults;
 pub mod gap;
 pub mod judge;
 pub mod lab;

@@ -26,7 +26,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 
 use self::actuator::Actuator;
-pub use self::leases::Leases;
+pub use self::leases::{Claim, Leases, Lent};
 use crate::plan::VipPlan;
 use crate::sys;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use farmux_netplane::serve::Serving;
 use farmux_netplane::sys;
-use farmux_netplane::vip::Leases;
+use farmux_netplane::vip::{Leases, Lent};
 use farmux_raft::consensus::{Consensus, Role};
 use farmux_raft::lease::{BootTime, Hooks};
 
@@ -20,7 +20,11 @@ pub(super) fn hooks(leases: Leases, serving: Option<Arc<Serving>>) -> Hooks {
     Hooks {
         on_start: Box::new(prefer),
         on_change: Box::new(move |vip, held| {
-            leases.set(vip.as_str(), held.map(|held| held.until.0));
+            let lent = held.map(|held| Lent {
+                until_ns: held.until.0,
+                alone_since_ns: held.alone_since.map(|since| since.0),
+            });
+            leases.set(vip.as_str(), lent);
         }),
         serving: Box::new(move |now| {
             serving

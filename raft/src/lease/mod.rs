@@ -42,4 +42,7 @@ pub struct Held {
     pub ballot: Ballot,
     /// Until when it owns, by its own clock, unless it is told of a later end before.
     pub until: BootTime,
+    /// Since when it goes on without a majority (`vip-protocol.md`, section 5); `None` while a
+    /// majority lends it.
+    pub alone_since: Option<BootTime>,
 }

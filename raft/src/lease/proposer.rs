@@ -298,7 +298,11 @@ impl Proposer {
                 round.won = true;
                 self.pause = BACK_OFF_MIN;
                 self.contested = false;
-                let held = Held { ballot, until };
+                let held = Held {
+                    ballot,
+                    until,
+                    alone_since: None,
+                };
                 self.lease = Some(held);
                 Some(Step::Own(held))
             }

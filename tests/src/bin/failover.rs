@@ -5,6 +5,9 @@
 //!                          └───> .101  keepalived and nginx on two         kill -9 of all of it
 //! ```
 //!
+//! `failover fsync MS [ROUNDS]` is the same with three nodes whose every sync to disk takes MS longer:
+//! the lease touches no disk.
+//!
 //! A round lasts from before the kill until the killed node is back and every node says that all is
 //! well; its outage is the longest silence in all that time.
 
@@ -22,6 +25,7 @@ use farmux_tests::lab::keepalived::Pair;
 use farmux_tests::lab::mail::MailServer;
 use farmux_tests::lab::nginx::Nginx;
 use farmux_tests::lab::node::Node;
+use farmux_tests::lab::process::Process;
 use farmux_tests::lab::{VIP, node_address, wait};
 
 /// The promise for default settings (lease 150 ms).
@@ -37,7 +41,20 @@ const ELECTIONS_MAX: usize = 4;
 const ROUNDS_BESIDE: usize = 5;
 
 fn main() -> Result<()> {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
+    if args.next_if(|word| word == "fsync").is_some() {
+        let words: Vec<u64> = args
+            .map(|word| {
+                word.parse()
+                    .with_context(|| format!("{word}: not a number"))
+            })
+            .collect::<Result<_>>()?;
+        return match words[..] {
+            [ms] => slow(Duration::from_millis(ms), ROUNDS_BESIDE),
+            [ms, rounds] => slow(Duration::from_millis(ms), usize::try_from(rounds)?),
+            _ => bail!("usage: failover fsync MS [ROUNDS]"),
+        };
+    }
     let mut number = |default: usize| match args.next() {
         None => Ok(default),
         Some(text) => text
@@ -78,6 +95,20 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// Three nodes on slow disks.
+fn slow(by: Duration, rounds: usize) -> Result<()> {
+    let mut scene = Scene::set(Cluster::form(3)?)?;
+    scene.fsync = Some(by);
+    scene.slow_down()?;
+    let name = format!("failover-fsync-{}ms", by.as_millis());
+    let count = 1..=rounds;
+    let outages: Vec<Outage> = count
+        .map(|number| scene.round(&format!("{name} {number}/{rounds}")))
+        .collect::<Result<_>>()?;
+    Row::of(&outages).print(&name);
+    Ok(())
+}
+
 /// One round.
 #[derive(Debug, Clone, Copy)]
 struct Outage {
@@ -88,6 +119,10 @@ struct Outage {
 
 /// A cluster that serves, with what stands behind it.
 struct Scene {
+    /// What slows the disks down; gone before the nodes.
+    slow: Vec<Process>,
+    /// By how much each sync takes longer.
+    fsync: Option<Duration>,
     cluster: Cluster,
     _server: Nginx,
     _mail: MailServer,
@@ -101,6 +136,8 @@ impl Scene {
         cluster.wait_for_health("shop", "s1", Health::Up)?;
         cluster.wait_for_service()?;
         let scene = Scene {
+            slow: vec![],
+            fsync: None,
             cluster,
             _server: server,
             _mail: mail,
@@ -142,6 +179,7 @@ impl Scene {
         ensure!(new != old, "another node took over");
         self.cluster.wait_for_service()?;
         self.cluster.node(&old).run()?;
+        self.slow_down()?;
         self.wait_until_well()?;
         let seen = watch.stop()?;
         let owner_led = old == leader;
@@ -151,6 +189,17 @@ impl Scene {
             silence: seen.gap,
             owner_led,
         })
+    }
+
+    /// Slows every disk down again: one that was restarted is fast.
+    fn slow_down(&mut self) -> Result<()> {
+        let Some(by) = self.fsync else { return Ok(()) };
+        self.slow.clear();
+        let nodes = self.cluster.nodes.iter();
+        self.slow = nodes
+            .map(|node| node.slow_disk(by))
+            .collect::<Result<_>>()?;
+        Ok(())
     }
 
     /// Waits until every node says so, and one kernel alone has the address.

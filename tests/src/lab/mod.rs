@@ -97,6 +97,12 @@ impl Lab {
         network::make_host(&self.prefix, name, address, &self.folder)
     }
 
+    /// The bridge itself, which is the gateway as well: not a host like the others, but a place for
+    /// whoever listens to all of them, or cuts them off.
+    pub fn bridge(&self) -> Host {
+        network::bridge(&self.prefix, GATEWAY, &self.folder)
+    }
+
     /// Where this lab's files stand: one log a process, one folder a node.
     pub fn folder(&self) -> &Path {
         &self.folder

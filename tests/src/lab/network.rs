@@ -216,6 +216,18 @@ pub(super) fn make_bridge(prefix: &str, gateway: Ipv4Addr) -> Result<()> {
     ip(&["-n", &lan, "link", "set", "br0", "up"])
 }
 
+/// The namespace of the LAN itself, as a host.
+pub(super) fn bridge(prefix: &str, gateway: Ipv4Addr, folder: &Path) -> Host {
+    let lan = format!("{prefix}-lan");
+    Host {
+        namespace: lan.clone(),
+        lan,
+        name: "lan".to_owned(),
+        address: gateway,
+        folder: folder.to_path_buf(),
+    }
+}
+
 /// A namespace with one interface, `eth0`, whose other end is a port of the bridge.
 pub(super) fn make_host(prefix: &str, name: &str, at: Ipv4Addr, folder: &Path) -> Result<Host> {
     let lan = format!("{prefix}-lan");

@@ -124,6 +124,26 @@ level = "info"
             .with_context(|| format!("{} does not run", self.name()))
     }
 
+    /// Delays these system calls of one thread of the daemon until what is returned is dropped.
+    ///
+    /// **Errors**: it does not run, has no such thread, or there is no strace.
+    pub fn delay(&self, thread: &str, calls: &str, by: Duration) -> Result<Process> {
+        let process = self.process()?.id();
+        let id = thread_of(process, thread)?;
+        let mut command = self.host.command("strace");
+        command.args(["-q", "-o", "/dev/null", "-p", &id.to_string(), "-e"]);
+        command.arg(format!("trace={calls}")).arg("-e");
+        command.arg(format!("inject={calls}:delay_enter={}", by.as_micros()));
+        self.host.spawn(&format!("strace-{}", self.name()), command)
+    }
+
+    /// Lets everything that it syncs to disk take so much longer.
+    ///
+    /// **Errors**: as [`Node::delay`].
+    pub fn slow_disk(&self, by: Duration) -> Result<Process> {
+        self.delay("farmux-flusher", "fdatasync,fsync", by)
+    }
+
     /// Whether the daemon runs.
     pub fn is_running(&self) -> bool {
         self.process.as_ref().is_some_and(Process::is_running)
@@ -243,6 +263,18 @@ level = "info"
         fs::write(&file, toml)?;
         self.ask(&["config", "apply", &file.display().to_string()])
     }
+}
+
+/// The id of a thread by its name.
+fn thread_of(process: u32, name: &str) -> Result<u32> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task"))?;
+    for task in tasks.flatten() {
+        let comm = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        if comm.trim() == name {
+            return Ok(task.file_name().to_string_lossy().parse()?);
+        }
+    }
+    bail!("process {process} has no thread {name}")
 }
 
 /// The command line, with an end to its patience.

@@ -9,6 +9,7 @@ mod datagrams;
 mod disk;
 mod faces;
 mod failover;
+mod faults;
 mod ftp;
 mod greetings;
 mod https;

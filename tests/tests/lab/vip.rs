@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use farmux_netplane::plan::VipPlan;
 use farmux_netplane::sys::{PacketSocket, boottime_ns};
 use farmux_netplane::vip::arp::{Claim, Form};
-use farmux_netplane::vip::{Leases, VipStatus, Vips};
+use farmux_netplane::vip::{Leases, Lent, VipStatus, Vips};
 use farmux_tests::lab::{CLIENT, Host, Lab, VIP, node_address, process, wait};
 use tokio::sync::watch;
 
@@ -34,8 +34,11 @@ fn plan(interface: Option<&str>) -> Plans {
     [(Arc::from(NAME), vip)].into()
 }
 
-fn ends_in(span: Duration) -> Option<u64> {
-    Some(boottime_ns() + u64::try_from(span.as_nanos()).expect("short"))
+fn ends_in(span: Duration) -> Option<Lent> {
+    Some(Lent {
+        until_ns: boottime_ns() + u64::try_from(span.as_nanos()).expect("short"),
+        alone_since_ns: None,
+    })
 }
 
 /// A machine with an actuator.

@@ -1,0 +1,16 @@
+//! Faults of nodes and of the LAN, each judged by two witnesses: at no time two owners of the VIP,
+//! and never the VIP on nobody for long.
+//!
+//! ```text
+//!   Scene::round(case) ── tap on the bridge, asker on the client ── case.play ── mend ── all well
+//!                                   └──────── judge ────────▶ Verdict, one line
+//! ```
+
+pub mod case;
+pub mod cut;
+pub mod judge;
+pub mod scene;
+pub mod tap;
+
+pub use case::{CALM, CASES, Case, Policy};
+pub use scene::{Scene, Verdict};

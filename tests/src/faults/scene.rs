@@ -1,0 +1,191 @@
+//! A cluster that serves, its witnesses, and one round of a fault.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use farmux_node::api::types::Overall;
+use farmux_raft::state::Health;
+
+use super::case::{Case, Policy, card};
+use super::judge::{Mac, Ownership};
+use super::tap::{Asked, Asker, Tap};
+use crate::gap::{Seen, Watch};
+use crate::lab::cluster::{AGREES_WITHIN, Cluster, shop};
+use crate::lab::mail::MailServer;
+use crate::lab::nginx::Nginx;
+use crate::lab::node::Node;
+use crate::lab::{GATEWAY, Host, VIP, wait};
+
+/// Whoever claims what is not his.
+const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
+
+/// How long a LAN that loses, or a busy machine, is looked at where nobody says otherwise.
+const CALM_FOR: Duration = Duration::from_secs(60);
+
+/// What `hold` allows after a claim can reach holder or gateway (`vip-protocol.md`, section 5).
+const OVERLAP_MAX: Duration = Duration::from_millis(200);
+
+/// A cluster of three that serves, with one owner.
+#[derive(Debug)]
+pub struct Scene {
+    /// The nodes and their LAN.
+    pub cluster: Cluster,
+    /// A machine that is none of ours.
+    pub stranger: Host,
+    /// How long it claims.
+    pub claims_for: Duration,
+    /// How long the faults last in which nothing may happen.
+    pub calm_for: Duration,
+    policy: Policy,
+    macs: BTreeSet<Mac>,
+    _server: Nginx,
+    _mail: MailServer,
+}
+
+impl Scene {
+    /// Three nodes, a server, a relay; the VIP's owners do this without a majority.
+    ///
+    /// **Errors**: a step failed, or took too long.
+    pub fn set(policy: Policy, claims_for: Duration) -> Result<Scene> {
+        let cluster = Cluster::form(3)?;
+        let server = Nginx::start(&cluster.lab, 1)?;
+        let mail = MailServer::start(&cluster.lab)?;
+        let gateway = format!("gateway = \"{GATEWAY}\"\n");
+        let word = format!("{gateway}on_quorum_loss = \"{}\"\n", policy.word());
+        cluster.nodes[0].apply(&shop(&[1]).replace(&gateway, &word))?;
+        cluster.wait_for_health("shop", "s1", Health::Up)?;
+        cluster.wait_for_service()?;
+        let stranger = cluster.lab.host("stranger", STRANGER)?;
+        let macs = cluster.nodes.iter().map(|node| Ok(card(node.host())?.1));
+        let scene = Scene {
+            macs: macs.collect::<Result<_>>()?,
+            cluster,
+            stranger,
+            claims_for,
+            calm_for: CALM_FOR,
+            policy,
+            _server: server,
+            _mail: mail,
+        };
+        scene.wait_until_well()?;
+        Ok(scene)
+    }
+
+    /// Plays a fault once; what the witnesses saw of it.
+    ///
+    /// **Errors**: the fault could not be played, or the cluster did not recover.
+    pub fn round(&mut self, case: &Case) -> Result<Verdict> {
+        let zero = Instant::now();
+        let lan = self.cluster.lab.bridge();
+        let tap = Tap::open(&lan, VIP, zero);
+        let asker = Asker::start(&self.cluster.client, VIP);
+        let watch = Watch::start(&self.cluster.client, self.cluster.front());
+        let played = (case.play)(self);
+        let well = played.and_then(|()| self.wait_until_well());
+        let (seen, asked, frames) = (watch.stop()?, asker.stop()?, tap.stop()?);
+        well.with_context(|| case.name)?;
+        Ok(Verdict {
+            policy: self.policy,
+            ownership: Ownership::of(&frames, &self.macs),
+            asked,
+            seen,
+            moves_max: case.moves_max,
+            ownable: case.always_ownable,
+        })
+    }
+
+    /// Lets time pass in which nothing is asked of anybody.
+    pub fn pass(&self, span: Duration) {
+        std::thread::sleep(span);
+    }
+
+    /// A running node beside this one.
+    ///
+    /// **Errors**: none runs.
+    pub fn other_than(&self, name: &str) -> Result<String> {
+        let running = |node: &&Node| node.is_running() && node.name() != name;
+        let other = self.cluster.nodes.iter().find(running);
+        Ok(other.context("no other node runs")?.name().to_owned())
+    }
+
+    fn wait_until_well(&self) -> Result<()> {
+        wait::until_true("all is well, as each node says", AGREES_WITHIN, || {
+            let nodes = &self.cluster.nodes;
+            let well = |node: &Node| node.status().is_ok_and(|s| s.overall == Overall::Ok);
+            let holders = nodes.iter().filter(|node| node.host().holds(VIP));
+            nodes.iter().all(well) && holders.count() == 1
+        })
+        .with_context(|| self.cluster.nodes[0].ask(&["status"]).unwrap_or_default())
+    }
+}
+
+/// What the witnesses saw of a round.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    policy: Policy,
+    ownership: Ownership,
+    asked: Asked,
+    seen: Seen,
+    moves_max: usize,
+    ownable: bool,
+}
+
+impl Verdict {
+    /// What is not as promised; `silence_max` is how long the VIP may be on nobody.
+    pub fn complaints(&self, silence_max: Duration) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if self.is_two_owners() {
+            wrong.push(format!(
+                "two owners: {} frames after another's claim, up to {} ms",
+                self.ownership.stale.len(),
+                self.overlap().as_millis()
+            ));
+        }
+        if self.ownership.changes() > self.moves_max {
+            wrong.push(format!(
+                "moved {} times, {} allowed",
+                self.ownership.changes(),
+                self.moves_max
+            ));
+        }
+        if self.ownable && self.asked.silence > silence_max {
+            wrong.push(format!(
+                "on nobody for {} ms, {} allowed",
+                self.asked.silence.as_millis(),
+                silence_max.as_millis()
+            ));
+        }
+        wrong
+    }
+
+    /// Whether two machines answered for the VIP longer than its policy allows.
+    pub fn is_two_owners(&self) -> bool {
+        match self.policy {
+            Policy::Release => !self.ownership.stale.is_empty(),
+            Policy::Hold => self.overlap() > OVERLAP_MAX,
+        }
+    }
+
+    /// The longest time between another's claim and a frame of the old owner.
+    pub fn overlap(&self) -> Duration {
+        self.ownership.overlap
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "moves={} nobody_ms={} http_gap_ms={} stale={} overlap_ms={} twice={}",
+            self.ownership.changes(),
+            self.asked.silence.as_millis(),
+            self.seen.gap.as_millis(),
+            self.ownership.stale.len(),
+            self.overlap().as_millis(),
+            self.asked.twice
+        )
+    }
+}
