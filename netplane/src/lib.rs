@@ -7,6 +7,7 @@
 //!   balance      PURE: picking a server
 //!   proxy        the PROXY protocol: who the client behind another proxy is
 //!   tcp, http    one folder a service: codec (PURE) and the tasks that move bytes
+//!   reference    the gateway of a VIP's network, and whether anybody has the VIP
 //!   probe        one file a kind of check; schedule; rise and fall (PURE)
 //!   sys          the only unsafe and privileged calls
 //! ```
@@ -20,6 +21,7 @@ pub mod origin;
 pub mod plan;
 pub mod probe;
 pub mod proxy;
+pub mod reference;
 pub mod serve;
 #[expect(
     unsafe_code,

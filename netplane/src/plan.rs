@@ -104,6 +104,8 @@ impl fmt::Display for ProbeKey {
 pub struct ServicePlan {
     /// The VIP and port; bound with `IP_FREEBIND` whether the VIP is held or not.
     pub listen: SocketAddr,
+    /// Where the same is listened for as well: further VIPs, which may be on other nodes.
+    pub listen_also: Arc<[SocketAddr]>,
     /// The protocol spoken.
     pub kind: ServiceKind,
     /// How a server is picked.
@@ -130,10 +132,16 @@ pub struct ServicePlan {
 }
 
 impl ServicePlan {
+    /// Everywhere that it is listened for.
+    pub fn listens(&self) -> impl Iterator<Item = SocketAddr> {
+        std::iter::once(self.listen).chain(self.listen_also.iter().copied())
+    }
+
     /// A service without any of the refinements: servers in turn, each as long as it is well.
     pub fn plain(listen: SocketAddr, kind: ServiceKind, limits: Limits) -> ServicePlan {
         ServicePlan {
             listen,
+            listen_also: Arc::new([]),
             kind,
             method: Method::RoundRobin,
             limits,

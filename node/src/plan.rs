@@ -95,8 +95,8 @@ fn suspicion_plan(state: &State, me: NodeId) -> Option<SuspicionPlan> {
 
 /// By what right this machine makes a check and reports it; `None`: it does neither.
 ///
-/// The owner of the farm's VIP probes it; when nobody owns the VIP, the leader, witness or not.
-/// Watches are the leader's.
+/// The owner of the first of the farm's VIPs that is owned probes it; when nobody owns any, the
+/// leader, witness or not. Watches are the leader's.
 ///
 /// **Source**: `vip-protocol.md`, section 9.
 pub fn authority(stand: &Standpoint<'_>, state: &State, check: &CheckKey) -> Option<Authority> {
@@ -108,17 +108,27 @@ pub fn authority(stand: &Standpoint<'_>, state: &State, check: &CheckKey) -> Opt
         CheckKey::Watch(_) => return leader,
         CheckKey::Server { farm, .. } => state.config.farms.get(farm)?,
     };
-    if let Some(ballot) = stand.held.get(&farm.vip) {
-        return (stand.role == NodeRole::Balancer).then_some(Authority::Owner(*ballot));
+    for (place, vip) in farm.vips().enumerate() {
+        if let Some(ballot) = stand.held.get(vip) {
+            return (stand.role == NodeRole::Balancer).then(|| owner(place, *ballot));
+        }
+        // What our own acceptor granted us and we no longer hold is nobody's.
+        let seen = stand.seen.get(vip);
+        if seen.is_some_and(|(owner, _)| *owner != stand.me) {
+            return None;
+        }
     }
-    // What our own acceptor granted us and we no longer hold is nobody's.
-    let owner = stand
-        .seen
-        .get(&farm.vip)
-        .filter(|(owner, _)| *owner != stand.me);
-    match owner {
-        None => leader,
-        Some(_) => None,
+    leader
+}
+
+/// The right of whoever owns the VIP at a place of its farm.
+fn owner(place: usize, ballot: Ballot) -> Authority {
+    match place
+        .checked_sub(1)
+        .and_then(|beside| beside.try_into().ok())
+    {
+        Some(place) => Authority::OwnerBeside { place, ballot },
+        None => Authority::Owner(ballot),
     }
 }
 
@@ -127,11 +137,11 @@ fn services<'a>(
     name: &'a FarmName,
     farm: &'a Farm,
 ) -> impl Iterator<Item = (ServiceKey, ServicePlan)> + 'a {
-    let vip = state.config.vips.get(&farm.vip);
-    let services = vip
-        .into_iter()
-        .flat_map(|vip| farm.services.iter().map(move |s| (vip, s)));
-    services.map(move |(vip, (service_name, service))| {
+    let vips = farm.vips().filter_map(|vip| state.config.vips.get(vip));
+    let vips: Vec<IpAddr> = vips.map(|vip| vip.address).collect();
+    let listens = !vips.is_empty();
+    let services = farm.services.iter().filter(move |_| listens);
+    services.map(move |(service_name, service)| {
         let key = ServiceKey {
             farm: name.shared(),
             service: service_name.shared(),
@@ -142,14 +152,17 @@ fn services<'a>(
         });
         let planned = ServicePlan {
             servers: servers.collect(),
-            ..service_plan(farm, service, vip.address)
+            ..service_plan(farm, service, &vips)
         };
         (key, planned)
     })
 }
 
-/// A service without its servers.
-fn service_plan(farm: &Farm, service: &Service, vip: IpAddr) -> ServicePlan {
+/// A service without its servers, on these VIPs, of which there is one at least.
+fn service_plan(farm: &Farm, service: &Service, vips: &[IpAddr]) -> ServicePlan {
+    let port = service.port.get();
+    let mut listens = vips.iter().map(|vip| SocketAddr::new(*vip, port));
+    let listen = listens.next().expect("asked for with one at least");
     let limits = Limits {
         connect: service.limits.connect,
         header: service.limits.header,
@@ -194,7 +207,8 @@ fn service_plan(farm: &Farm, service: &Service, vip: IpAddr) -> ServicePlan {
             status: page.status,
             body: Arc::from(page.body.as_str()),
         }),
-        ..ServicePlan::plain((vip, service.port.get()).into(), kind, limits)
+        listen_also: listens.collect(),
+        ..ServicePlan::plain(listen, kind, limits)
     }
 }
 

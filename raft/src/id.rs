@@ -224,4 +224,6 @@ names! {
     GroupName;
     /// An administrator, as a certificate names them.
     AdminName;
+    /// VIPs that move together.
+    VipGroupName;
 }

@@ -74,7 +74,7 @@ impl Control {
     pub(super) fn new(
         service: Rc<Service>,
         client: Peer,
-        address: SocketAddr,
+        (address, vip): (SocketAddr, IpAddr),
         upstream: Upstream,
         plan: FtpPlan,
     ) -> Self {
@@ -84,7 +84,6 @@ impl Control {
         // A socket that refuses this is broken anyway.
         let _ = SockRef::from(&client.stream).set_out_of_band_inline(true);
         let whole = service.plan();
-        let vip = whole.listen.ip();
         let session = Session::new(Parties {
             client: address.ip(),
             vip,
@@ -100,7 +99,7 @@ impl Control {
             upstream,
             deadline,
             vip,
-            leaving: Leaving::new(),
+            leaving: Leaving::new(vip),
             plan,
             session,
             data: DataPath::None,

@@ -1,5 +1,6 @@
 //! When a session must go, and by when.
 
+use std::net::IpAddr;
 use std::task::Context;
 use std::time::Duration;
 
@@ -22,16 +23,19 @@ const QUIET_FOR: Duration = Duration::from_secs(2);
 /// Notices that a session should go, and how long nothing has happened in it.
 #[derive(Debug)]
 pub(super) struct Leaving {
+    /// Where its client came to.
+    vip: IpAddr,
     look: Interval,
     active_at: Instant,
     noticed: bool,
 }
 
 impl Leaving {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(vip: IpAddr) -> Self {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Leaving {
+            vip,
             look,
             active_at: Instant::now(),
             noticed: false,
@@ -54,8 +58,7 @@ impl Leaving {
     ) -> bool {
         let mut quiet = false;
         while self.look.poll_tick(cx).is_ready() {
-            let vip = service.plan().listen.ip();
-            let goes = !service.keeps(upstream.work.server()) || service.sends_away(vip);
+            let goes = !service.keeps(upstream.work.server()) || service.sends_away(self.vip);
             if goes != self.noticed {
                 self.noticed = goes;
                 let Limits { idle, total, .. } = service.limits();

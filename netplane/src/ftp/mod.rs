@@ -35,6 +35,7 @@ pub(crate) mod reply;
 pub(crate) mod session;
 pub(crate) mod tls;
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::http::refusal::Failure;
@@ -50,10 +51,16 @@ const NO_SERVER: &[u8] = b"421 No server is available; try again later.\r\n";
 /// What a client is told for whom there is no room.
 pub(crate) const FULL: &[u8] = b"421 Too many connections; try again later.\r\n";
 
-/// Serves a client until its session ends.
+/// Serves a client that came to `vip` until its session ends.
 ///
 /// A failed connect is tried once on another server.
-pub(crate) async fn serve(service: Rc<Service>, plan: FtpPlan, mut peer: Peer, ends: Ends) {
+pub(crate) async fn serve(
+    service: Rc<Service>,
+    plan: FtpPlan,
+    mut peer: Peer,
+    ends: Ends,
+    vip: IpAddr,
+) {
     let connected = peer.unless_gone(crate::tcp::connect(&service, &ends)).await;
     let upstream = match connected {
         Some(Ok(upstream)) => upstream,
@@ -73,7 +80,7 @@ pub(crate) async fn serve(service: Rc<Service>, plan: FtpPlan, mut peer: Peer, e
         }
         None => return,
     };
-    let mut control = Control::new(service, peer, ends.client, upstream, plan);
+    let mut control = Control::new(service, peer, (ends.client, vip), upstream, plan);
     match control.run().await {
         After::Close => control.client.linger(&mut control.deadline).await,
         After::Gone => {}

@@ -187,6 +187,9 @@ fn data_ports(service: &Service) -> BTreeSet<(SocketAddr, SocketAddr)> {
     ranges
         .flat_map(|(server, range)| (range.first..=range.last).map(move |port| (port, server)))
         .filter(|(port, _)| usize::from(*port) % runtimes == service.worker.index)
-        .map(|(port, server)| (SocketAddr::new(plan.listen.ip(), port), server))
+        .flat_map(|(port, server)| {
+            let at = plan.listens();
+            at.map(move |listen| (SocketAddr::new(listen.ip(), port), server))
+        })
         .collect()
 }

@@ -50,13 +50,13 @@ pub(crate) struct Client {
     pub(crate) down: Flow,
 }
 
-/// Serves a client until its connection ends.
-pub(crate) async fn serve(service: Rc<Service>, peer: Peer, ends: Ends) {
+/// Serves a client that came to `vip` until its connection ends.
+pub(crate) async fn serve(service: Rc<Service>, peer: Peer, ends: Ends, vip: IpAddr) {
     let plan = service.plan();
     let mut client = Client {
         peer,
         ends,
-        vip: plan.listen.ip(),
+        vip,
         deadline: Deadline::new(&plan.limits),
         up: Flow::default(),
         up_failed: false,

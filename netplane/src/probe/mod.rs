@@ -25,7 +25,7 @@ mod greeting;
 mod guard;
 mod history;
 mod http;
-mod icmp;
+pub(crate) mod icmp;
 mod inquiry;
 mod lag;
 mod nfs;

@@ -22,7 +22,7 @@ pub(crate) async fn run(service: Rc<Service>, address: SocketAddr) {
     let listener = bind_at_last(&service, address).await;
     let _listening = Listening::new(service.clone());
     accept(&service, &listener, |stream, client| {
-        service.worker.admit(&service, stream, client);
+        service.worker.admit(&service, stream, client, address);
     })
     .await;
 }

@@ -56,9 +56,9 @@ struct Connection {
 /// A service that is listened for.
 struct Running {
     service: Rc<Service>,
-    listen: SocketAddr,
+    listens: Vec<SocketAddr>,
     kind: ServiceKind,
-    listener: AbortHandle,
+    listeners: Vec<AbortHandle>,
 }
 
 /// Runs until the control side is gone.
@@ -128,12 +128,11 @@ impl Worker {
     /// Makes the listeners match: first those that go, then those that come.
     fn reconcile(self: &Rc<Self>, wish: &Wish, running: &mut BTreeMap<ServiceKey, Running>) {
         running.retain(|key, old| {
-            let stays = wish
-                .services
-                .get(key)
-                .is_some_and(|wish| wish.plan.listen == old.listen && wish.plan.kind == old.kind);
+            let stays = wish.services.get(key).is_some_and(|wish| {
+                wish.plan.listens().eq(old.listens.iter().copied()) && wish.plan.kind == old.kind
+            });
             if !stays {
-                old.listener.abort();
+                old.listeners.iter().for_each(AbortHandle::abort);
                 old.service.close();
             }
             stays
@@ -144,33 +143,33 @@ impl Worker {
                 continue;
             }
             let service = Service::new(key.clone(), self.clone(), wish);
-            let listen = wish.plan.listen;
-            let (clients, data) = (service.clone(), service.clone());
-            let task = tokio::task::spawn_local(async move {
-                tokio::join!(
-                    listen::run(clients, listen),
-                    ftp::tls::listen_for_data(data)
-                )
+            let listens: Vec<SocketAddr> = wish.plan.listens().collect();
+            let clients = listens.iter().map(|listen| {
+                let task = listen::run(service.clone(), *listen);
+                tokio::task::spawn_local(task).abort_handle()
             });
-            let listener = task.abort_handle();
+            let mut listeners: Vec<AbortHandle> = clients.collect();
+            let data = tokio::task::spawn_local(ftp::tls::listen_for_data(service.clone()));
+            listeners.push(data.abort_handle());
             running.insert(
                 key.clone(),
                 Running {
                     service,
-                    listen,
+                    listens,
                     kind: wish.plan.kind,
-                    listener,
+                    listeners,
                 },
             );
         }
     }
 
-    /// Takes in a client, if there is room.
+    /// Takes in a client that came to `local`, if there is room.
     pub(crate) fn admit(
         self: &Rc<Self>,
         service: &Rc<Service>,
         stream: TcpStream,
         client: SocketAddr,
+        local: SocketAddr,
     ) {
         let reset = Rc::new(Cell::new(false));
         let mut peer = Peer::new(stream, self.buffers.clone(), reset.clone());
@@ -181,24 +180,24 @@ impl Worker {
             return;
         }
         let open = Open::new(service);
-        let (service, ip) = (service.clone(), plan.listen.ip());
+        let (service, ip) = (service.clone(), local.ip());
         match plan.kind {
             ServiceKind::Http => self.run(ip, reset, async move {
                 let _while_it_lives = open;
-                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client).await {
-                    http::connection::serve(service, peer, ends).await;
+                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client, local).await {
+                    http::connection::serve(service, peer, ends, ip).await;
                 }
             }),
             ServiceKind::Tcp => self.run(ip, reset, async move {
                 let _while_it_lives = open;
-                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client).await {
+                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client, local).await {
                     tcp::serve(service, peer, ends).await;
                 }
             }),
             ServiceKind::Ftp(ftp) => self.run(ip, reset, async move {
                 let _while_it_lives = open;
-                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client).await {
-                    ftp::serve(service, ftp, peer, ends).await;
+                if let Some(ends) = proxy::accept::ends(&service, &mut peer, client, local).await {
+                    ftp::serve(service, ftp, peer, ends, ip).await;
                 }
             }),
         }

@@ -33,6 +33,25 @@ impl EchoSocket {
     /// **Errors**: `PermissionDenied` where neither `net.ipv4.ping_group_range` nor `CAP_NET_RAW`
     /// allows it; or no way there.
     pub fn connect(target: IpAddr, source: Option<IpAddr>) -> io::Result<EchoSocket> {
+        EchoSocket::open(target, source, None)
+    }
+
+    /// The same through one interface, whatever the routes say.
+    ///
+    /// **Errors**: as [`EchoSocket::connect`]; there is no such interface.
+    pub fn connect_through(
+        interface: &str,
+        target: IpAddr,
+        source: Option<IpAddr>,
+    ) -> io::Result<EchoSocket> {
+        EchoSocket::open(target, source, Some(interface))
+    }
+
+    fn open(
+        target: IpAddr,
+        source: Option<IpAddr>,
+        interface: Option<&str>,
+    ) -> io::Result<EchoSocket> {
         let (domain, protocol) = match target {
             IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
             IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
@@ -46,6 +65,9 @@ impl EchoSocket {
             Err(error) => return Err(error),
         };
         report_errors(&socket, target.is_ipv4())?;
+        if let Some(interface) = interface {
+            socket.bind_device(Some(interface.as_bytes()))?;
+        }
         if let Some(source) = source {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }

@@ -5,6 +5,7 @@
 //!   icmp      sockets for echo requests
 //!   limits    open files
 //!   netlink   addresses and interfaces
+//!   news      those that changed, by the kernel's own word
 //!   process   killing groups of processes, seeing one end
 //!   packet    raw ARP frames, in and out, through the qdisc
 //!   realtime  real-time scheduling, locked memory
@@ -19,6 +20,7 @@ mod clock;
 mod icmp;
 pub mod limits;
 mod netlink;
+mod news;
 mod packet;
 mod process;
 mod realtime;
@@ -27,7 +29,8 @@ mod sysctl;
 
 pub use clock::boottime_ns;
 pub use icmp::{EchoKind, EchoSocket};
-pub use netlink::{Link, Netlink, NetlinkError, Subnet};
+pub use netlink::{Link, Netlink, NetlinkError, Placed, Subnet};
+pub use news::{AddressNews, News, Told};
 pub use packet::PacketSocket;
 pub use process::{Exit, kill_group};
 pub use realtime::{hurry, lock_memory, schedule_first};

@@ -1,5 +1,6 @@
 //! Addresses and interfaces, by rtnetlink.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use std::{fmt, io};
@@ -59,6 +60,19 @@ impl fmt::Display for Subnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
+}
+
+/// Where an address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Which address.
+    pub address: IpAddr,
+    /// The number of the interface.
+    pub index: u32,
+    /// Leading bits.
+    pub prefix: u8,
+    /// As floating addresses are: one host wide, and gone by itself after a while.
+    pub lent: bool,
 }
 
 /// Why the kernel did not do it.
@@ -140,14 +154,27 @@ impl Netlink {
     ///
     /// **Errors**: [`NetlinkError::NoAddress`] or [`NetlinkError::NoInterface`] where it is gone.
     pub async fn withdraw(&self, index: u32, address: IpAddr) -> Result<(), NetlinkError> {
+        let prefix = if address.is_ipv4() { 32 } else { 128 };
+        self.remove(index, address, prefix).await
+    }
+
+    /// Removes an address, whoever gave it.
+    ///
+    /// **Errors**: [`NetlinkError::NoAddress`] or [`NetlinkError::NoInterface`] where it is gone.
+    pub async fn remove(
+        &self,
+        index: u32,
+        address: IpAddr,
+        prefix: u8,
+    ) -> Result<(), NetlinkError> {
         let message = match address {
             IpAddr::V4(v4) => AddressMessageBuilder::<Ipv4Addr>::new()
                 .index(index)
-                .address(v4, 32)
+                .address(v4, prefix)
                 .build(),
             IpAddr::V6(v6) => AddressMessageBuilder::<Ipv6Addr>::new()
                 .index(index)
-                .address(v6, 128)
+                .address(v6, prefix)
                 .build(),
         };
         self.handle
@@ -189,6 +216,39 @@ impl Netlink {
             .collect())
     }
 
+    /// Everywhere that some addresses are, on whatever interface.
+    ///
+    /// **Errors**: [`NetlinkError`].
+    pub async fn places(&self, of: &BTreeSet<IpAddr>) -> Result<Vec<Placed>, NetlinkError> {
+        let found = self.handle.address().get().execute();
+        let messages: Vec<AddressMessage> = found.try_collect().await.map_err(refused)?;
+        let placed = |message: &AddressMessage| {
+            Some(Placed {
+                address: local(message).filter(|address| of.contains(address))?,
+                index: message.header.index,
+                prefix: message.header.prefix_len,
+                lent: is_lent(message),
+            })
+        };
+        Ok(messages.iter().filter_map(placed).collect())
+    }
+
+    /// What an interface is called.
+    ///
+    /// **Errors**: [`NetlinkError::NoInterface`] where there is none of this number.
+    pub async fn name(&self, index: u32) -> Result<String, NetlinkError> {
+        let mut found = self.handle.link().get().match_index(index).execute();
+        let message = found.try_next().await.map_err(refused)?;
+        let attributes = message.map(|message| message.attributes);
+        let name = attributes.into_iter().flatten().find_map(|attribute| {
+            let LinkAttribute::IfName(name) = attribute else {
+                return None;
+            };
+            Some(name)
+        });
+        name.ok_or(NetlinkError::NoInterface)
+    }
+
     async fn addresses(&self, index: u32) -> Result<Vec<AddressMessage>, NetlinkError> {
         let found = self
             .handle
@@ -213,19 +273,21 @@ fn link(message: &LinkMessage) -> Link {
         };
         <[u8; 6]>::try_from(bytes.as_slice()).ok()
     });
-    let carrier = message
-        .header
-        .flags
-        .contains(LinkFlags::Running | LinkFlags::Up);
     Link {
         index: message.header.index,
         mac,
-        carrier,
+        carrier: has_carrier(message),
     }
 }
 
+/// Whether an interface is up and sees a carrier.
+pub(super) fn has_carrier(message: &LinkMessage) -> bool {
+    let flags = message.header.flags;
+    flags.contains(LinkFlags::Running | LinkFlags::Up)
+}
+
 /// Whether an address is one host wide, deprecated from the start and has an end.
-fn is_lent(message: &AddressMessage) -> bool {
+pub(super) fn is_lent(message: &AddressMessage) -> bool {
     let bits = if message.header.family == AddressFamily::Inet {
         32
     } else {
@@ -239,7 +301,7 @@ fn is_lent(message: &AddressMessage) -> bool {
 }
 
 /// The address itself: for IPv4 the local one of a pair that is equal here, for IPv6 the only one.
-fn local(message: &AddressMessage) -> Option<IpAddr> {
+pub(super) fn local(message: &AddressMessage) -> Option<IpAddr> {
     message.attributes.iter().find_map(|attribute| {
         let AddressAttribute::Address(address) = attribute else {
             return None;

@@ -1,7 +1,8 @@
-//! Raw ARP frames on one interface (`AF_PACKET`), in and out.
+//! Raw ARP frames on one interface (`AF_PACKET`), in and out; IPv6 frames, out.
 
 use std::io;
 use std::mem::size_of;
+use std::net::UdpSocket;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
@@ -11,7 +12,11 @@ use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 /// It goes through the qdisc like everything else (no `PACKET_QDISC_BYPASS`), so that a fence
 /// there sees what is sent here.
 #[derive(Debug)]
-pub struct PacketSocket(Socket);
+pub struct PacketSocket {
+    socket: Socket,
+    /// Where IPv6 frames go by it.
+    six: SockAddr,
+}
 
 impl PacketSocket {
     /// Opens the interface with this index; reads and writes do not wait.
@@ -20,37 +25,53 @@ impl PacketSocket {
     pub fn arp(index: u32) -> io::Result<PacketSocket> {
         let protocol = Protocol::from(i32::from(ETH_P_ARP.to_be()));
         let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking(), Some(protocol))?;
-        socket.bind(&address(index)?)?;
-        Ok(PacketSocket(socket))
+        socket.bind(&address(index, ETH_P_ARP)?)?;
+        let six = address(index, ETH_P_IPV6)?;
+        Ok(PacketSocket { socket, six })
     }
 
-    /// Sends a whole Ethernet frame.
+    /// Sends a whole Ethernet frame of ARP.
     ///
     /// **Errors**: the interface is down or gone, or its queue is full.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
-        self.0.send(frame).map(|_| ())
+        self.socket.send(frame).map(|_| ())
+    }
+
+    /// Sends a whole Ethernet frame of IPv6; under its own protocol, so that whoever filters what
+    /// leaves knows it for what it is.
+    ///
+    /// **Errors**: the interface is down or gone, or its queue is full.
+    pub fn send_ipv6(&self, frame: &[u8]) -> io::Result<()> {
+        self.socket.send_to(frame, &self.six).map(|_| ())
     }
 
     /// Reads a frame, sent or received; what does not fit into `frame` is cut off.
     ///
     /// **Errors**: `WouldBlock` when there is none, or the interface is gone.
     pub fn receive(&self, frame: &mut [u8]) -> io::Result<usize> {
-        io::Read::read(&mut &self.0, frame)
+        io::Read::read(&mut &self.socket, frame)
     }
 }
 
 impl AsFd for PacketSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }
 
-/// The link-layer address that means ARP on one interface.
-fn address(index: u32) -> io::Result<SockAddr> {
+/// For a runtime that waits for datagrams: a frame is sent and received as one.
+impl From<PacketSocket> for UdpSocket {
+    fn from(socket: PacketSocket) -> UdpSocket {
+        socket.socket.into()
+    }
+}
+
+/// The link-layer address that means a protocol on one interface.
+fn address(index: u32, protocol: u16) -> io::Result<SockAddr> {
     let none = || io::Error::from(io::ErrorKind::NotFound);
     let link = libc::sockaddr_ll {
         sll_family: u16::try_from(libc::AF_PACKET).expect("17"),
-        sll_protocol: ETH_P_ARP.to_be(),
+        sll_protocol: protocol.to_be(),
         sll_ifindex: i32::try_from(index).map_err(|_| none())?,
         sll_hatype: 0,
         sll_pkttype: 0,
@@ -67,3 +88,5 @@ fn address(index: u32) -> io::Result<SockAddr> {
 
 /// ARP, as IEEE 802 numbers it.
 const ETH_P_ARP: u16 = 0x0806;
+/// IPv6.
+const ETH_P_IPV6: u16 = 0x86dd;

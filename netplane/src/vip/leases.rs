@@ -61,8 +61,21 @@ impl Leases {
         lock.iter().map(until).collect()
     }
 
+    /// By what right a VIP is here, if it is.
+    pub(crate) fn lent(&self, vip: &str) -> Option<Lent> {
+        self.lock().get(vip).copied()
+    }
+
     /// The last claim of `vip` by a machine that is not this one; `None` also without the fence.
     pub fn claim(&self, _vip: &str) -> Option<Claim> {
+        None
+    }
+
+    /// By what right `vip` was here when an earlier process of this boot died; `None` where it left
+    /// in order, never had it, or without pins.
+    ///
+    /// **Source**: `vip-protocol.md`, section 5, H5.
+    pub fn inherited(&self, _vip: &str) -> Option<Lent> {
         None
     }
 

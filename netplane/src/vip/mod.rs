@@ -2,31 +2,40 @@
 //!
 //! ```text
 //!   node   --plans (watch)-->            add, renew, remove (netlink)
-//!   lease thread --Leases--> actuator -> announce (ARP)
-//!                                     -> status (watch) --> faces
+//!   lease thread --Leases--> actuator -> announce (ARP, NA)
+//!   kernel        --news--->   (loop)  -> put right what another program did
+//!   fence    --last claim-->           -> defend against another machine
+//!                                      -> status (watch) --> faces, pages
 //! ```
 //!
 //! A VIP is shown while its lease lies in the future *and* the plan names it. It knows nothing of
 //! who lends the lease.
 
 mod actuator;
+pub mod advertisement;
 pub mod arp;
 mod leases;
+mod meddling;
 mod port;
+mod repeats;
+mod rivals;
 mod schedule;
+mod world;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 
 use self::actuator::Actuator;
 pub use self::leases::{Claim, Leases, Lent};
+pub use self::rivals::{Rival, mac_text};
+use self::world::World;
 use crate::plan::VipPlan;
 use crate::sys;
 
@@ -39,6 +48,26 @@ pub struct VipStatus {
     pub announced: u64,
     /// What stands in the way, in an operator's words; `None` when nothing does.
     pub trouble: Option<String>,
+    /// Whether its interface is there and has a carrier.
+    pub carrier: bool,
+    /// What other programs did to its address; all of it was put right.
+    pub meddling: Tally,
+    /// Carriers that its interface lost.
+    pub carrier_lost: Tally,
+    /// Other machines that claimed it within the last minutes, while it was here.
+    pub rivals: Vec<Rival>,
+}
+
+/// How often something happened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Since the start, or since the plan named it.
+    pub total: u64,
+    /// How often in the episode that goes on: from three times in ten minutes on, until ten minutes
+    /// have passed without.
+    pub episode: Option<u64>,
+    /// The last of it, or where, in an operator's words.
+    pub last: String,
 }
 
 /// The running actuator; dropping it removes the addresses and ends it.
@@ -83,14 +112,24 @@ impl Vips {
                     Err(error) => return started.send(Err(error)).unwrap_or(()),
                 };
                 runtime.block_on(async move {
-                    let netlink = match sys::Netlink::open() {
-                        Ok(netlink) => netlink,
+                    let opened = sys::Netlink::open().and_then(|netlink| {
+                        let news = sys::News::open()?;
+                        Ok(World::new(netlink, news))
+                    });
+                    let world = match opened {
+                        Ok(world) => world,
                         Err(error) => return started.send(Err(error)).unwrap_or(()),
                     };
                     let _ = started.send(Ok(()));
-                    Actuator::new(plans, leases, on_lost, out, told, netlink)
-                        .run()
-                        .await;
+                    let actuator = Actuator {
+                        plans,
+                        leases,
+                        on_lost,
+                        status: out,
+                        stop: told,
+                        world,
+                    };
+                    actuator.run().await;
                 });
             })?;
         let gone = |_| io::Error::other("the VIP thread ended before it began");
@@ -116,4 +155,8 @@ impl Drop for Vips {
             let _ = thread.join();
         }
     }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

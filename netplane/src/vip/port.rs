@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::advertisement::Advertisement;
 use super::arp::{Claim, Form};
 use crate::sys::{Link, Netlink, NetlinkError, PacketSocket, quiet_arp};
 
@@ -79,7 +80,7 @@ impl Port {
         })
     }
 
-    /// Announces an address in both forms.
+    /// Announces an address: by ARP in both forms, in IPv6 by an advertisement.
     ///
     /// **Errors**: the interface is down or gone; the next announcement may be heard.
     pub(super) fn announce(&self, address: IpAddr) -> std::io::Result<()> {
@@ -96,7 +97,11 @@ impl Port {
                         .frame(),
                     )
                 }),
-            IpAddr::V6(_) => Err(std::io::ErrorKind::Unsupported.into()),
+            IpAddr::V6(address) => {
+                let mac = self.mac;
+                let frame = Advertisement { mac, address }.frame();
+                self.socket.send_ipv6(&frame)
+            }
         }
     }
 }

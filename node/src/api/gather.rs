@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use farmux_netplane::plan::ProbeKey;
-use farmux_netplane::vip::VipStatus;
+use farmux_netplane::vip::{VipStatus, mac_text};
 use farmux_raft::id::{NodeId, NodeName, VipName};
 use farmux_raft::peer::{PeerClient, PeerReply, PeerRequest};
 use farmux_raft::state::State;
@@ -157,8 +157,29 @@ fn troubles(member: &Member) -> BTreeMap<VipName, String> {
     let shown = member
         .wire()
         .map(|wire| wire.vips.status().borrow().clone());
-    let trouble = |(name, status): (Arc<str>, VipStatus)| name.parse().ok().zip(status.trouble);
+    let trouble =
+        |(name, status): (Arc<str>, VipStatus)| name.parse().ok().zip(trouble_of(&status));
     shown.into_iter().flatten().filter_map(trouble).collect()
+}
+
+/// What stands in a VIP's way, or disturbs it, in one line; the worst where it is several.
+fn trouble_of(status: &VipStatus) -> Option<String> {
+    let macs = status.rivals.iter().map(|rival| mac_text(rival.mac));
+    let macs: Vec<String> = macs.collect();
+    let rivals = (!macs.is_empty()).then(|| {
+        let macs = macs.join(" and ");
+        format!("a foreign machine claims it: {macs}")
+    });
+    let meddling = status.meddling.episode.map(|times| {
+        let last = &status.meddling.last;
+        format!("another program changes its address, {times} times by now; last: {last}")
+    });
+    let carrier = status.carrier_lost.episode.map(|times| {
+        let interface = &status.carrier_lost.last;
+        format!("{interface} lost its carrier {times} times")
+    });
+    let trouble = status.trouble.clone();
+    trouble.or(rivals).or(meddling).or(carrier)
 }
 
 fn counts(member: &Member) -> Vec<ServerCount> {
@@ -187,4 +208,45 @@ fn counts(member: &Member) -> Vec<ServerCount> {
         }
     }
     servers
+}
+
+#[cfg(test)]
+mod tests {
+    use farmux_netplane::vip::{Rival, Tally};
+
+    use super::*;
+
+    #[test]
+    fn the_worst_of_what_disturbs_a_vip_is_said() {
+        let often = |last: &str| Tally {
+            total: 4,
+            episode: Some(4),
+            last: last.to_owned(),
+        };
+        let mut status = VipStatus {
+            meddling: Tally {
+                total: 2,
+                ..Tally::default()
+            },
+            ..VipStatus::default()
+        };
+        assert_eq!(trouble_of(&status), None, "put right, and no quarrel");
+        status.carrier_lost = often("eth0");
+        let said = |status: &VipStatus| trouble_of(status).unwrap_or_default();
+        assert_eq!(said(&status), "eth0 lost its carrier 4 times");
+        status.meddling = often("10.0.0.100 was removed from eth0");
+        assert_eq!(
+            said(&status),
+            "another program changes its address, 4 times by now; last: 10.0.0.100 was removed \
+             from eth0"
+        );
+        status.rivals = vec![Rival {
+            mac: [2, 0, 0, 0, 0, 7],
+            times: 1,
+        }];
+        let rival = "a foreign machine claims it: 02:00:00:00:00:07";
+        assert_eq!(said(&status), rival);
+        status.trouble = Some("interface eth0 has no carrier".to_owned());
+        assert_eq!(said(&status), "interface eth0 has no carrier");
+    }
 }

@@ -18,8 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
 use super::handle::{
-    admins, cluster, config, contacts, events, farms, links, pages, probes, servers, silences,
-    status, watches,
+    admins, cluster, config, contacts, events, farms, links, pages, prefer, probes, servers,
+    silences, status, watches,
 };
 use crate::daemon::Node;
 use crate::fault::{Code, Fault};
@@ -46,6 +46,9 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .route("/v1/cluster/join", post(cluster::join))
         .route("/v1/cluster/remove", post(cluster::remove))
         .route("/v1/cluster/leave", post(cluster::leave))
+        .route("/v1/cluster/pause", post(prefer::pause))
+        .route("/v1/cluster/resume", post(prefer::resume))
+        .route("/v1/vips/{vip}/prefer", post(prefer::prefer))
         .route(
             "/v1/tokens",
             post(cluster::create_token).get(cluster::list_tokens),

@@ -1,9 +1,11 @@
 //! The words of the command line, parsed once into types that cannot be wrong.
 
 mod cluster;
+mod vip;
 mod watch;
 
 pub use cluster::{ClusterAction, InitArguments, TokenAction};
+pub use vip::{Preferred, VipAction};
 pub use watch::{
     ChangeArguments, ChosenArguments, EventsArguments, FieldArguments, HowArguments,
     ImportArguments, ListArguments, WatchAction,
@@ -115,6 +117,9 @@ pub enum Action {
     /// Things that are checked, not balanced
     #[command(subcommand)]
     Watch(WatchAction),
+    /// Floating addresses
+    #[command(subcommand)]
+    Vip(VipAction),
     /// What happened lately; with -f, what happens
     Events(EventsArguments),
     /// Who is paged

@@ -41,8 +41,14 @@ pub(super) struct VipTable {
     pub(super) network: Word,
     /// Optional.
     pub(super) gateway: Option<Word>,
-    /// `release`, the default for now.
+    /// `hold`, the default where there is a gateway, or `release`.
     pub(super) on_quorum_loss: Option<Word>,
+    /// `never`, the default, or `gateway`; for a pair without a witness.
+    pub(super) pair_takeover: Option<Word>,
+    /// VIPs of one group move together; alone by default.
+    pub(super) group: Option<Word>,
+    /// A node's name; nobody by default.
+    pub(super) prefer: Option<Word>,
 }
 
 /// `[[farm]]`.
@@ -51,6 +57,9 @@ pub(super) struct VipTable {
 pub(super) struct FarmTable {
     pub(super) name: Word,
     pub(super) vip: Word,
+    /// Further VIPs, at most 7; none by default.
+    #[serde(default)]
+    pub(super) more_vips: Vec<Word>,
     /// `round-robin`, the default, `least-connections`, `source-hash` or `random-of-two`.
     pub(super) method: Option<Word>,
     /// `shared`, the default, or `each`.

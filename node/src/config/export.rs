@@ -60,8 +60,19 @@ fn write_vip(out: &mut String, name: &str, vip: &Vip) -> fmt::Result {
     }
     let on_quorum_loss = match vip.on_quorum_loss {
         OnQuorumLoss::Release => "release",
+        OnQuorumLoss::Hold | OnQuorumLoss::HoldOrTake => "hold",
     };
-    writeln!(out, "on_quorum_loss = \"{on_quorum_loss}\"\n")
+    writeln!(out, "on_quorum_loss = \"{on_quorum_loss}\"")?;
+    if vip.on_quorum_loss.takes() {
+        writeln!(out, "pair_takeover = \"gateway\"")?;
+    }
+    if let Some(group) = &vip.group {
+        writeln!(out, "group = {}", quoted(group.as_str()))?;
+    }
+    if let Some(prefer) = &vip.prefer {
+        writeln!(out, "prefer = {}", quoted(prefer.as_str()))?;
+    }
+    writeln!(out)
 }
 
 /// `field = ["…", "…"]`, or nothing where there is none.
@@ -87,6 +98,7 @@ fn write_farm(out: &mut String, name: &str, farm: &Farm) -> fmt::Result {
         quoted(name),
         farm.vip
     )?;
+    write_list(out, "more_vips", &farm.more_vips)?;
     writeln!(
         out,
         "method = \"{}\"\nfate = \"{}\"",

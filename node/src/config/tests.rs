@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use farmux_raft::state::{
-    AdminState, CheckKind, Config, Fate, HttpCheck, Limits, Method, ServiceKind,
+    AdminState, CheckKind, Config, Fate, HttpCheck, Limits, Method, OnQuorumLoss, ServiceKind,
 };
 use proptest::prelude::*;
 
@@ -182,6 +182,30 @@ fn assert_refused(text: &str, wanted: &str) {
 }
 
 #[test]
+fn a_vip_is_held_where_there_is_a_gateway_to_ask() {
+    let gateway = "gateway = \"10.0.0.1\"\n";
+    for (words, wanted) in [
+        ("", OnQuorumLoss::Release),
+        (gateway, OnQuorumLoss::Hold),
+        (
+            &format!("{gateway}on_quorum_loss = \"release\""),
+            OnQuorumLoss::Release,
+        ),
+        (
+            &format!("{gateway}pair_takeover = \"never\""),
+            OnQuorumLoss::Hold,
+        ),
+        (
+            &format!("{gateway}pair_takeover = \"gateway\""),
+            OnQuorumLoss::HoldOrTake,
+        ),
+    ] {
+        let config = fresh(&after("network = \"lan\"", words)).expect(words);
+        assert_eq!(config.vips["front"].on_quorum_loss, wanted, "{words}");
+    }
+}
+
+#[test]
 fn what_comes_later_or_never_is_refused_by_name() {
     for (text, wanted) in [
         (
@@ -193,8 +217,16 @@ fn what_comes_later_or_never_is_refused_by_name() {
             "\"gopher\" is not possible here; possible: \"tcp\" or",
         ),
         (
+            after("network = \"lan\"", "on_quorum_loss = \"keep\""),
+            "possible: \"hold\" or \"release\"",
+        ),
+        (
             after("network = \"lan\"", "on_quorum_loss = \"hold\""),
-            "possible now: \"release\"",
+            "vip[front].on_quorum_loss: hold needs a gateway",
+        ),
+        (
+            after("network = \"lan\"", "pair_takeover = \"gateway\""),
+            "vip[front].pair_takeover: who takes a VIP without a majority has to hold it",
         ),
         (
             after("address = \"10.0.0.21\"", "role = \"spare\""),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use farmux_netplane::health::HealthOverlay;
 use farmux_netplane::probe::Probing;
+use farmux_netplane::reference::References;
 use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::{Leases, Vips};
 use farmux_raft::consensus::{Consensus, ConsensusConfig};
@@ -26,7 +27,7 @@ use super::handler::{PeerHandler, Reporter};
 use super::member::{Member, VipPlans, Wire};
 use super::plugins::{PluginsUnusable, probe_settings};
 use super::wall_clock;
-use super::{follow, report, voice, watchdog};
+use super::{follow, legs, report, voice, watchdog};
 use crate::identity::{Home, HomeError, keep_renewed};
 use crate::settings::Settings;
 
@@ -164,6 +165,14 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     member.spawn(follow::follow_addresses(state, seeds, parts.addresses_out));
     member.spawn(follow::follow_roster(Arc::clone(&member)));
     let interfaces = settings.networks.clone();
+    if let Some(wire) = &member.wire {
+        let (references, interfaces) = (wire.references.clone(), interfaces.clone());
+        member.spawn(follow::follow_references(
+            member.consensus.state(),
+            references,
+            interfaces,
+        ));
+    }
     member.spawn(follow::follow_plan(
         Arc::clone(&member),
         interfaces,
@@ -179,6 +188,14 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     member.spawn(report::report_quorum(consensus(), removed(), by_own_word));
     member.spawn(report::tell_roles(consensus(), removed()));
     member.spawn(report::report_vips(consensus(), member.lease.held()));
+    if let Some(wire) = &member.wire {
+        let statuses = wire.vips.status();
+        let held = member.lease.held();
+        member.spawn(report::report_troubles(consensus(), statuses, held));
+        let mut own: Vec<IpAddr> = settings.peer.iter().map(SocketAddr::ip).collect();
+        own.dedup();
+        member.spawn(legs::follow_legs(Arc::clone(&member), own));
+    }
     member.spawn(be_admitted(
         Arc::clone(&member),
         parts.addresses,
@@ -236,6 +253,7 @@ fn start_wire(
         vips,
         vip_plans,
         serving,
+        references: References::start().map_err(part)?,
     })
 }
 
@@ -252,6 +270,8 @@ fn start_lease(
     leases: Leases,
     wire: Option<&Wire>,
 ) -> Result<LeaseHandle, BuildError> {
-    let hooks = watchdog::hooks(leases, wire.map(|wire| Arc::clone(&wire.serving)));
+    let serving = wire.map(|wire| Arc::clone(&wire.serving));
+    let references = wire.map(|wire| wire.references.clone());
+    let hooks = watchdog::hooks(leases, serving, references);
     lease::spawn(sockets, Timing::default(), hooks).map_err(part)
 }

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use farmux_netplane::plan::{Plan, VipPlan};
-use farmux_raft::id::NetworkName;
+use farmux_netplane::reference::{References, Target};
+use farmux_raft::id::{NetworkName, VipName};
 use farmux_raft::peer::Addresses;
-use farmux_raft::state::State;
+use farmux_raft::state::{State, Vip};
 use tokio::sync::watch;
 
 use super::Member;
@@ -35,6 +36,42 @@ pub(super) async fn follow_roster(member: Arc<Member>) {
             else => return,
         }
     }
+}
+
+/// Keeps the gateways that are asked equal to what the state says.
+pub(super) async fn follow_references(
+    mut state: watch::Receiver<Arc<State>>,
+    references: References,
+    interfaces: BTreeMap<NetworkName, String>,
+) {
+    let mut last = None;
+    loop {
+        let newest = state.borrow_and_update().clone();
+        let next = targets(&newest, &interfaces);
+        if last.as_ref() != Some(&next) {
+            references.apply(&next);
+            last = Some(next);
+        }
+        if state.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Whom to ask about each VIP that has a gateway, and an interface here.
+fn targets(
+    state: &State,
+    interfaces: &BTreeMap<NetworkName, String>,
+) -> BTreeMap<Arc<str>, Target> {
+    let target = |(name, vip): (&VipName, &Vip)| {
+        let target = Target {
+            address: vip.address,
+            gateway: vip.gateway?,
+            interface: interfaces.get(&vip.network)?.as_str().into(),
+        };
+        Some((name.as_str().into(), target))
+    };
+    state.config.vips.iter().filter_map(target).collect()
 }
 
 /// Keeps the wire equal to what the state and the leases say.

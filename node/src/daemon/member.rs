@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 
 use farmux_netplane::plan::VipPlan;
 use farmux_netplane::probe::Probing;
+use farmux_netplane::reference::References;
 use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::Vips;
 use farmux_raft::consensus::{Consensus, ProposeError};
@@ -57,6 +58,8 @@ pub struct Wire {
     pub(super) vip_plans: watch::Sender<VipPlans>,
     /// The services.
     pub serving: Arc<Serving>,
+    /// The gateways of its networks.
+    pub references: References,
 }
 
 /// The VIPs of a plan, by name.

@@ -117,11 +117,22 @@ pub(super) async fn write_first(
 }
 
 fn first_vip(order: &InitVip) -> Command {
+    let gateway = order.gateway.or_else(|| {
+        // The default route of one family is no reference for an address of the other.
+        let gateway = super::route::default_gateway();
+        gateway.filter(|gateway| gateway.is_ipv6() == order.address.is_ipv6())
+    });
     let vip = Vip {
         address: order.address,
         network: order.network.clone(),
-        gateway: order.gateway.or_else(super::route::default_gateway),
-        on_quorum_loss: OnQuorumLoss::Release,
+        gateway,
+        // Without a reference there is nobody to ask whether the network is there.
+        on_quorum_loss: match gateway {
+            Some(_) => OnQuorumLoss::Hold,
+            None => OnQuorumLoss::Release,
+        },
+        group: None,
+        prefer: None,
     };
     Command::Configure {
         author: Author("cluster init".to_owned()),

@@ -6,6 +6,7 @@
 //!   membership   init, remove, leave; joining: join
 //!   build        opens, binds and starts a member; member: what it then is (the drawing)
 //!   follow       what follows the state: roster, plan, addresses
+//!   legs         what this node stands on: carrier, gateway, servers
 //!   report       what the log shall know: nodes, VIPs, majorities, joins, holds
 //!   voice        what the log and people are told of health
 //!   plugins      what exec checks need of this machine
@@ -18,6 +19,7 @@ mod build;
 mod follow;
 mod handler;
 mod joining;
+mod legs;
 mod member;
 mod membership;
 mod network;

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use farmux_raft::consensus::Effective;
-use farmux_raft::id::NodeId;
+use farmux_raft::id::{NodeId, VipName};
 use farmux_raft::lease::{Group, Member, Roster};
-use farmux_raft::state::State;
+use farmux_raft::state::{LentVips, State};
 
 /// The roster of `me`, or `None` while no membership is known: then nothing is answered.
 ///
@@ -45,13 +45,24 @@ pub(super) fn roster(state: &State, me: NodeId, voting: &Effective) -> Option<Ro
         membership_index: voting.log_index,
         halves: voting.halves.clone(),
         members,
-        groups: state
-            .config
-            .vips
-            .keys()
-            .map(|vip| (vip.clone(), Group::default()))
-            .collect(),
+        groups: groups(state),
     })
+}
+
+/// Everything that is lent, by the name of its lease.
+fn groups(state: &State) -> BTreeMap<VipName, Group> {
+    let lent = state.config.lent().into_iter();
+    let group = |(lease, lent): (VipName, LentVips)| {
+        let group = Group {
+            prefer: lent.preferred(&state.nodes).into_iter().collect(),
+            on_quorum_loss: lent.on_quorum_loss,
+            reference: lent.reference,
+            vips: lent.vips,
+            stays: state.pause.is_some(),
+        };
+        (lease, group)
+    };
+    lent.map(group).collect()
 }
 
 #[cfg(test)]

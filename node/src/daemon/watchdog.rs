@@ -3,20 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use farmux_netplane::reference::{References, Wanted};
 use farmux_netplane::serve::Serving;
 use farmux_netplane::sys;
 use farmux_netplane::vip::{Leases, Lent};
 use farmux_raft::consensus::{Consensus, Role};
-use farmux_raft::lease::{BootTime, Hooks};
+use farmux_raft::lease::{self, BootTime, Hooks, Outlook, Vacancy};
 
 /// A serving runtime whose counter is older than this makes the lease thread release.
 ///
 /// **Source**: `vip-protocol.md`, section 4.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
 
-/// The lease thread's way out: deadlines to the wire, and whether the runtimes live.
-pub(super) fn hooks(leases: Leases, serving: Option<Arc<Serving>>) -> Hooks {
+/// The lease thread's way out: deadlines to the wire, whether the runtimes live, and how the
+/// network of a VIP looks.
+pub(super) fn hooks(
+    leases: Leases,
+    serving: Option<Arc<Serving>>,
+    references: Option<References>,
+) -> Hooks {
     let mut pulse = Pulse::default();
+    let (claims, left) = (leases.clone(), leases.clone());
     Hooks {
         on_start: Box::new(prefer),
         on_change: Box::new(move |vip, held| {
@@ -31,6 +38,46 @@ pub(super) fn hooks(leases: Leases, serving: Option<Arc<Serving>>) -> Hooks {
                 .as_ref()
                 .is_none_or(|serving| pulse.beats(&serving.heartbeats(), now))
         }),
+        outlook: Box::new(move |vip, wanted| {
+            outlook(references.as_ref(), &claims, vip.as_str(), wanted)
+        }),
+        resumable: Box::new(move |vip| {
+            let lent = left.inherited(vip.as_str())?;
+            lent.alone_since_ns.map(BootTime)
+        }),
+    }
+}
+
+/// What the reference and the fence say of a VIP; without either, that nothing answers.
+fn outlook(
+    references: Option<&References>,
+    leases: &Leases,
+    vip: &str,
+    wanted: lease::Wanted,
+) -> Outlook {
+    let closely = match wanted {
+        lease::Wanted::Nothing => Wanted::Nothing,
+        lease::Wanted::Echoes => Wanted::Echoes,
+        lease::Wanted::Probes => Wanted::Probes,
+        lease::Wanted::EchoesFromVip => Wanted::EchoesFromVip,
+    };
+    let Some(sight) = references.and_then(|all| all.look(vip, closely)) else {
+        return Outlook {
+            missed: u32::MAX,
+            ..Outlook::default()
+        };
+    };
+    // While a majority lends it, a claim is defended against, not yielded to.
+    let claim = (closely != Wanted::Nothing).then(|| leases.claim(vip));
+    Outlook {
+        missed: sight.missed,
+        answered_at: sight.answered_ns.map(BootTime),
+        claimed_at: claim.flatten().map(|claim| BootTime(claim.at_ns)),
+        vacancy: sight.vacant.map(|vacant| Vacancy {
+            from: BootTime(vacant.from_ns),
+            to: BootTime(vacant.to_ns),
+        }),
+        carrier: sight.carrier,
     }
 }
 

@@ -210,6 +210,10 @@ catalogue! {
         "without this node the others would be no majority",
         "A node may go only while those that are left and answer are a majority of themselves.",
         "start the nodes that do not answer first: farmux status";
+    PreferWitness = 240, Refused, 409,
+        "a witness owns no VIP",
+        "A VIP prefers a balancer: a witness votes on who owns it, and never owns it itself.",
+        "farmux status   (lists the nodes and what they are)";
 
     ConfigUnreadable = 301, Refused, 422,
         "the configuration cannot be taken as it is written",

@@ -110,11 +110,17 @@ fn test_lines(call: &Call, node: &str, occasion: Occasion) -> Vec<String> {
 fn page_lines(page: &Page) -> Vec<String> {
     let title = one_line(&page.title);
     let what = match page.kind {
+        PageKind::Down if matches!(page.subject, Subject::Trouble(_)) => {
+            format!("{title}: TROUBLE that goes on.")
+        }
         PageKind::Down => format!("{title} is DOWN."),
         PageKind::Degraded => format!("{title} is DEGRADED: it works, with too few servers."),
         PageKind::Flapping => format!("{title} is FLAPPING: it goes down and comes back."),
         PageKind::Up if matches!(page.subject, Subject::Strength(_)) => {
             format!("{title} has enough servers again.")
+        }
+        PageKind::Up if matches!(page.subject, Subject::Trouble(_)) => {
+            format!("{title}: the trouble is over.")
         }
         PageKind::Up => format!("{title} is UP again."),
         PageKind::Notice => format!("{title}: something to know."),
@@ -141,6 +147,7 @@ fn page_lines(page: &Page) -> Vec<String> {
         | Subject::Vip(_)
         | Subject::Channel(..)
         | Subject::Path(_)
+        | Subject::Trouble(_)
         | Subject::Quorum => "Left:",
     };
     line(left, &page.left);
@@ -216,9 +223,11 @@ fn commands(pages: &[&Page]) -> Vec<String> {
         }
         Subject::Watch(watch) => format!("farmux watch show {watch}"),
         Subject::Channel(contact, _) => format!("farmux contact test {contact}"),
-        Subject::Node(_) | Subject::Vip(_) | Subject::Quorum | Subject::Path(_) => {
-            "farmux status".to_owned()
-        }
+        Subject::Node(_)
+        | Subject::Vip(_)
+        | Subject::Quorum
+        | Subject::Path(_)
+        | Subject::Trouble(_) => "farmux status".to_owned(),
     }];
     commands.push(format!("farmux page show {}", page.id));
     if look(page.kind).lasts {

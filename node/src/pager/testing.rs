@@ -322,6 +322,8 @@ fn vip() -> Vip {
         network: "lan".parse().expect("a name"),
         gateway: None,
         on_quorum_loss: OnQuorumLoss::Release,
+        group: None,
+        prefer: None,
     }
 }
 

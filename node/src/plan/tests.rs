@@ -2,6 +2,7 @@
 
 mod advice;
 mod opinions;
+mod vips;
 
 use farmux_raft::id::{ClusterId, RequestId, RevisionId, UnixMillis};
 use farmux_raft::state::{

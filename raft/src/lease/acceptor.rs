@@ -73,12 +73,16 @@ struct Slot {
     promised: Ballot,
     accepted: Option<Grant>,
     reserved: Option<Reservation>,
+    /// It says nothing before: what was lent under another name may be of this lease now.
+    silent_until: BootTime,
 }
 
 /// The acceptor's memory, by group.
 #[derive(Debug, Clone)]
 pub(crate) struct Acceptor {
     silent_until: BootTime,
+    /// The groups of the last roster.
+    groups: BTreeSet<VipName>,
     slots: BTreeMap<VipName, Slot>,
 }
 
@@ -87,6 +91,7 @@ impl Acceptor {
     pub(crate) fn new(silent_until: BootTime) -> Acceptor {
         Acceptor {
             silent_until,
+            groups: BTreeSet::new(),
             slots: BTreeMap::new(),
         }
     }
@@ -104,6 +109,9 @@ impl Acceptor {
             return Err(Ignored::Silent);
         }
         let slot = self.slots.entry(group.clone()).or_default();
+        if now < slot.silent_until {
+            return Err(Ignored::Silent);
+        }
         match request {
             Request::Prepare(ballot) => Ok(slot.prepare(now, ballot)),
             Request::Propose(_, lease) if lease > LEASE_MAX => Err(Ignored::LeaseTooLong),
@@ -121,7 +129,8 @@ impl Acceptor {
             .reserved
             .filter(|r| r.to != me)
             .map_or(BootTime(0), |r| r.until);
-        self.silent_until.max(lent).max(reserved)
+        let silent = self.silent_until.max(slot.silent_until);
+        silent.max(lent).max(reserved)
     }
 
     /// Whether the last owner left it to `me`.
@@ -144,10 +153,23 @@ impl Acceptor {
             .filter_map(move |(group, slot)| Some((group, slot.live(now)?)))
     }
 
-    /// Forgets groups that are no more, once what they lent has run out.
-    pub(crate) fn prune(&mut self, now: BootTime, groups: &BTreeSet<VipName>) {
+    /// Forgets groups that are no more, once what they lent has run out; until then, new ones are
+    /// met with silence: they may lend the same VIPs.
+    pub(crate) fn adopt(&mut self, now: BootTime, groups: BTreeSet<VipName>) {
         self.slots
             .retain(|group, slot| groups.contains(group) || slot.live(now).is_some());
+        let gone = self
+            .slots
+            .iter()
+            .filter(|(group, _)| !groups.contains(*group));
+        let lent = gone.filter_map(|(_, slot)| Some(slot.live(now)?.expiry));
+        if let Some(until) = lent.max() {
+            for group in groups.difference(&self.groups) {
+                let slot = self.slots.entry(group.clone()).or_default();
+                slot.silent_until = slot.silent_until.max(until);
+            }
+        }
+        self.groups = groups;
     }
 }
 

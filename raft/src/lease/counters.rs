@@ -59,6 +59,49 @@ reasons! {
     LeaseTooLong => "lease-too-long";
 }
 
+/// Why a hold ended, other than by a majority.
+///
+/// **Source**: `vip-protocol.md`, section 5, H3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HoldEnd {
+    /// Another machine said that the VIP is its own.
+    Claimed,
+    /// An acceptor has lent it to another node.
+    OthersLease,
+    /// Another node holds it with a higher ballot.
+    HigherHolding,
+    /// An acceptor says that this node does not vote.
+    NotAVoter,
+    /// The cluster went on in a higher epoch, or with another membership.
+    Epoch,
+    /// The reference did not answer five times in a row.
+    ReferenceSilent,
+}
+
+impl HoldEnd {
+    /// All reasons, in their order of counting.
+    pub const ALL: &[HoldEnd] = &[
+        HoldEnd::Claimed,
+        HoldEnd::OthersLease,
+        HoldEnd::HigherHolding,
+        HoldEnd::NotAVoter,
+        HoldEnd::Epoch,
+        HoldEnd::ReferenceSilent,
+    ];
+
+    /// The reason as a metric's label.
+    pub fn label(self) -> &'static str {
+        match self {
+            HoldEnd::Claimed => "claimed",
+            HoldEnd::OthersLease => "others-lease",
+            HoldEnd::HigherHolding => "higher-holding",
+            HoldEnd::NotAVoter => "not-a-voter",
+            HoldEnd::Epoch => "epoch",
+            HoldEnd::ReferenceSilent => "reference-silent",
+        }
+    }
+}
+
 /// What the lease thread counted since its start; read by the metrics.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -74,8 +117,11 @@ pub struct Counters {
     pub lost: AtomicU64,
     /// Attempts to become an owner.
     pub attempts: AtomicU64,
-    /// `Holding` heard; nobody sends it yet.
+    /// `Holding` heard.
     pub holding: AtomicU64,
+    /// Times that this node went on, or took, without a majority.
+    pub holds: AtomicU64,
+    hold_ends: [AtomicU64; HoldEnd::ALL.len()],
     ignored: [AtomicU64; Ignored::ALL.len()],
 }
 
@@ -83,6 +129,15 @@ impl Counters {
     /// How many datagrams were ignored for this reason.
     pub fn ignored(&self, reason: Ignored) -> u64 {
         self.ignored[reason as usize].load(Ordering::Relaxed)
+    }
+
+    /// How many holds ended for this reason.
+    pub fn hold_ends(&self, why: HoldEnd) -> u64 {
+        self.hold_ends[why as usize].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_end(&self, why: HoldEnd) {
+        self.hold_ends[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count(&self, reason: Ignored) {

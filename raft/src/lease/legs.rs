@@ -33,9 +33,30 @@ impl Legs {
         self.0
     }
 
+    /// The legs in words, for logs and people: `all`, or those that fail.
+    pub fn words(self) -> String {
+        let named = [
+            (Legs::CARRIER, "no carrier"),
+            (Legs::GATEWAY, "no gateway"),
+            (Legs::SERVER, "no server"),
+            (Legs::RUNTIMES, "runtimes stuck"),
+        ];
+        let missing = named.iter().filter(|(leg, _)| self.0 & leg.0 == 0);
+        let missing: Vec<&str> = missing.map(|(_, word)| *word).collect();
+        match missing.is_empty() {
+            true => "all".to_owned(),
+            false => missing.join(", "),
+        }
+    }
+
     /// These legs without those of `other`.
     pub fn without(self, other: Legs) -> Legs {
         Legs(self.0 & !other.0)
+    }
+
+    /// Whether `other` lacks `leg`, which is well here.
+    pub(crate) fn lacks(self, other: Legs, leg: Legs) -> bool {
+        self.0 & leg.0 != 0 && other.0 & leg.0 == 0
     }
 
     /// How many are well: more is better, and no leg counts more than another.
@@ -52,6 +73,11 @@ impl Heard {
     /// Notes what a datagram said.
     pub(crate) fn note(&mut self, from: NodeId, legs: Legs, now: BootTime) {
         self.0.insert(from, (legs, now));
+    }
+
+    /// When `node` was last heard, if ever.
+    pub(crate) fn last(&self, node: NodeId) -> Option<BootTime> {
+        self.0.get(&node).map(|(_, at)| *at)
     }
 
     /// The legs of `node`, if it was heard lately.

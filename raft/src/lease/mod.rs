@@ -9,7 +9,7 @@
 //!                                   \-> proposer      (what we ask for, one a group)
 //! ```
 //!
-//! **Source**: `vip-protocol.md`, sections 1 to 4; PaxosLease (arXiv 1209.4187). It knows neither
+//! **Source**: `vip-protocol.md`, sections 1 to 5; PaxosLease (arXiv 1209.4187). It knows neither
 //! addresses of VIPs nor the fence: whoever makes the thread passes a callback, which is told of
 //! every gain, extension and loss on the thread itself, so that a deadline can be written at once.
 
@@ -17,6 +17,7 @@ mod acceptor;
 mod counters;
 mod dice;
 mod engine;
+mod hold;
 mod legs;
 mod proposer;
 mod roster;
@@ -27,10 +28,11 @@ mod thread;
 mod time;
 mod wire;
 
-pub use counters::{Counters, Ignored};
+pub use counters::{Counters, HoldEnd, Ignored};
+pub use hold::{MISSED_MAX, Outlook, Vacancy, Wanted};
 pub use legs::Legs;
 pub use roster::{Group, Member, Roster};
-pub use thread::{Hooks, LeaseHandle, OnChange, SpawnError, spawn};
+pub use thread::{Hooks, LeaseHandle, OnChange, OnLook, SpawnError, spawn};
 pub use time::{BootTime, LEASE_MAX, LEASE_MIN, LeaseTimeError, Timing};
 
 use crate::id::Ballot;

@@ -17,8 +17,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::acceptor::{Answer, Refusal};
-use super::counters::Ignored;
+use super::counters::{HoldEnd, Ignored};
 use super::dice::Dice;
+use super::hold::{Outlook, Pair, Solo};
 use super::time::{BACK_OFF_MAX, BACK_OFF_MIN, BootTime, RANK_STEP, RESEND, Timing};
 use super::{Held, Roster};
 use crate::id::{Ballot, NodeId};
@@ -41,6 +42,10 @@ pub(crate) enum Step {
     Ask(Ask, BTreeSet<NodeId>),
     /// It owns, until then.
     Own(Held),
+    /// Tell everybody that it goes on under this ballot without a majority.
+    Tell(Ballot),
+    /// A hold is over, for this reason; [`Step::Lost`] follows.
+    HoldOver(HoldEnd),
     /// It owns no more.
     Lost,
 }
@@ -63,27 +68,34 @@ pub(crate) struct View<'a> {
     pub(crate) fit: bool,
     /// The number that the next datagram gets.
     pub(crate) counter: u64,
+    /// Without a majority it goes on.
+    pub(crate) hold: bool,
+    /// The other one, where a pair without a witness may take.
+    pub(crate) pair: Option<Pair>,
+    /// How the VIP's network looks.
+    pub(crate) outlook: Outlook,
 }
 
 /// The proposer of one group.
 #[derive(Debug, Clone)]
 pub(crate) struct Proposer {
     /// The highest ballot counter used or heard of.
-    highest: u64,
-    lease: Option<Held>,
+    pub(super) highest: u64,
+    pub(super) lease: Option<Held>,
     /// Somebody promised a higher ballot: the next question must be a Prepare above it.
     contested: bool,
-    round: Option<Round>,
+    pub(super) round: Option<Round>,
     /// An owner's next renewal; a stand-by's earliest next attempt.
-    next: BootTime,
+    pub(super) next: BootTime,
     /// The shortest pause after the next attempt that nobody answers.
-    pause: Duration,
+    pub(super) pause: Duration,
     /// It proposes nothing until then.
-    quiet_until: BootTime,
+    pub(super) quiet_until: BootTime,
+    pub(super) solo: Solo,
 }
 
 #[derive(Debug, Clone)]
-struct Round {
+pub(super) struct Round {
     ask: Ask,
     /// t0: before its first datagram left.
     started: BootTime,
@@ -114,6 +126,7 @@ impl Proposer {
             next: BootTime(0),
             pause: BACK_OFF_MIN,
             quiet_until,
+            solo: Solo::default(),
         }
     }
 
@@ -130,12 +143,14 @@ impl Proposer {
             None if self.lease.is_some() => Some(self.next),
             None => self.attempt_at(view),
         };
-        expiry.into_iter().chain(work).min()
+        let alone = self.alone_due(view);
+        expiry.into_iter().chain(work).chain(alone).min()
     }
 
     /// Does what is due: ends, sends again, renews, attempts.
     pub(crate) fn poll(&mut self, view: &View<'_>, dice: &mut Dice) -> Vec<Step> {
-        let mut steps = self.expire(view.now);
+        let mut steps = self.stand_alone(view);
+        steps.extend(self.expire(view.now));
         if let Some(round) = &mut self.round {
             if view.now >= round.started + view.timing.renewal() {
                 self.end_round(view, dice);
@@ -160,7 +175,7 @@ impl Proposer {
         from: NodeId,
         (counter, ballot): (u64, Ballot),
         answer: Answer,
-    ) -> Result<Option<Step>, Ignored> {
+    ) -> Result<Vec<Step>, Ignored> {
         let round = self.round.as_mut().ok_or(Ignored::StaleAnswer)?;
         if counter < round.first || ballot != round.ask.ballot() || !round.fits(answer) {
             return Err(Ignored::StaleAnswer);
@@ -175,17 +190,28 @@ impl Proposer {
             }
             Answer::Refused(Refusal::HigherBallot(higher)) => {
                 self.highest = self.highest.max(higher.counter);
-                if self.lease.is_some() && !matches!(round.ask, Ask::Release(..)) {
+                // A holder asks again with its next round: two of them would chase each other up.
+                let lent = self.lease.is_some_and(|lease| lease.alone_since.is_none());
+                if lent && !matches!(round.ask, Ask::Release(..)) {
                     self.contested = true;
-                    return Ok(Some(self.prepare(view)));
+                    return Ok(vec![self.prepare(view)]);
                 }
             }
             Answer::Refused(Refusal::LiveLease(live)) => {
                 self.highest = self.highest.max(live.counter);
+                let over = self.heard_bar(view, HoldEnd::OthersLease);
+                if !over.is_empty() {
+                    return Ok(over);
+                }
             }
-            Answer::Refused(Refusal::NotAVoter) => {}
+            Answer::Refused(Refusal::NotAVoter) => {
+                let over = self.heard_bar(view, HoldEnd::NotAVoter);
+                if !over.is_empty() {
+                    return Ok(over);
+                }
+            }
         }
-        Ok(self.decide(view, dice))
+        Ok(self.decide(view, dice).into_iter().collect())
     }
 
     /// Gives up what it owns or is about to own, and proposes nothing for a while.
@@ -197,6 +223,7 @@ impl Proposer {
         };
         self.quiet_until = self.quiet_until.max(view.now + view.timing.start_quiet());
         self.contested = false;
+        self.solo.forget_reasons();
         let Some(ballot) = asked.max(lease.map(|lease| lease.ballot)) else {
             return Vec::new();
         };
@@ -205,25 +232,28 @@ impl Proposer {
         steps
     }
 
-    /// Heard somebody hold: whoever heals or boots steals nothing.
-    pub(crate) fn heard_holding(&mut self, now: BootTime, timing: &Timing) {
-        self.quiet_until = self.quiet_until.max(now + timing.holding_quiet());
+    /// What it owned is over at once, without a word to anybody: the cluster went on without it.
+    pub(crate) fn drop_lease(&mut self) -> Vec<Step> {
+        let alone = self.lease.is_some_and(|lease| lease.alone_since.is_some());
+        let over = alone.then_some(Step::HoldOver(HoldEnd::Epoch));
+        self.solo.forget_reasons();
+        over.into_iter().chain(self.end_lease()).collect()
     }
 
-    /// What it owned is over at once, without a word to anybody.
-    pub(crate) fn drop_lease(&mut self) -> Vec<Step> {
+    /// What it owned is over.
+    pub(super) fn end_lease(&mut self) -> Option<Step> {
         self.round = None;
         self.contested = false;
-        self.lease.take().map(|_| Step::Lost).into_iter().collect()
+        self.lease.take().map(|_| Step::Lost)
     }
 
-    fn expire(&mut self, now: BootTime) -> Vec<Step> {
+    fn expire(&mut self, now: BootTime) -> Option<Step> {
         if self.lease.is_some_and(|lease| lease.until <= now) {
             self.next = now;
             self.pause = BACK_OFF_MIN;
-            return self.drop_lease();
+            return self.end_lease();
         }
-        Vec::new()
+        None
     }
 
     /// When a stand-by may attempt; `None` while it may not own.
@@ -241,6 +271,10 @@ impl Proposer {
     fn begin(&mut self, view: &View<'_>) -> Option<Step> {
         match self.lease {
             Some(_) if view.now < self.next => None,
+            Some(lease) if lease.alone_since.is_some() => {
+                self.next = view.now + view.timing.renewal();
+                Some(self.prepare(view))
+            }
             Some(_) if self.contested => Some(self.prepare(view)),
             Some(lease) => {
                 self.next = view.now + view.timing.renewal();
@@ -254,12 +288,17 @@ impl Proposer {
     }
 
     fn prepare(&mut self, view: &View<'_>) -> Step {
-        self.highest = self.highest.max(view.promised.counter).saturating_add(1);
-        let ballot = Ballot {
-            counter: self.highest,
-            node: view.roster.me,
-        };
+        let ballot = self.above(view);
+        self.highest = ballot.counter;
         self.ask(view, Ask::Prepare(ballot))
+    }
+
+    /// This node's ballot above all that it used or heard of.
+    pub(super) fn above(&self, view: &View<'_>) -> Ballot {
+        Ballot {
+            counter: self.highest.max(view.promised.counter).saturating_add(1),
+            node: view.roster.me,
+        }
     }
 
     fn ask(&mut self, view: &View<'_>, ask: Ask) -> Step {
@@ -298,6 +337,7 @@ impl Proposer {
                 round.won = true;
                 self.pause = BACK_OFF_MIN;
                 self.contested = false;
+                self.settle_alone();
                 let held = Held {
                     ballot,
                     until,

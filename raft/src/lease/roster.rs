@@ -1,10 +1,10 @@
 //! PURE. The roster: who takes part, as the effective membership and the state say it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::id::{ClusterId, NodeId, VipName};
-use crate::state::{LeaseKey, NodeRole};
+use crate::state::{LeaseKey, NodeRole, OnQuorumLoss};
 
 /// Who takes part in which leases; a whole new one replaces the old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +36,20 @@ pub struct Member {
     pub role: NodeRole,
 }
 
-/// What is lent as one.
+/// What is lent as one. Its lease has another name whenever other VIPs belong to it: nobody may
+/// own what a node that knows less still owns by the old one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Group {
     /// Who takes it first where all are equally fit; whoever is not listed comes after.
     pub prefer: Vec<NodeId>,
+    /// What its owner does when no majority answers.
+    pub on_quorum_loss: OnQuorumLoss,
+    /// The VIPs that are lent as one; none: the one that the lease is called by.
+    pub vips: BTreeSet<VipName>,
+    /// The VIP of them whose network is asked about; none: the one that the lease is called by.
+    pub reference: Option<VipName>,
+    /// Whoever owns it keeps it while it lives, whatever its legs are.
+    pub stays: bool,
 }
 
 impl Roster {
@@ -61,8 +70,97 @@ impl Roster {
         !self.halves.is_empty() && self.halves.iter().all(won)
     }
 
+    /// Whether the owner of `group` goes on when no majority answers.
+    pub fn holds(&self, group: &VipName) -> bool {
+        self.groups
+            .get(group)
+            .is_some_and(|group| group.on_quorum_loss.holds())
+    }
+
+    /// Whether the survivor of a pair may take `group`.
+    pub(crate) fn takes(&self, group: &VipName) -> bool {
+        let taken = |group: &Group| group.on_quorum_loss.takes();
+        self.groups.get(group).is_some_and(taken)
+    }
+
+    /// The other balancer where there are two voters and no more, with at least two disjoint paths
+    /// between them; `None` where the silence of one proves less than that.
+    ///
+    /// **Source**: `vip-protocol.md`, section 5, a pair without a witness.
+    pub fn other_of_pair(&self) -> Option<NodeId> {
+        let [half] = self.halves.as_slice() else {
+            return None;
+        };
+        let other = self.others().find(|node| half.contains(node))?;
+        let two = half.len() == 2 && self.may_own(self.me) && self.may_own(other);
+        (two && self.disjoint_paths(other) >= 2).then_some(other)
+    }
+
+    /// How many paths lead to `other` that share no network with each other: their addresses lie in
+    /// different /24 or /64 at both ends. Whether cables are shared nobody here can see.
+    pub fn disjoint_paths(&self, other: NodeId) -> usize {
+        let networks = |node: NodeId| {
+            let member = self.members.get(&node);
+            let addresses = member.map_or(&[][..], |member| member.addresses.as_slice());
+            addresses.iter().map(|address| network(address.ip()))
+        };
+        let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
+        let ends = networks(self.me).zip(networks(other));
+        ends.filter(|(our, their)| ours.insert(*our) & theirs.insert(*their))
+            .count()
+    }
+
+    /// Whether this node comes before `other` where nothing else parts them: by `prefer`, then id.
+    pub(crate) fn comes_first(&self, group: &VipName, other: NodeId) -> bool {
+        let prefer = self
+            .groups
+            .get(group)
+            .map_or(&[][..], |group| &group.prefer);
+        let wish = |node: NodeId| prefer.iter().position(|wanted| *wanted == node);
+        let key = |node: NodeId| (wish(node).unwrap_or(prefer.len()), node);
+        key(self.me) < key(other)
+    }
+
+    /// The VIPs that are lent by a lease.
+    pub fn vips_of(&self, lease: &VipName) -> BTreeSet<VipName> {
+        let group = self.groups.get(lease);
+        match group.filter(|group| !group.vips.is_empty()) {
+            Some(group) => group.vips.clone(),
+            None => [lease.clone()].into(),
+        }
+    }
+
+    /// The VIP by which the network of a lease is looked at.
+    pub(crate) fn reference_of(&self, lease: &VipName) -> VipName {
+        let group = self.groups.get(lease);
+        let reference = group.and_then(|group| group.reference.clone());
+        reference.unwrap_or_else(|| lease.clone())
+    }
+
+    /// The VIPs of every lease.
+    pub(crate) fn vips(&self) -> BTreeMap<VipName, BTreeSet<VipName>> {
+        let leases = self.groups.keys();
+        leases
+            .map(|lease| (lease.clone(), self.vips_of(lease)))
+            .collect()
+    }
+
     /// Everybody but this node.
     pub fn others(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.members.keys().copied().filter(|node| *node != self.me)
     }
 }
+
+/// The first bits of an address, which those of one network have in common.
+fn network(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits() >> (32 - NETWORK_BITS_V4)),
+        IpAddr::V6(v6) => v6.to_bits() >> (128 - NETWORK_BITS_V6),
+    }
+}
+
+/// The usual size of a LAN. Two networks of one machine that share it are taken for one: then a
+/// pair waits for its operator, which is the safe mistake.
+const NETWORK_BITS_V4: u32 = 24;
+/// The size of every LAN. **Source**: RFC 4291, 2.5.4.
+const NETWORK_BITS_V6: u32 = 64;

@@ -3,7 +3,7 @@
 //! No disk, netlink or log write happens on it; what it is told and what it tells go through a
 //! mailbox and `watch` channels that are held for a few instructions only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::engine::{Drawn, Engine, Output, Source};
 use super::wire::BYTES_MAX;
-use super::{BootTime, Counters, Held, Legs, Roster, Timing};
+use super::{BootTime, Counters, Held, Legs, Outlook, Roster, Timing, Wanted};
 use crate::id::{Ballot, NodeId, VipName};
 
 /// What the thread calls while it runs; all of it must return within microseconds.
@@ -30,10 +30,19 @@ pub struct Hooks {
     pub on_change: OnChange,
     /// Whether the serving runtimes are alive at this moment; if not, everything is released.
     pub serving: Box<dyn FnMut(BootTime) -> bool + Send>,
+    /// How the network of a VIP looks, and what of it has to be known from now on; asked before
+    /// each decision.
+    pub outlook: OnLook,
+    /// Since when an earlier start held a VIP alone, within the same boot; asked in the first
+    /// seconds, until it is known.
+    pub resumable: Box<dyn FnMut(&VipName) -> Option<BootTime> + Send>,
 }
 
 /// What is told of every gain, extension and loss.
 pub type OnChange = Box<dyn FnMut(&VipName, Option<Held>) + Send>;
+
+/// What is asked how a VIP's network looks.
+pub type OnLook = Box<dyn FnMut(&VipName, Wanted) -> Outlook + Send>;
 
 /// Why there is no lease thread.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +60,7 @@ pub struct LeaseHandle {
     shared: Arc<Shared>,
     held: watch::Receiver<BTreeMap<VipName, Ballot>>,
     seen: watch::Receiver<BTreeMap<VipName, (NodeId, Ballot)>>,
+    alone: watch::Receiver<BTreeMap<VipName, BootTime>>,
     silent_until: BootTime,
     thread: Option<JoinHandle<()>>,
 }
@@ -95,16 +105,24 @@ pub fn spawn(
     let start = boot_time();
     let (held_out, held) = watch::channel(BTreeMap::new());
     let (seen_out, seen) = watch::channel(BTreeMap::new());
+    let (alone_out, alone) = watch::channel(BTreeMap::new());
     let task = Task {
         engine: Engine::new(timing, Arc::clone(&counters), start, draw()?),
         addresses: BTreeMap::new(),
+        vips: BTreeMap::new(),
+        references: BTreeMap::new(),
         shared: Arc::clone(&shared),
         counters,
         sockets,
         on_change: hooks.on_change,
         serving: hooks.serving,
+        outlook: hooks.outlook,
+        resumable: hooks.resumable,
+        remembered: BTreeSet::new(),
+        remember_until: start + timing.silence() + REMEMBER_FOR,
         held: held_out,
         seen: seen_out,
+        alone: alone_out,
     };
     let thread = std::thread::Builder::new()
         .name("lease".into())
@@ -116,6 +134,7 @@ pub fn spawn(
         shared,
         held,
         seen,
+        alone,
         silent_until: start + timing.silence(),
         thread: Some(thread),
     })
@@ -147,6 +166,11 @@ impl LeaseHandle {
     /// What this node's acceptor granted and still remembers: who owns, as far as we can tell.
     pub fn seen(&self) -> watch::Receiver<BTreeMap<VipName, (NodeId, Ballot)>> {
         self.seen.clone()
+    }
+
+    /// Of what this node owns: what it goes on with without a majority, and since when.
+    pub fn alone(&self) -> watch::Receiver<BTreeMap<VipName, BootTime>> {
+        self.alone.clone()
     }
 
     /// Whether this node's acceptor is still silent after its start: until then its vote is missing
@@ -192,19 +216,30 @@ struct Task {
     engine: Engine,
     /// Where members are reached; the *i*-th address by the *i*-th socket.
     addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
+    /// The VIPs of each lease: everybody but the engine speaks of VIPs.
+    vips: BTreeMap<VipName, BTreeSet<VipName>>,
+    /// The VIP by which the network of each lease is looked at.
+    references: BTreeMap<VipName, VipName>,
     shared: Arc<Shared>,
     counters: Arc<Counters>,
     sockets: Vec<UdpSocket>,
     on_change: OnChange,
     serving: Box<dyn FnMut(BootTime) -> bool + Send>,
+    outlook: OnLook,
+    resumable: Box<dyn FnMut(&VipName) -> Option<BootTime> + Send>,
+    /// VIPs of which it is known that an earlier start held them.
+    remembered: BTreeSet<VipName>,
+    remember_until: BootTime,
     held: watch::Sender<BTreeMap<VipName, Ballot>>,
     seen: watch::Sender<BTreeMap<VipName, (NodeId, Ballot)>>,
+    alone: watch::Sender<BTreeMap<VipName, BootTime>>,
 }
 
 impl Task {
     fn run(mut self) {
         loop {
             let readable = self.wait();
+            self.look();
             // A lease that ran out while this thread did not run ends before anything else is done.
             self.engine.poll(boot_time());
             self.carry_out();
@@ -219,6 +254,24 @@ impl Task {
             self.publish();
             if stop {
                 return;
+            }
+        }
+    }
+
+    /// Looks at the network of each VIP, and at first at what an earlier start left.
+    fn look(&mut self) {
+        let now = boot_time();
+        for (group, wanted) in self.engine.wanted(now) {
+            // Everybody but the engine speaks of VIPs.
+            let vip = self.references.get(&group).unwrap_or(&group);
+            let outlook = (self.outlook)(vip, wanted);
+            self.engine.set_outlook(&group, outlook);
+            if now >= self.remember_until || self.remembered.contains(&group) {
+                continue;
+            }
+            if let Some(since) = (self.resumable)(vip) {
+                self.engine.remember(&group, since);
+                self.remembered.insert(group);
             }
         }
     }
@@ -277,13 +330,25 @@ impl Task {
             let members = roster.iter().flat_map(|roster| &roster.members);
             self.addresses
                 .extend(members.map(|(node, m)| (*node, m.addresses.clone())));
+            let vips = roster.as_ref().map(Roster::vips).unwrap_or_default();
+            let reference = |lease: &VipName| {
+                let vip = roster.as_ref().map(|roster| roster.reference_of(lease));
+                Some((lease.clone(), vip?))
+            };
+            self.references = vips.keys().filter_map(reference).collect();
             self.engine.set_roster(now, roster);
+            // What is over by it is over for the VIPs that it had.
+            self.carry_out();
+            self.vips = vips;
         }
         if let Some(legs) = mailbox.legs {
             self.engine.set_legs(legs);
         }
-        for (group, to) in mailbox.releases {
-            self.engine.release(now, &group, to);
+        for (vip, to) in mailbox.releases {
+            let lease = self.vips.iter().find(|(_, vips)| vips.contains(&vip));
+            if let Some(lease) = lease.map(|(lease, _)| lease.clone()) {
+                self.engine.release(now, &lease, to);
+            }
         }
         if mailbox.stop {
             self.engine.release_all(now);
@@ -294,7 +359,11 @@ impl Task {
     fn carry_out(&mut self) {
         for output in self.engine.take_outputs() {
             match output {
-                Output::Change(group, held) => (self.on_change)(&group, held),
+                Output::Change(lease, held) => {
+                    for vip in self.vips.get(&lease).into_iter().flatten() {
+                        (self.on_change)(vip, held);
+                    }
+                }
                 Output::Reply(source, bytes) => self.send(source.path, source.address, &bytes),
                 Output::Send(node, bytes) => {
                     let addresses = self.addresses.get(&node).map_or(&[][..], Vec::as_slice);
@@ -318,12 +387,25 @@ impl Task {
 
     fn publish(&self) {
         let held = self.engine.held();
-        let held = held
-            .into_iter()
-            .map(|(group, held)| (group, held.ballot))
-            .collect();
-        replace(&self.held, held);
-        replace(&self.seen, self.engine.seen(boot_time()));
+        let since = |(lease, held): (&VipName, &Held)| Some((lease.clone(), held.alone_since?));
+        let alone = held.iter().filter_map(since);
+        replace(&self.alone, self.by_vip(alone));
+        let held = held.into_iter();
+        replace(
+            &self.held,
+            self.by_vip(held.map(|(l, held)| (l, held.ballot))),
+        );
+        let seen = self.engine.seen(boot_time());
+        replace(&self.seen, self.by_vip(seen.into_iter()));
+    }
+
+    /// What is said of leases, said of their VIPs.
+    fn by_vip<T: Copy>(&self, of: impl Iterator<Item = (VipName, T)>) -> BTreeMap<VipName, T> {
+        of.flat_map(|(lease, what)| {
+            let vips = self.vips.get(&lease).into_iter().flatten();
+            vips.map(move |vip| (vip.clone(), what))
+        })
+        .collect()
     }
 }
 
@@ -367,5 +449,8 @@ fn draw() -> Result<Drawn, io::Error> {
 
 /// The longest sleep: the serving runtimes are looked at ten times in the second that they have.
 const PULSE: Duration = Duration::from_millis(100);
+/// After the acceptor's silence, in which nothing is taken up again anyway: whoever keeps what an
+/// earlier start left may need some time to open it.
+const REMEMBER_FOR: Duration = Duration::from_secs(3);
 /// Datagrams read at once from one path: a full socket buffer of a small cluster, well below 1 ms.
 const BATCH: usize = 64;

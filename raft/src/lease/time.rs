@@ -16,6 +16,14 @@ impl BootTime {
     }
 }
 
+impl BootTime {
+    /// The moment so long before this one; the boot itself when that is later.
+    pub(crate) fn before(self, span: Duration) -> BootTime {
+        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        BootTime(self.0.saturating_sub(nanos))
+    }
+}
+
 impl Add<Duration> for BootTime {
     type Output = BootTime;
 
@@ -139,3 +147,8 @@ pub(crate) const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 pub(crate) const LEGS_FRESH: Duration = Duration::from_secs(1);
 /// After a move by legs this long must pass before the next: no VIP swings between two bad nodes.
 pub(crate) const LEGS_MOVE_GAP: Duration = Duration::from_secs(30);
+/// One of a pair that starts alone waits so long for the other: a reboot of both after a power cut.
+pub(crate) const COLD_WAIT: Duration = Duration::from_secs(30);
+/// And the one that comes second so much longer, so that two that do not hear each other do not
+/// take at once.
+pub(crate) const COLD_RANK_STEP: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AdminOrder, Authority, Canary, Config, DeliveryRecord, HealthChange, Node, Opinion, Silence,
-    Suspected, Taken, Token, TokenId,
+    Suspected, Taken, Token, TokenId, Trouble,
 };
 use crate::id::{
     Ballot, ClusterId, ClusterName, ContactName, NodeId, PageId, RequestId, RevisionId, UnixMillis,
@@ -192,6 +192,27 @@ pub enum Command {
         node: NodeId,
         /// The same, or who probes now.
         by: NodeId,
+    },
+    /// What a node sees around its VIPs, or sees no more.
+    ReportTrouble {
+        /// Who.
+        node: NodeId,
+        /// What.
+        trouble: Trouble,
+        /// In one line; nothing: it is over.
+        reason: Option<String>,
+    },
+    /// Nothing moves by itself until somebody says so.
+    Pause {
+        /// By whose order.
+        author: Author,
+        /// Why.
+        why: String,
+    },
+    /// It does again.
+    Resume {
+        /// By whose order.
+        author: Author,
     },
 }
 

@@ -68,11 +68,14 @@ impl Config {
         let mut faults = Faults::default();
         let services = self.farms.values().map(|farm| farm.services.len()).sum();
         let servers = self.farms.values().map(|farm| farm.servers.len()).sum();
+        let more_vips = self.farms.values().map(|farm| farm.more_vips.len()).max();
+        let more_vips = more_vips.unwrap_or(0);
         let counts = [
             ("vip", self.vips.len(), VIPS_MAX),
             ("farm", self.farms.len(), FARMS_MAX),
             ("farm.service", services, SERVICES_MAX),
             ("farm.server", servers, SERVERS_MAX),
+            ("farm.more_vips", more_vips, FARM_VIPS_MAX),
             ("group", self.groups.len(), GROUPS_MAX),
             ("watch", self.watches.len(), WATCHES_MAX),
             ("contact", self.contacts.len(), CONTACTS_MAX),
@@ -86,12 +89,19 @@ impl Config {
 
     fn check_references(&self, faults: &mut Faults) {
         for (name, farm) in &self.farms {
-            if !self.vips.contains_key(&farm.vip) {
-                let (what, wanted) = ("VIP".to_owned(), farm.vip.to_string());
-                let kind = FaultKind::Dangling { what, name: wanted };
-                faults.add(format!("farm[{name}].vip"), kind);
+            for (place, vip) in farm.vips().enumerate() {
+                let field = if place == 0 { "vip" } else { "more_vips" };
+                let here = format!("farm[{name}].{field}");
+                if !self.vips.contains_key(vip) {
+                    let (what, wanted) = ("VIP".to_owned(), vip.to_string());
+                    faults.add(&here, FaultKind::Dangling { what, name: wanted });
+                }
+                if farm.vips().take(place).any(|before| before == vip) {
+                    faults.add(&here, FaultKind::Twice(vip.to_string()));
+                }
             }
         }
+        self.check_leases(faults);
         self.check_parents(faults);
     }
 
@@ -127,28 +137,41 @@ impl Config {
     fn check_ports(&self, faults: &mut Faults) {
         let mut owners: BTreeMap<&VipName, BTreeMap<u16, (u16, String)>> = BTreeMap::new();
         for (farm_name, farm) in &self.farms {
-            let taken = owners.entry(&farm.vip).or_default();
-            for (name, service) in &farm.services {
-                for range in service.ports() {
-                    // Ranges that are here do not overlap, so that the last one that starts
-                    // before our end is the only one that can reach into ours.
-                    let before = taken.range(..=range.last).next_back();
-                    let owner = before.filter(|(_, (last, _))| *last >= range.first);
-                    if let Some((first, (_, owner))) = owner {
-                        let (port, owner) = (range.first.max(*first), owner.clone());
-                        let at = format!("farm[{farm_name}].service[{name}].port");
-                        faults.add(at, FaultKind::PortTaken { port, owner });
-                        continue;
-                    }
-                    taken.insert(range.first, (range.last, format!("{farm_name}/{name}")));
-                }
+            for vip in farm.vips() {
+                take_ports(owners.entry(vip).or_default(), (farm_name, farm), faults);
             }
+        }
+    }
+}
+
+/// Takes the ports of a farm's services on one VIP.
+fn take_ports(
+    taken: &mut BTreeMap<u16, (u16, String)>,
+    (farm_name, farm): (&FarmName, &Farm),
+    faults: &mut Faults,
+) {
+    for (name, service) in &farm.services {
+        for range in service.ports() {
+            // Ranges that are here do not overlap, so that the last one that starts before our end
+            // is the only one that can reach into ours.
+            let before = taken.range(..=range.last).next_back();
+            let owner = before.filter(|(_, (last, _))| *last >= range.first);
+            if let Some((first, (_, owner))) = owner {
+                let (port, owner) = (range.first.max(*first), owner.clone());
+                let at = format!("farm[{farm_name}].service[{name}].port");
+                faults.add(at, FaultKind::PortTaken { port, owner });
+                continue;
+            }
+            taken.insert(range.first, (range.last, format!("{farm_name}/{name}")));
         }
     }
 }
 
 /// Each VIP has its own lease, renewed 33 times a second with every voter.
 const VIPS_MAX: usize = 100;
+
+/// Both families, and as much again for a network in which addresses are being changed.
+const FARM_VIPS_MAX: usize = 7;
 
 /// A large hosting site; each farm is judged as a whole when something of it changes.
 const FARMS_MAX: usize = 500;

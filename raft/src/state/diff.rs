@@ -15,7 +15,7 @@ use super::{
     MailChannel, OnParentDown, Paging, Persistence, Queue, Secret, Server, Service, ServiceKind,
     Vip, Watch, WebUrl,
 };
-use crate::id::{GroupName, LadderName};
+use crate::id::{GroupName, LadderName, NodeName, VipGroupName};
 
 /// What changed from `old` to `new`, one line for each thing; at most 100 lines.
 pub fn diff(old: &Config, new: &Config) -> Vec<String> {
@@ -148,12 +148,16 @@ fn of_vip(vip: &Vip) -> Vec<Property> {
             vip.gateway
                 .map_or_else(String::new, |gateway| gateway.to_string()),
         ),
+        property("on quorum loss", vip.on_quorum_loss),
+        property("group", vip.group.as_ref().map_or("", VipGroupName::as_str)),
+        property("prefer", vip.prefer.as_ref().map_or("", NodeName::as_str)),
     ]
 }
 
 fn of_farm(farm: &Farm) -> Vec<Property> {
     let mut properties = vec![
         property("vip", &farm.vip),
+        property("more vips", joined(&farm.more_vips)),
         property("method", farm.method),
         property("fate", farm.fate),
         property("down below", farm.down_below),

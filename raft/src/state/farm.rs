@@ -44,6 +44,9 @@ pub struct Farm {
     pub services: BTreeMap<ServiceName, Service>,
     /// Who does the work, by name.
     pub servers: BTreeMap<ServerName, Server>,
+    /// Further VIPs that its services listen on, at most 7. The owner of the first that is owned
+    /// probes its servers.
+    pub more_vips: Vec<VipName>,
 }
 
 /// How a server is picked; all of them weighted.
@@ -131,7 +134,13 @@ impl Farm {
             ladder: None,
             services: BTreeMap::new(),
             servers: BTreeMap::new(),
+            more_vips: Vec::new(),
         }
+    }
+
+    /// Its VIPs, the first one first.
+    pub fn vips(&self) -> impl Iterator<Item = &VipName> {
+        std::iter::once(&self.vip).chain(&self.more_vips)
     }
 
     /// Its checks, by service.

@@ -51,9 +51,6 @@ pub enum FaultKind {
         /// Why not.
         class: AddressClass,
     },
-    /// VIPs are IPv4 until the kernel fence comes.
-    #[error("{0} is an IPv6 address; floating addresses are IPv4 for now")]
-    Ipv6Vip(IpAddr),
     /// Another thing has the same address.
     #[error("{address} is the address of {owner} as well")]
     AddressTaken {
@@ -185,6 +182,15 @@ pub enum FaultKind {
     /// A password would cross the network in the clear.
     #[error("a password is sent over smtps:// or smtp+starttls:// only")]
     PasswordInClear,
+    /// Whoever goes on without a majority must be able to ask whether the network is there.
+    #[error(
+        "hold needs a gateway to ask whether the network is there; name one, or write \
+         on_quorum_loss = \"release\""
+    )]
+    NoReference,
+    /// VIPs that move together want different things.
+    #[error("{0} is of the same group, and says otherwise: what is lent as one has one answer")]
+    GroupDisagrees(String),
 }
 
 impl FaultKind {

@@ -121,7 +121,8 @@ impl State {
     /// Takes in that something changed. True: somebody is told of it as ever; false: it flaps, and
     /// where it began to, that was told instead.
     pub(super) fn is_told(&mut self, subject: &Subject, is_down: bool, event: &Event) -> bool {
-        if *subject == Subject::Quorum {
+        // Trouble begins only when something happened again and again, and ends after a while.
+        if matches!(subject, Subject::Quorum | Subject::Trouble(_)) {
             return true;
         }
         let paging = self.config.paging.clone();

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::text::{REASON_CHARS_MAX, clean};
 use super::word::words;
 use super::{AdminState, Advice, Applied, Check, Config, Farm, Now, Parent, Reject, State};
-use crate::id::{Ballot, FarmName, NodeId, ServerName, ServiceName, UnixMillis, WatchName};
+use crate::id::{
+    Ballot, FarmName, NodeId, ServerName, ServiceName, UnixMillis, VipName, WatchName,
+};
 
 /// One check on one thing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -120,13 +122,37 @@ pub enum Authority {
         /// Who it is.
         node: NodeId,
     },
+    /// The owner of another of the farm's VIPs, while nobody owns those before it.
+    OwnerBeside {
+        /// Which of [`Farm::more_vips`], from 0.
+        place: u8,
+        /// Its lease's ballot.
+        ballot: Ballot,
+    },
 }
 
 impl Authority {
+    /// The VIP of a farm whose owner reports; `None`: the farm has no such, or the leader does.
+    fn vip_of(self, farm: &Farm) -> Option<&VipName> {
+        match self {
+            Authority::Owner(_) => Some(&farm.vip),
+            Authority::OwnerBeside { place, .. } => farm.more_vips.get(usize::from(place)),
+            Authority::Leader { .. } => None,
+        }
+    }
+
+    /// The ballot under which it owns.
+    fn ballot(self) -> Option<Ballot> {
+        match self {
+            Authority::Owner(ballot) | Authority::OwnerBeside { ballot, .. } => Some(ballot),
+            Authority::Leader { .. } => None,
+        }
+    }
+
     /// Who reports.
     pub fn node(&self) -> NodeId {
         match self {
-            Authority::Owner(ballot) => ballot.node,
+            Authority::Owner(ballot) | Authority::OwnerBeside { ballot, .. } => ballot.node,
             Authority::Leader { node, .. } => *node,
         }
     }
@@ -177,11 +203,11 @@ impl State {
             return Ok(Applied::Unchanged);
         }
         let vips = members.iter().filter_map(|member| match member {
-            Parent::Server(farm, _) => config.farms.get(farm).map(|farm| &farm.vip),
+            Parent::Server(farm, _) => authority.vip_of(config.farms.get(farm)?),
             Parent::Watch(_) => None,
         });
         for vip in vips {
-            if let Authority::Owner(ballot) = authority {
+            if let Some(ballot) = authority.ballot() {
                 self.raise_ballot(now, vip, ballot);
             }
         }
@@ -198,7 +224,7 @@ impl State {
         changes: &[HealthChange],
     ) -> Result<(), Reject> {
         let ballot = match authority {
-            Authority::Owner(ballot) => ballot,
+            Authority::Owner(ballot) | Authority::OwnerBeside { ballot, .. } => ballot,
             Authority::Leader { term, .. } if term != now.term => {
                 return Err(Reject::StaleTerm {
                     given: term,
@@ -214,7 +240,12 @@ impl State {
         for change in changes {
             match &change.check {
                 CheckKey::Server { farm, .. } => {
-                    vips.extend(self.config.farms.get(farm).map(|farm| &farm.vip));
+                    let Some(farm) = self.config.farms.get(farm) else {
+                        continue;
+                    };
+                    // A place that there is not any more: the prober has an older configuration.
+                    let unknown = || Reject::UnknownVip(farm.vip.clone());
+                    vips.insert(authority.vip_of(farm).ok_or_else(unknown)?);
                 }
                 CheckKey::Watch(watch) => return Err(Reject::WatchOfOwner(watch.clone())),
             }

@@ -196,6 +196,7 @@ impl State {
             Subject::Quorum => "quorum".to_owned(),
             Subject::Channel(contact, kind) => format!("channel {contact}/{}", kind.word()),
             Subject::Path(id) => format!("path of {}", self.node_name(*id)),
+            Subject::Trouble(trouble) => self.trouble_title(trouble),
         }
     }
 }

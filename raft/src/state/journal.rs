@@ -118,6 +118,18 @@ pub enum JournalEvent {
     },
     /// The cluster has another leader: a term began.
     Term(u64),
+    /// Nothing moves by itself any more.
+    Paused {
+        /// By whose order.
+        author: String,
+        /// Why.
+        why: String,
+    },
+    /// It does again.
+    Resumed {
+        /// By whose order.
+        author: String,
+    },
 }
 
 /// A kind of event, as one asks for it.
@@ -144,6 +156,8 @@ pub enum EventKind {
     Owner,
     /// The cluster has another leader.
     Leader,
+    /// Nothing moves by itself any more, or does again.
+    Pause,
 }
 
 words!(EventKind {
@@ -157,6 +171,7 @@ words!(EventKind {
     Node => "node",
     Owner => "owner",
     Leader => "leader",
+    Pause => "pause",
 });
 
 impl JournalEvent {
@@ -175,6 +190,7 @@ impl JournalEvent {
             }
             JournalEvent::Owner { .. } => EventKind::Owner,
             JournalEvent::Term(_) => EventKind::Leader,
+            JournalEvent::Paused { .. } | JournalEvent::Resumed { .. } => EventKind::Pause,
         }
     }
 }
@@ -305,6 +321,13 @@ impl State {
             Command::EndSilence(number) => Some(JournalEvent::Unsilenced {
                 matcher: self.silences.get(*number)?.matcher.to_string(),
             }),
+            Command::Pause { author, why } => Some(JournalEvent::Paused {
+                author: author.0.clone(),
+                why: why.clone(),
+            }),
+            Command::Resume { author } => Some(JournalEvent::Resumed {
+                author: author.0.clone(),
+            }),
             // What these change shows by itself: a verdict, a page, a revision.
             Command::Configure { .. }
             | Command::Rollback { .. }
@@ -315,6 +338,7 @@ impl State {
             | Command::GiveOpinions { .. }
             | Command::Suspect { .. }
             | Command::Trust { .. }
+            | Command::ReportTrouble { .. }
             | Command::ReportHeartbeat { .. } => None,
             // Nothing that anybody follows.
             Command::CreateToken(_)
@@ -415,6 +439,16 @@ impl State {
                 "leader".to_owned(),
                 format!("elected anew: term {term} begins"),
             ),
+            JournalEvent::Paused { author, why } => {
+                let why = match why.is_empty() {
+                    true => String::new(),
+                    false => format!(": {why}"),
+                };
+                ("cluster".to_owned(), format!("paused by {author}{why}"))
+            }
+            JournalEvent::Resumed { author } => {
+                ("cluster".to_owned(), format!("goes on by {author}"))
+            }
         }
     }
 
@@ -451,39 +485,4 @@ const PART_ENTRIES: usize = 125;
 const REASON_CHARS_MAX: usize = 80;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_bounded_and_numbered_without_gaps() {
-        let mut journal = Journal::default();
-        assert_eq!((journal.first(), journal.last()), (1, 0));
-        for term in 0..25_000 {
-            journal.add(UnixMillis(term), JournalEvent::Term(term));
-        }
-        assert_eq!(journal.last(), 25_000);
-        let kept = journal.after(0).count();
-        assert!((9_875..=10_000).contains(&kept), "{kept}");
-        let numbers: Vec<u64> = journal.after(24_990).map(|entry| entry.number).collect();
-        assert_eq!(numbers, (24_991..=25_000).collect::<Vec<u64>>());
-        assert_eq!(journal.after(25_000).count(), 0);
-        assert_eq!(
-            journal.first(),
-            25_001 - u64::try_from(kept).expect("a few")
-        );
-    }
-
-    #[test]
-    fn an_entry_more_leaves_what_is_shared_alone() {
-        let mut journal = Journal::default();
-        for term in 0..1_000 {
-            journal.add(UnixMillis(term), JournalEvent::Term(term));
-        }
-        let copy = journal.clone();
-        journal.add(UnixMillis(0), JournalEvent::Term(0));
-        let same = copy.parts.iter().zip(&journal.parts);
-        let same = same.filter(|(one, other)| Arc::ptr_eq(one, other)).count();
-        assert_eq!(same, copy.parts.len(), "all of them were full");
-        assert_eq!(copy.last(), 1_000);
-    }
-}
+mod tests;

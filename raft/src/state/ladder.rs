@@ -137,7 +137,11 @@ impl Config {
             Subject::Watch(watch) => self.watches.get(watch).and_then(|w| w.ladder.as_ref()),
             // Whoever stands first may be the one who cannot be reached.
             Subject::Channel(..) => return None,
-            Subject::Node(_) | Subject::Path(_) | Subject::Vip(_) | Subject::Quorum => None,
+            Subject::Node(_)
+            | Subject::Path(_)
+            | Subject::Vip(_)
+            | Subject::Trouble(_)
+            | Subject::Quorum => None,
         };
         own.or(self.paging.ladder.as_ref())
     }

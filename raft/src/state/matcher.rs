@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::text::plain;
-use super::{Reject, State, Subject};
+use super::{Reject, State, Subject, Trouble};
 
 /// Which things something is for: those that every term matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,8 +137,14 @@ impl State {
             (Field::Farm, Subject::Server(farm, _))
             | (Field::Farm, Subject::Farm(farm) | Subject::Strength(farm)) => is(farm.as_str()),
             (Field::Server, Subject::Server(farm, server)) => is(&format!("{farm}/{server}")),
-            (Field::Node, Subject::Node(node)) => is(&self.node_name(*node)),
-            (Field::Vip, Subject::Vip(vip)) => is(vip.as_str()),
+            (
+                Field::Node,
+                Subject::Node(node)
+                | Subject::Trouble(Trouble::Meddling(node) | Trouble::Carrier(node)),
+            ) => is(&self.node_name(*node)),
+            (Field::Vip, Subject::Vip(vip) | Subject::Trouble(Trouble::Claim(vip, _))) => {
+                is(vip.as_str())
+            }
             (Field::Label(label), Subject::Watch(watch)) => {
                 let watch = self.config.watches.get(watch);
                 let value = watch.and_then(|watch| watch.labels.get(label));

@@ -38,6 +38,7 @@ mod journal;
 mod judge;
 mod kin;
 mod ladder;
+mod lent;
 mod maintenance;
 mod matcher;
 mod node;
@@ -48,6 +49,7 @@ mod pages;
 mod paging;
 mod parent;
 mod past;
+mod pause;
 mod quorum;
 mod reject;
 mod revision;
@@ -61,6 +63,7 @@ mod target;
 mod text;
 mod token;
 mod transition;
+mod trouble;
 mod uptime;
 mod vip;
 mod watch;
@@ -93,6 +96,7 @@ pub use journal::{EventKind, Journal, JournalEntry, JournalEvent};
 pub use kin::Kin;
 pub use ladder::{Ladder, Preview, PreviewCall, Rung, Step};
 pub use maintenance::{Maintenance, Maintenances};
+pub use lent::LentVips;
 pub use matcher::{Matcher, Term, TermError};
 pub use node::{Node, NodeCondition, NodeRole};
 pub use opinion::{Doubt, Found, Opinion, PageVerdict};
@@ -102,6 +106,7 @@ pub use pages::{PAGES_MAX, Pages};
 pub use paging::{Heartbeat, Paging};
 pub use parent::Parent;
 pub use past::Past;
+pub use pause::Pause;
 pub use reject::Reject;
 pub use revision::Revision;
 pub use server::{AdminOrder, AdminState, Ordered, Server, ServerRole};
@@ -115,6 +120,7 @@ pub use taking::{Acknowledgement, Resolution, Taken};
 pub use text::{REASON_CHARS_MAX, clean, duration_text, span_text};
 pub use token::{Token, TokenId};
 pub use transition::Transitions;
+pub use trouble::{Mac, Trouble};
 pub use uptime::{Month, MonthUptime, Uptime};
 pub use vip::{BallotFloor, OnQuorumLoss, Vip, VipStanding};
 pub use watch::Watch;
@@ -196,6 +202,8 @@ pub struct State {
     pub journal: Journal,
     /// Answers to the newest proposals, so that a retry changes nothing twice.
     pub answered: Answered,
+    /// Nothing moves by itself, by somebody's order.
+    pub pause: Option<Pause>,
 }
 
 /// Who we are.
@@ -339,6 +347,13 @@ impl State {
             Command::GiveOpinions { node, opinions } => self.give_opinions(now, node, &opinions),
             Command::Suspect { node, suspected } => self.suspect(now, node, suspected),
             Command::Trust { node, by } => self.trust(now, node, by),
+            Command::ReportTrouble {
+                node,
+                trouble,
+                reason,
+            } => self.report_trouble(now, node, trouble, reason.as_deref()),
+            Command::Pause { author, why } => self.pause(now, author, why),
+            Command::Resume { author } => self.resume(&author),
         }
     }
 

@@ -161,6 +161,7 @@ impl State {
         }
         self.forget_incident(&Subject::Node(id), now.at);
         self.forget_suspicion(id, now.at);
+        self.forget_troubles(now, id);
         let gone = [Subject::Node(id), Subject::Path(id)];
         Arc::make_mut(&mut self.transitions).retain(|subject| !gone.contains(subject));
         Ok(Applied::Done)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acknowledgement, ChannelKind, Delivery, PageVerdict, Resolution, Word as _};
+use super::{Acknowledgement, ChannelKind, Delivery, PageVerdict, Resolution, Trouble, Word as _};
 use crate::id::{
     ClusterId, ContactName, FarmName, NodeId, PageId, ServerName, UnixMillis, VipName, WatchName,
 };
@@ -31,6 +31,8 @@ pub enum Subject {
     Channel(ContactName, ChannelKind),
     /// A node's way to what it probes.
     Path(NodeId),
+    /// What a node sees around its VIPs.
+    Trouble(Trouble),
 }
 
 /// What kind of call it is; the word in the subject line.
@@ -155,6 +157,19 @@ impl Subject {
             }
             Subject::Path(node) => {
                 name("path");
+                bytes.extend(node.0.to_be_bytes());
+            }
+            Subject::Trouble(Trouble::Claim(vip, mac)) => {
+                name("claim");
+                name(vip.as_str());
+                bytes.extend(mac.0);
+            }
+            Subject::Trouble(Trouble::Meddling(node)) => {
+                name("meddling");
+                bytes.extend(node.0.to_be_bytes());
+            }
+            Subject::Trouble(Trouble::Carrier(node)) => {
+                name("carrier");
                 bytes.extend(node.0.to_be_bytes());
             }
         }

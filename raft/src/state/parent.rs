@@ -48,6 +48,7 @@ impl Parent {
             | Subject::Vip(_)
             | Subject::Quorum
             | Subject::Path(_)
+            | Subject::Trouble(_)
             | Subject::Channel(..) => None,
         }
     }

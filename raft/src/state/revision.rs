@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::text::plain;
-use super::{Applied, Author, Config, Kin, Now, Reject, State, Subject, diff};
+use super::{Applied, Author, Config, Kin, Now, Reject, State, Subject, Trouble, diff};
 use crate::id::{RevisionId, UnixMillis};
 
 /// One change of the configuration.
@@ -146,12 +146,17 @@ impl State {
                 .is_some_and(|farm| farm.servers.contains_key(server)),
             Subject::Watch(watch) => config.watches.contains_key(watch),
             Subject::Farm(farm) | Subject::Strength(farm) => config.farms.contains_key(farm),
-            Subject::Vip(vip) => config.vips.contains_key(vip),
+            Subject::Vip(vip) | Subject::Trouble(Trouble::Claim(vip, _)) => {
+                config.vips.contains_key(vip)
+            }
             Subject::Channel(contact, kind) => config
                 .contacts
                 .get(contact)
                 .is_some_and(|contact| contact.channel(*kind).is_some()),
-            Subject::Node(_) | Subject::Path(_) | Subject::Quorum => true,
+            Subject::Node(_)
+            | Subject::Path(_)
+            | Subject::Trouble(Trouble::Meddling(_) | Trouble::Carrier(_))
+            | Subject::Quorum => true,
         };
         let gone: Vec<Subject> = self
             .incidents

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{CheckKey, Config, Health, Parent, State, Subject};
+use super::{CheckKey, Config, Health, Parent, State, Subject, Trouble};
 use crate::id::{FarmName, ServerName};
 
 impl State {
@@ -13,10 +13,12 @@ impl State {
             Subject::Server(farm, server) => self.server_target(farm, server),
             Subject::Watch(watch) => self.config.target(&CheckKey::Watch(watch.clone())),
             Subject::Farm(farm) | Subject::Strength(farm) => self.config.entrance(farm),
-            Subject::Node(node) | Subject::Path(node) => {
+            Subject::Node(node)
+            | Subject::Path(node)
+            | Subject::Trouble(Trouble::Meddling(node) | Trouble::Carrier(node)) => {
                 self.nodes.get(node)?.peer_addresses.first().copied()
             }
-            Subject::Vip(vip) => {
+            Subject::Vip(vip) | Subject::Trouble(Trouble::Claim(vip, _)) => {
                 let vip = self.config.vips.get(vip)?;
                 Some(SocketAddr::new(vip.address, 0))
             }

@@ -1,5 +1,6 @@
 //! A floating address and what the cluster knows of who answers for it.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Faults;
 use super::incident::Event;
 use super::{Applied, FaultKind, NodeRole, Now, Reject, State, Subject, address};
-use crate::id::{Ballot, NetworkName, NodeId, UnixMillis, VipName};
+use crate::id::{Ballot, NetworkName, NodeId, NodeName, UnixMillis, VipGroupName, VipName};
 
 /// A floating address; at most one node answers for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,17 +21,55 @@ pub struct Vip {
     pub gateway: Option<IpAddr>,
     /// What its owner does when no majority answers.
     pub on_quorum_loss: OnQuorumLoss,
+    /// VIPs of one group move together: they are lent as one.
+    pub group: Option<VipGroupName>,
+    /// Who takes it first where all are equally fit; it never moves there by itself. A node of that
+    /// name need not exist, or not yet.
+    pub prefer: Option<NodeName>,
 }
 
-/// What an owner does without a majority.
+/// What becomes of a VIP without a majority.
 ///
-/// **Source**: `vip-protocol.md`, section 5. `hold` comes with the kernel fence.
+/// **Source**: `vip-protocol.md`, section 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnQuorumLoss {
-    /// The deadline passes and the address goes.
+    /// The owner's deadline passes and the address goes: never two owners, at the price of none.
     #[default]
     Release,
+    /// The owner goes on while the gateway answers, and yields to any claim; nobody takes.
+    Hold,
+    /// The same; and the survivor of a pair without a witness takes. In a file it is
+    /// `on_quorum_loss = "hold"` and `pair_takeover = "gateway"`.
+    HoldOrTake,
+}
+
+impl fmt::Display for OnQuorumLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OnQuorumLoss::Release => "release",
+            OnQuorumLoss::Hold => "hold",
+            OnQuorumLoss::HoldOrTake => "hold, and a survivor of two takes",
+        })
+    }
+}
+
+impl OnQuorumLoss {
+    /// Whether the owner goes on without a majority.
+    pub fn holds(self) -> bool {
+        match self {
+            OnQuorumLoss::Release => false,
+            OnQuorumLoss::Hold | OnQuorumLoss::HoldOrTake => true,
+        }
+    }
+
+    /// Whether the survivor of a pair takes.
+    pub fn takes(self) -> bool {
+        match self {
+            OnQuorumLoss::Release | OnQuorumLoss::Hold => false,
+            OnQuorumLoss::HoldOrTake => true,
+        }
+    }
 }
 
 /// Who was last reported to own a VIP. For people and pages; the lease itself is never in the log.
@@ -61,10 +100,12 @@ impl Vip {
     pub(super) fn check(&self, at: &str, faults: &mut Faults) {
         let here = format!("{at}.address");
         faults.check(&here, address::ordinary(self.address));
-        if self.address.is_ipv6() {
-            faults.add(&here, FaultKind::Ipv6Vip(self.address));
-        }
-        let Some(gateway) = self.gateway else { return };
+        let Some(gateway) = self.gateway else {
+            if self.on_quorum_loss.holds() {
+                faults.add(format!("{at}.on_quorum_loss"), FaultKind::NoReference);
+            }
+            return;
+        };
         let here = format!("{at}.gateway");
         faults.check(&here, address::ordinary(gateway));
         if gateway.is_ipv6() != self.address.is_ipv6() {

@@ -232,6 +232,8 @@ async fn machines_that_do_not_fit() {
         network: "dmz".parse().expect("a name"),
         gateway: None,
         on_quorum_loss: OnQuorumLoss::Release,
+        group: None,
+        prefer: None,
     };
     let token = cluster.token(NodeRole::Balancer);
     let good = request(&token, node(2, NodeRole::Balancer));

@@ -12,29 +12,34 @@ use farmux_netplane::vip::{Leases, Lent, VipStatus, Vips};
 use farmux_tests::lab::{CLIENT, Host, Lab, VIP, node_address, process, wait};
 use tokio::sync::watch;
 
-type Plans = BTreeMap<Arc<str>, VipPlan>;
+pub(crate) type Plans = BTreeMap<Arc<str>, VipPlan>;
 
-const NAME: &str = "front";
+pub(crate) const NAME: &str = "front";
 /// A lease that no test outlives.
-const LONG: Duration = Duration::from_secs(60);
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 /// Below half a second, in which it looks at everything anyway.
-const WOKEN_WITHIN: Duration = Duration::from_millis(450);
+pub(crate) const WOKEN_WITHIN: Duration = Duration::from_millis(450);
 /// After 0, 50, 250 ms and 1.2 s (`vip-protocol.md`, section 7).
 const FIFTH_ANNOUNCEMENT: Duration = Duration::from_millis(2_500);
 
 /// A plan with the VIP on this interface.
-fn plan(interface: Option<&str>) -> Plans {
+pub(crate) fn plan(interface: Option<&str>) -> Plans {
+    plan_of(VIP.into(), interface)
+}
+
+/// A plan with this address as the VIP.
+pub(crate) fn plan_of(address: IpAddr, interface: Option<&str>) -> Plans {
     let interface = interface.map(Arc::from);
     let vip = VipPlan {
-        address: VIP.into(),
+        address,
         interface,
         held: false,
     };
     [(Arc::from(NAME), vip)].into()
 }
 
-fn ends_in(span: Duration) -> Option<Lent> {
+pub(crate) fn ends_in(span: Duration) -> Option<Lent> {
     Some(Lent {
         until_ns: boottime_ns() + u64::try_from(span.as_nanos()).expect("short"),
         alone_since_ns: None,
@@ -42,16 +47,16 @@ fn ends_in(span: Duration) -> Option<Lent> {
 }
 
 /// A machine with an actuator.
-struct Machine {
+pub(crate) struct Machine {
     host: Host,
     plans: watch::Sender<Plans>,
-    leases: Leases,
+    pub(crate) leases: Leases,
     lost: Arc<Mutex<Vec<IpAddr>>>,
-    vips: Vips,
+    pub(crate) vips: Vips,
 }
 
 impl Machine {
-    fn start(host: Host, first: Plans) -> Machine {
+    pub(crate) fn start(host: Host, first: Plans) -> Machine {
         let (plans, receiver) = watch::channel(first);
         let (leases, lost) = (Leases::default(), Arc::new(Mutex::new(Vec::new())));
         let (shared, list) = (leases.clone(), Arc::clone(&lost));
@@ -67,7 +72,7 @@ impl Machine {
         }
     }
 
-    fn status(&self) -> VipStatus {
+    pub(crate) fn status(&self) -> VipStatus {
         self.vips
             .status()
             .borrow()
@@ -76,7 +81,7 @@ impl Machine {
             .unwrap_or_default()
     }
 
-    fn wait_for(&self, what: &str, here: bool, limit: Duration) {
+    pub(crate) fn wait_for(&self, what: &str, here: bool, limit: Duration) {
         wait::until_true(what, limit, || self.host.holds(VIP) == here).expect("in time");
     }
 }
@@ -98,7 +103,10 @@ fn an_address_comes_and_goes_with_its_lease() {
     wait::until_true("the plan is adopted", SECOND, adopted).expect("in time");
     assert_eq!(
         machine.status(),
-        VipStatus::default(),
+        VipStatus {
+            carrier: true,
+            ..VipStatus::default()
+        },
         "nothing shown, nothing in the way"
     );
     assert!(!machine.host.holds(VIP), "a plan alone shows nothing");

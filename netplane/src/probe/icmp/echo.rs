@@ -4,21 +4,21 @@
 
 /// An echo request: random, so that nothing else passes for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Echo {
+pub(crate) struct Echo {
     /// Which version of IP carries it.
-    pub(super) v4: bool,
+    pub(crate) v4: bool,
     /// Replaced by the kernel on a datagram socket, and by that alone.
-    pub(super) id: u16,
+    pub(crate) id: u16,
     /// Rises when it is sent again.
-    pub(super) sequence: u16,
+    pub(crate) sequence: u16,
     /// Must come back.
-    pub(super) payload: [u8; PAYLOAD_BYTES],
+    pub(crate) payload: [u8; PAYLOAD_BYTES],
 }
 
 impl Echo {
     /// The message that asks for it. Its checksum is right for IPv4; for IPv6, where it covers the
     /// addresses too, the kernel makes it on either kind of socket.
-    pub(super) fn request(&self) -> Vec<u8> {
+    pub(crate) fn request(&self) -> Vec<u8> {
         let kind = if self.v4 { REQUEST_V4 } else { REQUEST_V6 };
         let mut message = vec![kind, 0, 0, 0];
         message.extend(self.id.to_be_bytes());
@@ -33,7 +33,7 @@ impl Echo {
 
     /// Whether a message is the answer; `any_id` where the kernel chose the identifier. Sequence
     /// numbers do not count: whichever sending of this request is echoed, it is echoed.
-    pub(super) fn is_answered_by(&self, message: &[u8], any_id: bool) -> bool {
+    pub(crate) fn is_answered_by(&self, message: &[u8], any_id: bool) -> bool {
         let kind = if self.v4 { REPLY_V4 } else { REPLY_V6 };
         let Some((head, payload)) = message.split_first_chunk::<8>() else {
             return false;
@@ -44,7 +44,7 @@ impl Echo {
 }
 
 /// An ICMP message without the IPv4 head before it; `None`: that is not whole.
-pub(super) fn without_ip_head(packet: &[u8]) -> Option<&[u8]> {
+pub(crate) fn without_ip_head(packet: &[u8]) -> Option<&[u8]> {
     let words = packet.first()? & 0x0f;
     packet.get(usize::from(words) * 4..)
 }
@@ -64,7 +64,7 @@ fn checksum(message: &[u8]) -> u16 {
 }
 
 /// Random bytes in a request: nobody who does not see it guesses them.
-pub(super) const PAYLOAD_BYTES: usize = 16;
+pub(crate) const PAYLOAD_BYTES: usize = 16;
 
 const REQUEST_V4: u8 = 8;
 const REPLY_V4: u8 = 0;

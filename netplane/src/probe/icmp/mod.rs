@@ -7,7 +7,7 @@
 //! kernel show every message to each socket of its sender's; they are connected, so that others
 //! are passed over by address.
 
-mod echo;
+pub(crate) mod echo;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

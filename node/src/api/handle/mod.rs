@@ -8,6 +8,7 @@ pub(super) mod events;
 pub(super) mod farms;
 pub(super) mod links;
 pub(super) mod pages;
+pub(super) mod prefer;
 pub(super) mod probes;
 pub(super) mod servers;
 pub(super) mod silences;

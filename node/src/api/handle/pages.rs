@@ -106,6 +106,7 @@ pub(crate) async fn preview(
         | Subject::Path(_)
         | Subject::Vip(_)
         | Subject::Channel(..)
+        | Subject::Trouble(_)
         | Subject::Quorum => None,
     };
     let call = |call: PreviewCall| PreviewCallReport {

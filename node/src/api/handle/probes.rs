@@ -86,5 +86,9 @@ fn wire_view(member: &Member) -> WireView {
             ("answered", heartbeats.answered),
             ("failed", heartbeats.failed),
         ],
+        vips: member
+            .wire()
+            .map(|wire| wire.vips.status().borrow().clone())
+            .unwrap_or_default(),
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use axum::Extension;
 use axum::extract::{Path, State as Shared};
 use farmux_raft::id::{FarmName, NodeName, ServerName, UnixMillis};
-use farmux_raft::state::{AdminOrder, Command, NodeRole, Ordered};
+use farmux_raft::state::{AdminOrder, Command, Farm, NodeRole, Ordered};
 
 use super::super::answer::{Answer, Order, answer, parse};
 use super::super::caller::Caller;
@@ -87,7 +87,8 @@ fn in_flight(view: &View<'_>, servers: &[(FarmName, ServerName)]) -> Connections
     let farms = &view.state.config.farms;
     let mut owners = servers
         .iter()
-        .filter_map(|(farm, _)| view.owner(&farms.get(farm)?.vip));
+        .flat_map(|(farm, _)| farms.get(farm).into_iter().flat_map(Farm::vips))
+        .filter_map(|vip| view.owner(vip));
     let balancers = view
         .state
         .nodes

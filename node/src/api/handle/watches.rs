@@ -101,14 +101,14 @@ pub(crate) async fn export(Shared(node): Daemon) -> Answer<Reading<SheetAnswer>>
     })
 }
 
-struct Wish {
-    dry_run: bool,
-    note: String,
+pub(super) struct Wish {
+    pub(super) dry_run: bool,
+    pub(super) note: String,
 }
 
 /// Changes the newest configuration, as one revision; where another came between, the change is
 /// made anew on that.
-async fn bring_about(
+pub(super) async fn bring_about(
     member: &Member,
     caller: &Caller,
     wish: Wish,

@@ -7,6 +7,7 @@
 //! Nothing is counted here: the parts count, and this file names. Names and labels are documented
 //! beside each, and never change their meaning.
 
+mod vips;
 mod wire;
 
 #[cfg(test)]
@@ -127,6 +128,9 @@ fn leases(registry: &mut Registry, view: &View<'_>) {
         let owner = view.owner(vip);
         (vec![("vip", vip.to_string())], i64::from(owner.is_some()))
     });
+    let paused = [(Labels::new(), i64::from(view.state.pause.is_some()))];
+    let help = "1 while no VIP moves from a node that lives, by order";
+    gauges(registry, "paused", help, paused);
     gauges(
         registry,
         "vip_owner_known",

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use farmux_netplane::plan::ServiceKey;
 use farmux_netplane::probe::{Lag, ProbeCounts, Scarce, Shortage};
 use farmux_netplane::serve::ServiceCounts;
+use farmux_netplane::vip::VipStatus;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
@@ -34,6 +36,8 @@ pub struct WireView {
     pub refused: Vec<(&'static str, u64)>,
     /// Calls of the dead-man's switch, by outcome.
     pub heartbeats: Vec<(&'static str, u64)>,
+    /// What is seen around VIPs.
+    pub vips: BTreeMap<Arc<str>, VipStatus>,
 }
 
 /// All of it.
@@ -41,6 +45,7 @@ pub(super) fn expose(registry: &mut Registry, wire: &WireView) {
     services(registry, &wire.services);
     servers(registry, &wire.services);
     probes(registry, wire);
+    super::vips::expose(registry, &wire.vips);
     let by = |label, pairs: &[(&'static str, u64)]| labelled(label, pairs);
     counters(
         registry,
@@ -262,7 +267,7 @@ impl EncodeMetric for Late {
 }
 
 /// One counter with all its samples; its name gets `_total`.
-fn counters(
+pub(super) fn counters(
     registry: &mut Registry,
     name: &str,
     help: &str,

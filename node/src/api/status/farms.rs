@@ -27,7 +27,8 @@ pub(super) fn is_watched(server: &Server) -> bool {
 /// owner, and it did not say.
 pub fn active_at(view: &View<'_>, name: &FarmName, server: &ServerName) -> Option<u64> {
     let farm = view.state.config.farms.get(name)?;
-    match view.owner(&farm.vip) {
+    // The first owner is the prober; what others have in hand counts as well.
+    match farm.vips().find_map(|vip| view.owner(vip)) {
         Some(owner) if !view.reports.contains_key(&owner) => None,
         Some(_) | None => Some(
             view.reports
@@ -79,7 +80,10 @@ pub fn farm_report(view: &View<'_>, name: &FarmName) -> Option<FarmReport> {
         name: name.clone(),
         vip: farm.vip.clone(),
         address: view.state.config.vips.get(&farm.vip).map(|vip| vip.address),
-        owner: view.owner(&farm.vip).and_then(|node| view.node_name(node)),
+        owner: farm
+            .vips()
+            .find_map(|vip| view.owner(vip))
+            .and_then(|node| view.node_name(node)),
         condition,
         reason,
         method: farm.method,

@@ -32,7 +32,7 @@ use farmux_raft::state::{
 use super::report::NodeReport;
 use super::types::{
     Answering, CanaryStatus, ChannelTest, ClusterStatus, Freshness, MemberKind, Moment, NodeStatus,
-    Overall, PageStatus, Reason, StatusReport, VipStatus,
+    Overall, PageStatus, PauseReport, Reason, StatusReport, VipStatus,
 };
 
 /// Everything that one node knows when it is asked how things stand.
@@ -109,6 +109,11 @@ pub fn assemble(view: &View<'_>) -> StatusReport {
         farms: farms::farm_lines(view),
         watches: watches::watch_counts(view.state),
         pages: pages(view.state),
+        paused: view.state.pause.as_ref().map(|pause| PauseReport {
+            by: pause.author.0.clone(),
+            why: pause.why.clone(),
+            since: Moment(pause.since),
+        }),
     };
     let reasons = overall::reasons(view, &status);
     let overall = reasons.iter().map(|reason| reason.level).max();
@@ -196,6 +201,12 @@ impl View<'_> {
     }
 
     fn vips(&self) -> Vec<VipStatus> {
+        let lent = self.state.config.lent();
+        let together = |name: &VipName| -> Vec<VipName> {
+            let group = lent.values().find(|lent| lent.vips.contains(name));
+            let others = group.into_iter().flat_map(|lent| &lent.vips);
+            others.filter(|other| *other != name).cloned().collect()
+        };
         let status = |(name, vip): (&VipName, &Vip)| {
             let owner = self.owner(name);
             let standing = self.state.vips.get(name);
@@ -206,6 +217,8 @@ impl View<'_> {
                 network: vip.network.clone(),
                 owner: owner.and_then(|node| self.node_name(node)),
                 since: reported.map(|standing| Moment(standing.since)),
+                moves_with: together(name),
+                prefer: vip.prefer.clone(),
             }
         };
         self.state.config.vips.iter().map(status).collect()

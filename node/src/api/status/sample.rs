@@ -60,6 +60,8 @@ pub(crate) fn state(roles: &[NodeRole]) -> State {
         network: name("lan"),
         gateway: None,
         on_quorum_loss: Default::default(),
+        group: None,
+        prefer: None,
     };
     let mut config = Config::default();
     // Whoever tests second opinions turns them on.

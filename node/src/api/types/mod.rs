@@ -12,6 +12,7 @@ mod moment;
 mod page;
 mod silence;
 mod status;
+mod vip;
 mod watch;
 
 pub use cluster::{
@@ -37,6 +38,7 @@ pub use status::{
     Answering, CanaryStatus, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall,
     PageStatus, Reason, StatusReport, Survives, VipStatus,
 };
+pub use vip::{PauseReport, PauseRequest, PreferAnswer, PreferRequest};
 pub use watch::{
     CheckFields, Chosen, Import, ImportRequest, MonthReport, ProbeReport, SheetAnswer, WatchAnswer,
     WatchCounts, WatchDetail, WatchFields, WatchOrder, WatchReport, WatchRequest,

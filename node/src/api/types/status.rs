@@ -6,7 +6,7 @@ use farmux_raft::id::{FarmName, NetworkName, NodeName, VipName};
 use farmux_raft::state::NodeRole;
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelTest, Condition, Freshness, Moment, WatchCounts};
+use super::{ChannelTest, Condition, Freshness, Moment, PauseReport, WatchCounts};
 
 /// What stands and what does not, as one node sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,8 @@ pub struct ClusterStatus {
     pub watches: WatchCounts,
     /// What is paged.
     pub pages: PageStatus,
+    /// Nothing moves by itself; null: it does.
+    pub paused: Option<PauseReport>,
 }
 
 /// How many nodes may fail from here on, one after another, in the worst order.
@@ -144,6 +146,10 @@ pub struct VipStatus {
     pub owner: Option<NodeName>,
     /// Since when, as the log has it; null where the log names another or none.
     pub since: Option<Moment>,
+    /// The VIPs with which it moves; empty: it moves alone.
+    pub moves_with: Vec<VipName>,
+    /// Who takes it first where all are equally fit; null: whoever comes first.
+    pub prefer: Option<NodeName>,
 }
 
 /// A farm in one line.

@@ -39,6 +39,15 @@ pub enum ClusterAction {
         #[arg(short, long)]
         yes: bool,
     },
+    /// Let no VIP move from a node that lives, neither by legs nor as planned; one whose owner dies
+    /// or is cut off is taken over all the same
+    Pause {
+        /// Why, for whoever reads the status
+        #[arg(short = 'm', long = "message", value_name = "WHY", default_value = "")]
+        why: String,
+    },
+    /// Let VIPs move again
+    Resume,
 }
 
 /// What a new cluster starts with.

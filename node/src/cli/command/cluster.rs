@@ -10,8 +10,8 @@ use super::super::args::{ClusterAction, InitArguments, TokenAction};
 use super::super::show;
 use super::Shell;
 use crate::api::types::{
-    Done, InitRequest, InitVipRequest, JoinEvent, JoinRequest, Reading, RemoveRequest,
-    StatusReport, TokenAnswer, TokenReport, TokenRequest,
+    Done, InitRequest, InitVipRequest, JoinEvent, JoinRequest, PauseRequest, Reading,
+    RemoveRequest, StatusReport, TokenAnswer, TokenReport, TokenRequest,
 };
 use crate::fault::{Code, Fault};
 
@@ -23,7 +23,28 @@ impl Shell {
             ClusterAction::Join { token, witness } => self.join(token, role(witness)).await,
             ClusterAction::Remove { node, yes } => self.remove(node, yes).await,
             ClusterAction::Leave { yes } => self.leave(yes).await,
+            ClusterAction::Pause { why } => self.pause(why).await,
+            ClusterAction::Resume => self.resume().await,
         }
+    }
+
+    async fn pause(&mut self, why: String) -> Result<(), Fault> {
+        let request = PauseRequest { why };
+        let done: Done = self.client.post("/v1/cluster/pause", &request).await?;
+        self.terminal.show(&done, |done, _| match done.changed {
+            true => "paused: no VIP moves from a node that lives; a dead owner is followed all \
+                     the same\nto go on:   farmux cluster resume\n"
+                .to_owned(),
+            false => "paused already: farmux status says by whom\n".to_owned(),
+        })
+    }
+
+    async fn resume(&mut self) -> Result<(), Fault> {
+        let done: Done = self.client.post("/v1/cluster/resume", &()).await?;
+        self.terminal.show(&done, |done, _| match done.changed {
+            true => "VIPs move again\n".to_owned(),
+            false => "not paused\n".to_owned(),
+        })
     }
 
     async fn init(&mut self, arguments: InitArguments) -> Result<(), Fault> {

@@ -11,6 +11,7 @@ mod page;
 mod server;
 mod silence;
 mod version;
+mod vip;
 mod watch;
 
 use farmux_raft::id::UnixMillis;
@@ -44,6 +45,7 @@ impl Shell {
             Action::Farm(action) => self.farm(action).await,
             Action::Server(action) => self.server(action).await,
             Action::Watch(action) => self.watch(action).await,
+            Action::Vip(action) => self.vip(action).await,
             Action::Events(arguments) => self.events(arguments).await,
             Action::Contact(action) => self.contact(action).await,
             Action::Page(action) => self.page(action).await,

@@ -57,6 +57,7 @@ fn mood(kind: EventKind, text: &str) -> Option<Mood> {
         | EventKind::Revision
         | EventKind::Order
         | EventKind::Owner
+        | EventKind::Pause
         | EventKind::Leader => None,
     }
 }

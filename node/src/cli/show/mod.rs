@@ -9,6 +9,7 @@ mod page;
 mod silence;
 mod status;
 mod table;
+mod vip;
 mod watch;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use farm::{farm, farms};
 pub use page::{page, pages, preview};
 pub use silence::{silence_added, silences};
 pub use status::status;
+pub use vip::preferred;
 pub use watch::{watch, watches, watches_changed};
 
 use farmux_raft::state::{AdminState, Advice, Health, NodeRole};

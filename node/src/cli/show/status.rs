@@ -6,6 +6,7 @@ use farmux_raft::id::UnixMillis;
 
 use super::super::terminal::{Mood, Paint};
 use super::table::{Columns, Word};
+use super::vip::pause_words;
 use super::{condition_words, role_words};
 use crate::api::types::{
     Answering, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall, PageStatus, Reason,
@@ -57,6 +58,10 @@ fn head_lines(cluster: &ClusterStatus, paint: Paint, now: UnixMillis) -> String 
     }
     for vip in &cluster.vips {
         let _ = writeln!(text, "vip       {}", vip_words(vip, paint, now));
+    }
+    if let Some(pause) = &cluster.paused {
+        let words = paint.paint(Mood::Poor, &pause_words(pause, now));
+        let _ = writeln!(text, "paused    {words}");
     }
     let _ = writeln!(
         text,
@@ -120,7 +125,15 @@ fn vip_words(vip: &VipStatus, paint: Paint, now: UnixMillis) -> String {
     let since = vip
         .since
         .map_or(String::new(), |since| format!(", for {}", since.ago(now)));
-    format!("{name} {address} on {network}: {owner}{since}")
+    let others: Vec<&str> = vip.moves_with.iter().map(|vip| vip.as_str()).collect();
+    let together = match others.as_slice() {
+        [] => String::new(),
+        others => format!(", together with {}", others.join(" and ")),
+    };
+    let prefer = vip.prefer.as_ref();
+    let prefer = prefer.filter(|prefer| vip.owner.as_ref() != Some(*prefer));
+    let prefer = prefer.map_or(String::new(), |prefer| format!(", prefers {prefer}"));
+    format!("{name} {address} on {network}: {owner}{since}{together}{prefer}")
 }
 
 fn survives_words(survives: &Survives, paint: Paint) -> String {

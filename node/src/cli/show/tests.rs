@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use farmux_raft::id::UnixMillis;
+use farmux_raft::id::{UnixMillis, VipName};
 use farmux_raft::state::NodeRole::{Balancer, Witness};
-use farmux_raft::state::{Advice, Health, PageVerdict, State};
+use farmux_raft::state::{Advice, Author, Health, PageVerdict, Pause, State, Vip};
 
 use super::super::terminal::Paint;
 use super::{
@@ -54,6 +54,35 @@ fn golden_status_of_a_healthy_cluster() {
     let state = state(&[Balancer, Balancer, Witness]);
     let report = assemble(&view(&state, &[1, 2, 3]));
     golden("status-ok.txt", &status(&report, Paint::Plain, NOW));
+}
+
+#[test]
+fn golden_status_while_paused_with_a_group_and_a_preference() {
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    let config = Arc::make_mut(&mut state.config);
+    let (front, lb2) = (config.vips.first_entry(), "lb2".parse().expect("a name"));
+    let front = front.map(|mut entry| {
+        let front = entry.get_mut();
+        front.group = Some("both".parse().expect("a name"));
+        front.prefer = Some(lb2);
+        front.clone()
+    });
+    let front6 = Vip {
+        address: "fd00::100".parse().expect("an address"),
+        ..front.expect("the sample has a VIP")
+    };
+    let name: VipName = "front6".parse().expect("a name");
+    config.vips.insert(name.clone(), front6);
+    state.pause = Some(Pause {
+        author: Author("anna".to_owned()),
+        why: "racks are moved".to_owned(),
+        since: THEN,
+    });
+    let mut seen = view(&state, &[1, 2, 3]);
+    let owner = seen.reports.values_mut().next().expect("lb1 answers");
+    owner.held.insert(name);
+    let report = assemble(&seen);
+    golden("status-paused.txt", &status(&report, Paint::Plain, NOW));
 }
 
 #[test]

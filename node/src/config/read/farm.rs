@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use farmux_raft::id::{FarmName, ServerName, ServiceName};
+use farmux_raft::id::{FarmName, ServerName, ServiceName, VipName};
 use farmux_raft::state::{AdminState, Config, Farm, LastResortPage, Persistence, Server};
 
 use super::super::document::{FarmTable, LastResortTable, PersistenceTable, ServerTable};
@@ -23,6 +23,9 @@ pub(super) fn farm(
     let here = |field: &str| format!("{at}.{field}");
     let name: Option<FarmName> = reader.name(&at, &table.name);
     let vip = reader.name(&here("vip"), &table.vip);
+    let more_vips = table.more_vips.iter();
+    let more_vips = more_vips.map(|word| reader.name(&here("more_vips"), word));
+    let more_vips: Vec<Option<VipName>> = more_vips.collect();
     let method = reader.word(&here("method"), table.method.as_ref());
     let fate = reader.word(&here("fate"), table.fate.as_ref());
     let persistence = match &table.persistence {
@@ -71,6 +74,7 @@ pub(super) fn farm(
         ladder: ladder?,
         services,
         servers,
+        more_vips: more_vips.into_iter().collect::<Option<_>>()?,
     };
     Some((name?, farm))
 }

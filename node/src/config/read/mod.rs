@@ -102,20 +102,53 @@ fn vip(reader: &mut Reader<'_>, table: &VipTable) -> Option<(VipName, Vip)> {
     let gateway = optional(table.gateway.as_ref(), |word| {
         reader.address(&format!("{at}.gateway"), word)
     });
-    let on_quorum_loss = match &table.on_quorum_loss {
-        None => Some(OnQuorumLoss::default()),
-        Some(word) => {
-            let choices = [("release", OnQuorumLoss::Release)];
-            reader.choice(&format!("{at}.on_quorum_loss"), word, &choices, &["hold"])
-        }
-    };
+    let on_quorum_loss = on_quorum_loss(reader, &at, table);
+    let group = optional(table.group.as_ref(), |word| {
+        reader.name(&format!("{at}.group"), word)
+    });
+    let prefer = optional(table.prefer.as_ref(), |word| {
+        reader.name(&format!("{at}.prefer"), word)
+    });
     let vip = Vip {
         address: address?,
         network: network?,
         gateway: gateway?,
         on_quorum_loss: on_quorum_loss?,
+        group: group?,
+        prefer: prefer?,
     };
     Some((name?, vip))
+}
+
+/// What becomes of a VIP without a majority, of two words that mean something only together.
+fn on_quorum_loss(reader: &mut Reader<'_>, at: &str, table: &VipTable) -> Option<OnQuorumLoss> {
+    let without = match &table.on_quorum_loss {
+        // Without a reference nobody could tell a cut network from dead nodes.
+        None if table.gateway.is_none() => OnQuorumLoss::Release,
+        None => OnQuorumLoss::Hold,
+        Some(word) => {
+            let choices = [
+                ("hold", OnQuorumLoss::Hold),
+                ("release", OnQuorumLoss::Release),
+            ];
+            reader.choice(&format!("{at}.on_quorum_loss"), word, &choices, &[])?
+        }
+    };
+    let Some(word) = &table.pair_takeover else {
+        return Some(without);
+    };
+    let here = format!("{at}.pair_takeover");
+    let choices = [("never", false), ("gateway", true)];
+    match (reader.choice(&here, word, &choices, &[])?, without) {
+        (false, _) => Some(without),
+        (true, OnQuorumLoss::Hold | OnQuorumLoss::HoldOrTake) => Some(OnQuorumLoss::HoldOrTake),
+        (true, OnQuorumLoss::Release) => {
+            let why = "who takes a VIP without a majority has to hold it without one; write \
+                       on_quorum_loss = \"hold\" and the gateway that is asked";
+            reader.wrong(&here, &word.span(), why);
+            None
+        }
+    }
 }
 
 /// Reads what may be absent: `None` when it is there and wrong.

@@ -220,6 +220,7 @@ fn any_farm() -> impl Strategy<Value = Farm> {
                 ladder: None,
                 services,
                 servers,
+                more_vips: vec![],
             }
         },
     )
@@ -358,19 +359,44 @@ fn any_paging() -> impl Strategy<Value = Paging> {
 }
 
 pub(super) fn any_config() -> impl Strategy<Value = Config> {
-    let gateway = option::of(Just([10, 0, 0, 1].into()));
+    let policy = prop_oneof![
+        Just(OnQuorumLoss::Release),
+        Just(OnQuorumLoss::Hold),
+        Just(OnQuorumLoss::HoldOrTake)
+    ];
+    let gateway = (option::of(Just([10, 0, 0, 1].into())), policy);
     let contact = option::of(any_contact());
     let ladder = option::of(millis(1_000, 86_400_000));
     let watches = (any_watch(), any_group());
-    let others = (gateway, any_farm(), watches, contact, any_paging(), ladder);
-    others.prop_map(|(gateway, farm, (watch, group), contact, paging, after)| {
+    // A second VIP, of the same group or of none, and whom both prefer.
+    let more = option::of(any::<bool>());
+    let vips = (gateway, more, option::of(Just(name("lb2"))));
+    let others = (vips, any_farm(), watches, contact, any_paging(), ladder);
+    others.prop_map(|(vips, farm, (watch, group), contact, paging, after)| {
+        let ((gateway, policy), more, prefer) = vips;
         let (mut farm, mut watch, mut paging) = (farm, watch, paging);
         let vip = Vip {
             address: [10, 0, 0, 100].into(),
             network: name("lan"),
             gateway,
-            on_quorum_loss: OnQuorumLoss::Release,
+            on_quorum_loss: if gateway.is_some() {
+                policy
+            } else {
+                OnQuorumLoss::Release
+            },
+            group: more.filter(|together| *together).map(|_| name("both")),
+            prefer,
         };
+        let front6 = more.map(|_| {
+            farm.more_vips.push(name("front6"));
+            let front6 = Vip {
+                address: std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0x100).into(),
+                gateway: None,
+                on_quorum_loss: OnQuorumLoss::Release,
+                ..vip.clone()
+            };
+            (name("front6"), front6)
+        });
         let mut contacts: BTreeMap<_, _> = contact
             .map(|contact| (name("ops"), contact))
             .into_iter()
@@ -389,7 +415,7 @@ pub(super) fn any_config() -> impl Strategy<Value = Config> {
             paging.ladder = Some(name("duty"));
         }
         Config {
-            vips: BTreeMap::from([(name("front"), vip)]),
+            vips: [(name("front"), vip)].into_iter().chain(front6).collect(),
             farms: BTreeMap::from([(name("shop"), farm)]),
             groups: BTreeMap::from([(name("web"), group)]),
             watches: BTreeMap::from([(name("fs1"), watch)]),

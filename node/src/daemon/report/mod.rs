@@ -11,6 +11,7 @@ mod nodes;
 mod quorum;
 mod roles;
 mod time;
+mod troubles;
 mod vips;
 
 pub(super) use aside::step_aside;
@@ -20,6 +21,7 @@ pub(super) use nodes::report_nodes;
 pub(super) use quorum::report_quorum;
 pub(super) use roles::tell_roles;
 pub(super) use time::pass_time;
+pub(super) use troubles::report_troubles;
 pub(super) use vips::report_vips;
 
 use std::time::Duration;

@@ -73,6 +73,8 @@ mod tests {
             network: "lan".parse().expect("a name"),
             gateway: None,
             on_quorum_loss: OnQuorumLoss::Release,
+            group: None,
+            prefer: None,
         };
         let mut config = Config::default();
         config.vips.insert(name(), vip);

@@ -89,6 +89,7 @@ fn code(page: &Page) -> String {
             Subject::Node(_)
             | Subject::Path(_)
             | Subject::Vip(_)
+            | Subject::Trouble(_)
             | Subject::Quorum
             | Subject::Channel(..),
             false,
@@ -97,6 +98,7 @@ fn code(page: &Page) -> String {
             Subject::Node(_)
             | Subject::Path(_)
             | Subject::Vip(_)
+            | Subject::Trouble(_)
             | Subject::Quorum
             | Subject::Channel(..),
             true,

@@ -8,7 +8,7 @@
 //! receiver refuses one that is minutes old. `Farmux-Event-Id` is the same in every repeat.
 
 use farmux_raft::id::UnixMillis;
-use farmux_raft::state::{Page, PageVerdict, Secret, Subject, clean};
+use farmux_raft::state::{Page, PageVerdict, Secret, Subject, Trouble, clean};
 use hyper::Method;
 use ring::hmac;
 use serde::Serialize;
@@ -154,6 +154,9 @@ pub(in crate::pager) fn subject(subject: &Subject) -> String {
         Subject::Path(node) => format!("path:{node}"),
         Subject::Vip(vip) => format!("vip:{vip}"),
         Subject::Channel(contact, kind) => format!("channel:{contact}/{kind}"),
+        Subject::Trouble(Trouble::Claim(vip, mac)) => format!("claim:{vip}/{mac}"),
+        Subject::Trouble(Trouble::Meddling(node)) => format!("meddling:{node}"),
+        Subject::Trouble(Trouble::Carrier(node)) => format!("carrier:{node}"),
         Subject::Quorum => "quorum".to_owned(),
     }
 }

@@ -1,41 +1,75 @@
 //! PURE. Who is fit to own, and who comes first.
 
+use std::cmp::Reverse;
+use std::time::Duration;
+
 use super::Engine;
 use crate::id::{NodeId, VipName};
 use crate::lease::time::LEGS_MOVE_GAP;
-use crate::lease::{BootTime, Legs, Roster};
+use crate::lease::{BootTime, Held, Legs, Roster};
 
 impl Engine {
-    /// An owner with bad legs leaves its VIP to the best candidate.
+    /// An owner with bad legs leaves its VIP to the best candidate, once that has been the better
+    /// one for long enough: what fails for all alike is not seen by all at the same moment.
     pub(super) fn move_by_legs(&mut self, now: BootTime, group: &VipName) {
         let Some(table) = &self.table else { return };
         let Some(seat) = table.seats.get(group) else {
             return;
         };
+        // A holder has no majority that would lend it to the other: nobody would have it.
+        let lent = |lease: Held| lease.alone_since.is_none();
+        let better = match seat.proposer.lease().is_some_and(lent) {
+            true => self.best_other(now, &table.roster, group),
+            false => None,
+        };
+        let stays = table.roster.groups.get(group).is_some_and(|g| g.stays);
         let resting = seat.moved.is_some_and(|moved| now < moved + LEGS_MOVE_GAP);
-        if seat.proposer.lease().is_none() || resting {
-            return;
-        }
-        if let Some(better) = self.better_legs(now, &table.roster) {
-            if let Some(seat) = self
-                .table
-                .as_mut()
-                .and_then(|table| table.seats.get_mut(group))
-            {
-                seat.moved = Some(now);
+        let since = seat.outdone_since.unwrap_or(now);
+        let settled = better.filter(|(_, legs)| now >= since + self.settling(*legs));
+        let to = settled.filter(|_| !resting && !stays);
+        if let Some(seat) = self
+            .table
+            .as_mut()
+            .and_then(|table| table.seats.get_mut(group))
+        {
+            seat.outdone_since = better.map(|_| since);
+            if to.is_some() {
+                (seat.moved, seat.outdone_since) = (Some(now), None);
             }
-            self.release(now, group, Some(better));
+        }
+        if let Some((node, _)) = to {
+            self.release(now, group, Some(node));
         }
     }
 
-    /// The candidate with the best legs, if they are better than ours.
-    pub(super) fn better_legs(&self, now: BootTime, roster: &Roster) -> Option<NodeId> {
+    /// How long another's legs have to be better before ours yield to them.
+    fn settling(&self, theirs: Legs) -> Duration {
+        match theirs.lacks(self.own_legs(), Legs::CARRIER) {
+            true => SETTLED_CARRIER,
+            false => SETTLED,
+        }
+    }
+
+    /// The candidate that comes first of those with better legs than ours.
+    fn best_other(
+        &self,
+        now: BootTime,
+        roster: &Roster,
+        group: &VipName,
+    ) -> Option<(NodeId, Legs)> {
         let candidates = roster.others().filter(|node| roster.may_own(*node));
-        let legs = |node: NodeId| Some((self.heard.of(node, now)?.count(), node));
-        let best = candidates
-            .filter_map(legs)
-            .max_by_key(|(count, _)| *count)?;
-        (best.0 > self.own_legs().count()).then_some(best.1)
+        let fresh = candidates.filter_map(|node| Some((node, self.heard.of(node, now)?)));
+        let better = fresh.filter(|(_, legs)| legs.count() > self.own_legs().count());
+        better.min_by_key(|(node, legs)| key(roster, group, *node, *legs))
+    }
+
+    /// Whether a candidate with better legs than ours was heard lately.
+    pub(super) fn is_outdone(&self, now: BootTime, roster: &Roster) -> bool {
+        let mut candidates = roster.others().filter(|node| roster.may_own(*node));
+        candidates.any(|node| {
+            let legs = self.heard.of(node, now);
+            legs.is_some_and(|legs| legs.count() > self.own_legs().count())
+        })
     }
 
     pub(super) fn own_legs(&self) -> Legs {
@@ -48,20 +82,30 @@ impl Engine {
 
     /// How many candidates are to be preferred to this node: by legs, then `prefer`, then id.
     pub(in crate::lease) fn rank(&self, now: BootTime, roster: &Roster, group: &VipName) -> u32 {
-        let prefer = roster
-            .groups
-            .get(group)
-            .map_or(&[][..], |group| &group.prefer);
-        let key = |node: NodeId, legs: Legs| {
-            let wish = prefer
-                .iter()
-                .position(|wanted| *wanted == node)
-                .unwrap_or(prefer.len());
-            (std::cmp::Reverse(legs.count()), wish, node)
-        };
+        let key = |node, legs| key(roster, group, node, legs);
         let mine = key(roster.me, self.own_legs());
         let candidates = roster.others().filter(|node| roster.may_own(*node));
         let fresh = candidates.filter_map(|node| Some(key(node, self.heard.of(node, now)?)));
         u32::try_from(fresh.filter(|theirs| *theirs < mine).count()).unwrap_or(u32::MAX)
     }
 }
+
+/// What candidates are compared by: legs, then `prefer`, then id; the lowest comes first.
+fn key(
+    roster: &Roster,
+    group: &VipName,
+    node: NodeId,
+    legs: Legs,
+) -> (Reverse<u32>, usize, NodeId) {
+    let group = roster.groups.get(group);
+    let prefer = group.map_or(&[][..], |group| &group.prefer);
+    let wish = prefer.iter().position(|wanted| *wanted == node);
+    (Reverse(legs.count()), wish.unwrap_or(prefer.len()), node)
+}
+
+/// A switch that goes takes everybody's carrier within milliseconds; one cable takes ours, and
+/// then nobody is served meanwhile.
+const SETTLED_CARRIER: Duration = Duration::from_millis(200);
+/// Gateways and servers are asked every second or two, each node in its own time: what fails for
+/// all has failed for all within this.
+const SETTLED: Duration = Duration::from_secs(5);

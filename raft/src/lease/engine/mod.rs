@@ -8,8 +8,9 @@
 //!
 //! This node's own acceptor is asked like any other, without a datagram.
 //!
-//! **Source**: `vip-protocol.md`, sections 1 to 4.
+//! **Source**: `vip-protocol.md`, sections 1 to 5.
 
+mod alone;
 mod fitness;
 mod receive;
 
@@ -23,6 +24,7 @@ use ring::hmac;
 
 use super::acceptor::{Acceptor, Answer, Request};
 use super::dice::Dice;
+use super::hold::Outlook;
 use super::legs::Heard;
 use super::proposer::{Ask, Proposer, Step, View};
 use super::session::Session;
@@ -92,6 +94,10 @@ struct Seat {
     proposer: Proposer,
     /// When the lease last came here by somebody's wish.
     moved: Option<BootTime>,
+    /// How its network looked when it was last looked at.
+    outlook: Outlook,
+    /// Since when another node's legs are better than ours.
+    outdone_since: Option<BootTime>,
 }
 
 impl Engine {
@@ -153,8 +159,8 @@ impl Engine {
         self.epoch_heard = self.epoch_heard.max(roster.epoch);
         let may_own = roster.may_own(roster.me);
         self.drop_leases(|group| !may_own || !roster.groups.contains_key(group));
-        self.acceptor
-            .prune(now, &roster.groups.keys().cloned().collect::<BTreeSet<_>>());
+        let groups: BTreeSet<VipName> = roster.groups.keys().cloned().collect();
+        self.acceptor.adopt(now, groups);
         self.sessions
             .retain(|node, _| roster.members.contains_key(node));
         let quiet_until = self.started + self.timing.start_quiet();
@@ -167,6 +173,8 @@ impl Engine {
             let fresh = || Seat {
                 proposer: Proposer::new(quiet_until),
                 moved: None,
+                outlook: Outlook::default(),
+                outdone_since: None,
             };
             (group.clone(), old.remove(group).unwrap_or_else(fresh))
         };
@@ -259,7 +267,7 @@ impl Engine {
         let mut result = Ok(());
         self.with_seat(now, group, |proposer, view, dice| {
             match proposer.answer(view, dice, from, question, answer) {
-                Ok(step) => step.into_iter().collect(),
+                Ok(steps) => steps,
                 Err(reason) => {
                     result = Err(reason);
                     Vec::new()
@@ -274,7 +282,8 @@ impl Engine {
     }
 
     fn view(&self, now: BootTime, group: &VipName) -> Option<View<'_>> {
-        let roster = &self.table.as_ref()?.roster;
+        let table = self.table.as_ref()?;
+        let roster = &table.roster;
         let in_time = roster.epoch == self.epoch_heard;
         Some(View {
             now,
@@ -284,8 +293,11 @@ impl Engine {
             promised: self.acceptor.promised(group),
             invited: self.acceptor.is_reserved_for(group, roster.me, now),
             rank: self.rank(now, roster, group),
-            fit: in_time && self.serving && self.better_legs(now, roster).is_none(),
+            fit: in_time && self.serving && !self.is_outdone(now, roster),
             counter: self.used + 1,
+            hold: roster.holds(group),
+            pair: self.pair(roster, group),
+            outlook: table.seats.get(group)?.outlook,
         })
     }
 
@@ -318,7 +330,7 @@ impl Engine {
             };
             let me = view.roster.me;
             let step = proposer.answer(&view, &mut dice, me, (number, ballot), answer);
-            steps.extend(step.ok().flatten());
+            steps.extend(step.into_iter().flatten());
         }
         self.dice = dice;
         if let Some(seat) = self
@@ -338,8 +350,15 @@ impl Engine {
                 return None;
             }
             Step::Lost => {
-                self.counters.lost.fetch_add(1, Relaxed);
-                self.outputs.push(Output::Change(group.clone(), None));
+                self.lost(group);
+                return None;
+            }
+            Step::Tell(ballot) => {
+                self.tell_holding(group, ballot);
+                return None;
+            }
+            Step::HoldOver(why) => {
+                self.counters.count_end(why);
                 return None;
             }
             Step::Ask(ask, to) => (ask, to),
@@ -365,28 +384,6 @@ impl Engine {
         self.used += 1;
         to.contains(&me)
             .then_some((self.used, ask.ballot(), request))
-    }
-
-    fn gained(&mut self, group: &VipName, held: Held) {
-        let before = self
-            .table
-            .as_ref()
-            .and_then(|table| table.seats.get(group)?.proposer.lease());
-        if before.is_none() {
-            self.counters.gained.fetch_add(1, Relaxed);
-        }
-        self.outputs.push(Output::Change(group.clone(), Some(held)));
-    }
-
-    /// Ends leases at once, without a word to anybody.
-    fn drop_leases(&mut self, which: impl Fn(&VipName) -> bool) {
-        let seats = self.table.iter_mut().flat_map(|table| &mut table.seats);
-        for (group, seat) in seats.filter(|(group, _)| which(group)) {
-            for _ in seat.proposer.drop_lease() {
-                self.counters.lost.fetch_add(1, Relaxed);
-                self.outputs.push(Output::Change(group.clone(), None));
-            }
-        }
     }
 
     /// Sends a question, under a number of its own.

@@ -109,12 +109,9 @@ impl Engine {
             Body::Release(ballot, to) => {
                 return self.serve(now, header, group, Request::Release(ballot, to));
             }
-            Body::Holding(_) => {
+            Body::Holding(theirs) => {
                 self.counters.holding.fetch_add(1, Relaxed);
-                self.with_seat(now, &group, |proposer, view, _| {
-                    proposer.heard_holding(now, view.timing);
-                    Vec::new()
-                });
+                self.heard_holding(now, &group, theirs);
                 return Ok(());
             }
             Body::Promise(ballot) => (ballot, Answer::Promised),

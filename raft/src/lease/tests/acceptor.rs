@@ -210,8 +210,8 @@ fn nobody_gets_more_than_the_longest_lease() {
 #[test]
 fn a_removed_group_is_forgotten_once_its_lease_has_run_out() {
     let mut acceptor = acceptor(State::Lent);
-    acceptor.prune(at(199), &[].into());
+    acceptor.adopt(at(199), [].into());
     assert_eq!(acceptor.live(at(199)).count(), 1);
-    acceptor.prune(at(200), &[].into());
+    acceptor.adopt(at(200), [].into());
     assert_eq!(acceptor.promised(&front()), Ballot::default());
 }

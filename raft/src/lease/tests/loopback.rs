@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{front, roster};
 use crate::id::NodeId;
-use crate::lease::{Hooks, LeaseHandle, Timing, spawn};
+use crate::lease::{Hooks, LeaseHandle, Outlook, Timing, spawn};
 
 /// Who says that it owns, by node, and when that began.
 type Owners = Arc<Mutex<BTreeMap<u64, Instant>>>;
@@ -28,6 +28,8 @@ fn thread(me: u64, socket: UdpSocket, owners: &Owners) -> LeaseHandle {
             }
         }),
         serving: Box::new(|_| true),
+        outlook: Box::new(|_, _| Outlook::default()),
+        resumable: Box::new(|_| None),
     };
     spawn(vec![socket], Timing::default(), hooks).expect("a thread")
 }
@@ -143,6 +145,8 @@ fn dead_serving_runtimes_release_everything() {
         on_start: Box::new(|| {}),
         on_change: Box::new(|_, _| {}),
         serving: Box::new(move |_| pulse.load(std::sync::atomic::Ordering::Relaxed)),
+        outlook: Box::new(|_, _| Outlook::default()),
+        resumable: Box::new(|_| None),
     };
     let handle = spawn(vec![socket], Timing::default(), hooks).expect("a thread");
     handle.set_roster(Some(roster(1, 1, 0)));

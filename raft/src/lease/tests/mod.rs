@@ -2,6 +2,9 @@
 
 mod acceptor;
 mod engine;
+mod groups;
+mod holding;
+mod lan;
 mod loopback;
 mod proposer;
 mod session;

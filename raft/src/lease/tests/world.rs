@@ -1,6 +1,8 @@
 //! A world of engines: a network that loses, delays, repeats and reorders, clocks of different
 //! rates, pauses and restarts; all of it from one seed.
 //!
+//! A LAN with a gateway beside it, where VIPs are held without a majority, is in `lan`.
+//!
 //! Ownership is judged by what a kernel fence would do: a deadline that was written stands until
 //! it has passed or was withdrawn, whether its writer is paused or dead.
 
@@ -8,11 +10,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lan::Lan;
 use super::{front, roster};
 use crate::id::NodeId;
 use crate::lease::dice::Dice;
 use crate::lease::engine::{Drawn, Engine, Output, Source};
-use crate::lease::{BootTime, Counters, Roster, Timing};
+use crate::lease::{BootTime, Counters, Held, Roster, Timing};
 
 /// How bad a world is.
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +31,9 @@ pub(super) struct Weather {
 }
 
 /// A moment of the world's own clock, in nanoseconds.
-type Moment = u64;
+pub(super) type Moment = u64;
 
-enum Event {
+pub(super) enum Event {
     Deliver {
         to: usize,
         from: usize,
@@ -41,29 +44,42 @@ enum Event {
         round: u64,
     },
     Mishap,
+    /// A node looks at its network.
+    Look(usize),
+    /// An owner announces itself, so many milliseconds after its gain, if it is the same gain.
+    Claim {
+        node: usize,
+        gain: u64,
+    },
+    /// By now it must have yielded.
+    Judge(usize),
 }
 
-struct Site {
-    engine: Engine,
+pub(super) struct Site {
+    pub(super) engine: Engine,
     /// Its clock runs this many per mille of the world's.
     rate: u64,
-    paused_until: Moment,
+    pub(super) paused_until: Moment,
     /// Stale wake-ups are told by it.
     round: u64,
-    owns_until: Moment,
-    owns: bool,
+    pub(super) owns_until: Moment,
+    pub(super) owns: bool,
+    /// Without a majority.
+    pub(super) alone: bool,
 }
 
 pub(super) struct World {
     weather: Weather,
     timing: Timing,
-    rosters: Vec<Roster>,
-    sites: Vec<Site>,
-    now: Moment,
+    pub(super) rosters: Vec<Roster>,
+    pub(super) sites: Vec<Site>,
+    pub(super) now: Moment,
+    /// The LAN of the VIPs, where they are held.
+    pub(super) lan: Option<Lan>,
     events: BTreeMap<(Moment, u64), Event>,
     sequence: u64,
-    dice: Dice,
-    cut: BTreeMap<(usize, usize), Moment>,
+    pub(super) dice: Dice,
+    pub(super) cut: BTreeMap<(usize, usize), Moment>,
     pub(super) gains: u64,
     pub(super) losses: u64,
     /// When somebody came to own, and nobody did any more.
@@ -78,6 +94,16 @@ impl World {
         weather: Weather,
         (balancers, witnesses): (u64, u64),
     ) -> World {
+        World::with_lan(seed, timing, weather, (balancers, witnesses), None)
+    }
+
+    pub(super) fn with_lan(
+        seed: u64,
+        timing: Timing,
+        weather: Weather,
+        (balancers, witnesses): (u64, u64),
+        lan: Option<Lan>,
+    ) -> World {
         let mut world = World {
             weather,
             timing,
@@ -86,6 +112,7 @@ impl World {
                 .collect(),
             sites: Vec::new(),
             now: 0,
+            lan,
             events: BTreeMap::new(),
             sequence: 0,
             dice: Dice::new(seed),
@@ -95,6 +122,7 @@ impl World {
             history: Vec::new(),
             violation: None,
         };
+        world.lay_lan();
         for node in 0..world.rosters.len() {
             // Any two rates differ by at most 5 %; the ends are as likely as all between them.
             let rate = match world.dice.roll() % 3 {
@@ -103,16 +131,20 @@ impl World {
                 _ => 1000 + world.dice.roll() % 51,
             };
             let engine = world.start(node, rate);
-            let (paused_until, round, owns_until, owns) = (0, 0, 0, false);
+            let (paused_until, round, owns_until) = (0, 0, 0);
             world.sites.push(Site {
                 engine,
                 rate,
                 paused_until,
                 round,
                 owns_until,
-                owns,
+                owns: false,
+                alone: false,
             });
             world.settle(node);
+            if world.lan.is_some() {
+                world.after(Duration::from_millis(30), Event::Look(node));
+            }
         }
         if !weather.mishap_every.is_zero() {
             world.after(weather.mishap_every, Event::Mishap);
@@ -144,6 +176,13 @@ impl World {
             .position(|site| site.owns && site.owns_until > self.now)
     }
 
+    /// Who may be reached, whether it owns with a majority or alone.
+    pub(super) fn owners(&self) -> Vec<usize> {
+        let owns = |(_, site): &(usize, &Site)| site.owns && site.owns_until > self.now;
+        let sites = self.sites.iter().enumerate().filter(owns);
+        sites.map(|(node, _)| node).collect()
+    }
+
     /// Stops a node for so long.
     pub(super) fn pause(&mut self, node: usize, span: Duration) {
         self.sites[node].paused_until = self.now + nanos(span);
@@ -172,6 +211,9 @@ impl World {
                 }
             }
             Event::Wake { .. } => {}
+            Event::Look(node) => self.look(node),
+            Event::Claim { node, gain } => self.claim(node, gain),
+            Event::Judge(node) => self.judge(node),
             Event::Deliver { to, from, bytes } => {
                 let again = Event::Deliver {
                     to,
@@ -193,7 +235,7 @@ impl World {
     }
 
     /// Whether a node runs; if not, the event comes again when it does.
-    fn is_running(&mut self, node: usize, event: Event) -> bool {
+    pub(super) fn is_running(&mut self, node: usize, event: Event) -> bool {
         let until = self.sites[node].paused_until;
         if until > self.now {
             self.sequence += 1;
@@ -205,6 +247,9 @@ impl World {
     fn mishap(&mut self) {
         let nodes = self.sites.len();
         let node = self.pick(nodes);
+        if self.lan.is_some() && self.dice.roll() % 3 == 0 {
+            return self.mishap_of_lan();
+        }
         match self.dice.roll() % 4 {
             0 => {
                 let span = self.dice.span(self.timing.lease() * 3);
@@ -228,7 +273,7 @@ impl World {
         }
     }
 
-    fn pick(&mut self, count: usize) -> usize {
+    pub(super) fn pick(&mut self, count: usize) -> usize {
         usize::try_from(self.dice.roll() % u64::try_from(count).expect("small")).expect("small")
     }
 
@@ -244,12 +289,12 @@ impl World {
     }
 
     /// Carries out what a node wants, and plans its next wake-up.
-    fn settle(&mut self, node: usize) {
+    pub(super) fn settle(&mut self, node: usize) {
         for output in self.sites[node].engine.take_outputs() {
             match output {
                 Output::Send(to, bytes) => self.send(node, to, bytes),
                 Output::Reply(..) => {}
-                Output::Change(_, held) => self.change(node, held.map(|held| held.until)),
+                Output::Change(_, held) => self.change(node, held),
             }
         }
         let now = self.local(node);
@@ -288,16 +333,36 @@ impl World {
         }
     }
 
-    fn change(&mut self, node: usize, until: Option<BootTime>) {
-        let Some(until) = until else {
+    fn change(&mut self, node: usize, held: Option<Held>) {
+        let Some(held) = held else {
             self.losses += 1;
             self.history.push((self.now, node, false));
             let site = &mut self.sites[node];
             (site.owns, site.owns_until) = (false, self.now.min(site.owns_until));
+            site.alone = false;
             return;
         };
-        let until = self.world_time(node, until);
-        let second = |(other, site): (usize, &Site)| other != node && site.owns_until > self.now;
+        let until = self.world_time(node, held.until);
+        let alone = held.alone_since.is_some();
+        if self.lan.is_some() {
+            self.change_on_lan(node, alone);
+        } else {
+            self.check_single(node);
+        }
+        if !self.sites[node].owns {
+            self.gains += 1;
+            self.history.push((self.now, node, true));
+        }
+        let site = &mut self.sites[node];
+        (site.owns, site.owns_until, site.alone) = (true, until, alone);
+    }
+
+    /// Nobody else may own at this moment.
+    pub(super) fn check_single(&mut self, node: usize) {
+        // What a dead holder left open is a hold still.
+        let second = |(other, site): (usize, &Site)| {
+            other != node && site.owns_until > self.now && !site.alone
+        };
         if let Some(other) = self.sites.iter().enumerate().position(second) {
             let left = Duration::from_nanos(self.sites[other].owns_until - self.now);
             let now = Duration::from_nanos(self.now);
@@ -305,21 +370,15 @@ impl World {
                 "at {now:?} node {node} came to own while node {other} had {left:?} left"
             ));
         }
-        if !self.sites[node].owns {
-            self.gains += 1;
-            self.history.push((self.now, node, true));
-        }
-        let site = &mut self.sites[node];
-        (site.owns, site.owns_until) = (true, until);
     }
 
-    fn after(&mut self, span: Duration, event: Event) {
+    pub(super) fn after(&mut self, span: Duration, event: Event) {
         self.sequence += 1;
         self.events
             .insert((self.now + nanos(span), self.sequence), event);
     }
 
-    fn local(&self, node: usize) -> BootTime {
+    pub(super) fn local(&self, node: usize) -> BootTime {
         BootTime(local(self.now, node, self.sites[node].rate))
     }
 
@@ -339,6 +398,6 @@ fn offset(node: usize) -> u64 {
     1_000_000_000 * (1 + 977 * u64::try_from(node).expect("small"))
 }
 
-fn nanos(span: Duration) -> u64 {
+pub(super) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).expect("short")
 }

@@ -219,7 +219,7 @@ fn spoilt_addresses() -> Vec<(Spoil, &'static [&'static str])> {
         ),
         (
             in_vip(|vip| vip.address = "fd00::1".parse().expect("an address")),
-            &["vip[front].address", "vip[front].gateway"],
+            &["vip[front].gateway"],
         ),
         (
             in_vip(|vip| vip.gateway = Some([0, 0, 0, 0].into())),
@@ -228,6 +228,14 @@ fn spoilt_addresses() -> Vec<(Spoil, &'static [&'static str])> {
         (
             in_vip(|vip| vip.gateway = Some(vip.address)),
             &["vip[front].gateway"],
+        ),
+        (
+            in_vip(|vip| (vip.gateway, vip.on_quorum_loss) = (None, OnQuorumLoss::Hold)),
+            &["vip[front].on_quorum_loss"],
+        ),
+        (
+            in_vip(|vip| (vip.gateway, vip.on_quorum_loss) = (None, OnQuorumLoss::HoldOrTake)),
+            &["vip[front].on_quorum_loss"],
         ),
         (
             spoil(|config| {

@@ -7,12 +7,14 @@ mod configs;
 mod deliveries;
 mod healths;
 mod ladders;
+mod lents;
 mod machines;
 mod maintenance;
 mod nodes;
 mod opinions;
 mod pagings;
 mod past;
+mod pauses;
 mod properties;
 mod quiet;
 mod refusals;
@@ -21,6 +23,7 @@ mod standings;
 mod storms;
 mod suspicions;
 mod tokens;
+mod troubles;
 mod vips;
 mod watches;
 
@@ -326,6 +329,8 @@ fn shop(servers: u8) -> Config {
         network: name("lan"),
         gateway: Some([10, 0, 0, 1].into()),
         on_quorum_loss: OnQuorumLoss::Release,
+        group: None,
+        prefer: None,
     };
     Config {
         vips: BTreeMap::from([(name("front"), vip)]),

@@ -3,9 +3,10 @@
 use crate::id::{Ballot, NodeId};
 use crate::lease::acceptor::Answer;
 use crate::lease::dice::Dice;
+use crate::lease::hold::{Pair, Resumable};
 use crate::lease::proposer::{Ask, Proposer, Step, View};
 use crate::lease::tests::roster;
-use crate::lease::{BootTime, Ignored, Roster, Timing};
+use crate::lease::{BootTime, Ignored, Outlook, Roster, Timing, Wanted};
 
 /// A proposer on node 1, and what it is told of the world.
 pub(super) struct Bench {
@@ -20,6 +21,9 @@ pub(super) struct Bench {
     pub(super) invited: bool,
     pub(super) rank: u32,
     pub(super) fit: bool,
+    pub(super) hold: bool,
+    pub(super) pair: Option<Pair>,
+    pub(super) outlook: Outlook,
 }
 
 pub(super) fn at(millis: u64) -> BootTime {
@@ -46,6 +50,12 @@ impl Bench {
             invited: false,
             rank: 0,
             fit: true,
+            hold: false,
+            pair: None,
+            outlook: Outlook {
+                carrier: true,
+                ..Outlook::default()
+            },
         }
     }
 
@@ -89,6 +99,9 @@ impl Bench {
             rank: self.rank,
             fit: self.fit,
             counter: self.counter,
+            hold: self.hold,
+            pair: self.pair,
+            outlook: self.outlook,
         };
         act(&mut self.proposer, &view, &mut self.dice)
     }
@@ -124,10 +137,28 @@ impl Bench {
         answer: Answer,
     ) -> Result<String, Ignored> {
         let from = NodeId(from);
-        let step = self.run(millis, |proposer, view, dice| {
+        let steps = self.run(millis, |proposer, view, dice| {
             proposer.answer(view, dice, from, question, answer)
         })?;
-        Ok(self.describe(step.into_iter().collect()))
+        Ok(self.describe(steps))
+    }
+
+    pub(super) fn hear_holding(&mut self, millis: u64, theirs: Ballot) -> String {
+        let steps = self.run(millis, |proposer, view, _| {
+            proposer.heard_holding(view, theirs)
+        });
+        self.describe(steps)
+    }
+
+    pub(super) fn remember(&mut self, ballot: Ballot, since: u64) {
+        self.proposer.remember(Resumable {
+            ballot,
+            since: at(since),
+        });
+    }
+
+    pub(super) fn wanted(&mut self, millis: u64) -> Wanted {
+        self.run(millis, |proposer, view, _| proposer.wanted(view))
     }
 
     pub(super) fn due(&mut self, millis: u64) -> Option<u64> {
@@ -138,12 +169,15 @@ impl Bench {
     fn describe(&mut self, steps: Vec<Step>) -> String {
         let text = |step: Step| match step {
             Step::Own(held) => {
-                format!(
-                    "own {} until {}",
-                    held.ballot.counter,
-                    held.until.0 / 1_000_000
-                )
+                let what = match held.alone_since {
+                    Some(_) => "hold",
+                    None => "own",
+                };
+                let until = held.until.0 / 1_000_000;
+                format!("{what} {} until {until}", held.ballot.counter)
             }
+            Step::Tell(ballot) => format!("tell {}", ballot.counter),
+            Step::HoldOver(why) => why.label().to_owned(),
             Step::Lost => "lost".to_owned(),
             Step::Ask(ask, to) => {
                 self.asked = Some(ask);

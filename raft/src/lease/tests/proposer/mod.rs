@@ -4,6 +4,7 @@
 //! and 3 to promise the ballot with the counter 1; `own 1 until 638`; `lost`; `-` for nothing.
 
 mod bench;
+mod hold;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -360,7 +361,7 @@ fn whoever_is_named_in_a_release_proposes_at_once() {
 #[test]
 fn who_hears_holding_proposes_nothing_for_two_t() {
     let mut bench = Bench::new();
-    bench.proposer.heard_holding(at(480), &Timing::default());
+    assert_eq!(bench.hear_holding(480, ballot(1, 2)), "-");
     assert_eq!(bench.poll(779), "-");
     assert_eq!(bench.poll(780), "prepare 1 to 123");
     assert_eq!(
