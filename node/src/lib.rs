@@ -15,5 +15,6 @@ pub mod fault;
 pub mod identity;
 pub mod pager;
 pub mod plan;
+pub mod recover;
 pub mod reporter;
 pub mod settings;

@@ -11,6 +11,7 @@
 
 pub mod codec;
 pub mod consensus;
+pub mod epoch;
 pub mod id;
 pub mod lease;
 pub mod peer;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use farmux_netplane::plan::ProbeKey;
 use farmux_netplane::vip::{VipStatus, mac_text};
 use farmux_raft::id::{NodeId, NodeName, VipName};
+use farmux_raft::lease::BootTime;
 use farmux_raft::peer::{PeerClient, PeerReply, PeerRequest};
 use farmux_raft::state::State;
 use tokio::task::JoinSet;
@@ -137,6 +138,7 @@ pub(super) fn report(member: &Member) -> NodeReport {
         applied: standing.applied_index.unwrap_or(0),
         settling: member.lease().is_silent(),
         held: member.held().into_keys().collect(),
+        alone_ms: alone(member),
         troubles: troubles(member),
         shortages: member
             .probing()
@@ -152,6 +154,16 @@ pub(super) fn report(member: &Member) -> NodeReport {
 
 /// A reader who saw five knows what they have in common.
 const BLIND_SHOWN_MAX: usize = 5;
+
+/// What this node holds without a majority, and for how long.
+fn alone(member: &Member) -> BTreeMap<VipName, u64> {
+    let now = BootTime(farmux_netplane::sys::boottime_ns());
+    let span = |(vip, since): (&VipName, &BootTime)| {
+        let millis = u64::try_from(now.since(*since).as_millis());
+        (vip.clone(), millis.unwrap_or(u64::MAX))
+    };
+    member.lease().alone().borrow().iter().map(span).collect()
+}
 
 fn troubles(member: &Member) -> BTreeMap<VipName, String> {
     let shown = member

@@ -29,6 +29,10 @@ pub struct NodeReport {
     pub settling: bool,
     /// VIPs that it answers for now.
     pub held: BTreeSet<VipName>,
+    /// Of them, those that it goes on with although no majority lends them, and for how long, in
+    /// milliseconds.
+    #[serde(default)]
+    pub alone_ms: BTreeMap<VipName, u64>,
     /// What stands in the way of a VIP on it, in an operator's words.
     #[serde(default)]
     pub troubles: BTreeMap<VipName, String>,

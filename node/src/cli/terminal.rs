@@ -148,6 +148,40 @@ impl Terminal {
         }
     }
 
+    /// Asks for a name where a mere yes would come too easily; `given` is what was said on the
+    /// command line.
+    ///
+    /// **Errors**: `FMX-108`: nobody is there, or it was another name.
+    pub fn confirm_by_name(
+        &mut self,
+        question: &str,
+        name: &str,
+        given: Option<&str>,
+    ) -> Result<(), Fault> {
+        let typed = match given {
+            Some(given) => given.to_owned(),
+            None if !self.asks => {
+                let mend = format!("once more with --yes {name}");
+                return Err(Fault::new(Code::NotConfirmed).why(question).mend(mend));
+            }
+            None => {
+                self.write("Type the name of the cluster: ")?;
+                let mut answer = String::new();
+                // Nothing read is no name.
+                let _ = io::stdin().lock().read_line(&mut answer);
+                answer.trim().to_owned()
+            }
+        };
+        match typed == name {
+            true => Ok(()),
+            false => {
+                let why = format!("the cluster is called {name}, not {typed:?}");
+                let what = "nothing was done";
+                Err(Fault::new(Code::NotConfirmed).what(what).why(why))
+            }
+        }
+    }
+
     /// Asks for a yes where there is somebody to ask.
     ///
     /// **Errors**: `FMX-108`: nobody is there, or it was a no.

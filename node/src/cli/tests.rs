@@ -26,6 +26,8 @@ fn every_documented_line_is_understood() {
         "farmux run",
         "farmux cluster init --name prod",
         "farmux cluster init --name prod --vip 10.0.0.100 --network lan --gateway 10.0.0.1",
+        "farmux cluster recover",
+        "farmux cluster recover --config /etc/farmux/node.toml --yes prod --accept-data-loss",
         "farmux cluster init --name prod --vip 10.0.0.100 --network lan --vip-name shop",
         "farmux cluster token create",
         "farmux cluster token create --witness --ttl 2h",

@@ -196,6 +196,10 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
         own.dedup();
         member.spawn(legs::follow_legs(Arc::clone(&member), own));
     }
+    member.spawn(report::tell_alone(
+        member.lease.alone(),
+        member.lease.held(),
+    ));
     member.spawn(be_admitted(
         Arc::clone(&member),
         parts.addresses,
@@ -218,7 +222,7 @@ fn part(error: impl std::fmt::Display) -> BuildError {
 }
 
 /// Where the store is.
-pub(super) fn store_folder(data: &Path) -> PathBuf {
+pub fn store_folder(data: &Path) -> PathBuf {
     data.join("store")
 }
 

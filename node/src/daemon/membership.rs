@@ -2,6 +2,7 @@
 //! interrupted and run again.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use farmux_raft::consensus::{Change, ChangeError, Consensus, ProposeError};
@@ -117,11 +118,9 @@ pub(super) async fn write_first(
 }
 
 fn first_vip(order: &InitVip) -> Command {
-    let gateway = order.gateway.or_else(|| {
-        // The default route of one family is no reference for an address of the other.
-        let gateway = super::route::default_gateway();
-        gateway.filter(|gateway| gateway.is_ipv6() == order.address.is_ipv6())
-    });
+    let same = |gateway: &IpAddr| gateway.is_ipv6() == order.address.is_ipv6();
+    let proposed = || super::route::default_gateway().filter(same);
+    let gateway = order.gateway.or_else(proposed);
     let vip = Vip {
         address: order.address,
         network: order.network.clone(),

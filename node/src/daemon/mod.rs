@@ -33,7 +33,7 @@ mod run;
 mod voice;
 mod watchdog;
 
-pub use build::BuildError;
+pub use build::{BuildError, store_folder};
 pub use handler::{Question, Reporter};
 pub use member::{Member, Wire, proposal, wall_clock};
 pub use network::AddressAbsent;

@@ -210,6 +210,36 @@ catalogue! {
         "without this node the others would be no majority",
         "A node may go only while those that are left and answer are a majority of themselves.",
         "start the nodes that do not answer first: farmux status";
+    HeldAlone = 230, NoMajority, 503,
+        "a VIP is held without a majority",
+        "No majority of the voters answers the owner of the VIP. With on_quorum_loss = \"hold\" it \
+         goes on serving, as long as the gateway answers it and nobody else claims the address. \
+         Nothing can be changed meanwhile, and nobody takes the VIP if this node dies too.",
+        "start the nodes that are silent, or mend the network to them; if they are gone for good: \
+         farmux cluster recover   (here, with the daemon stopped)";
+    StillRunning = 231, Refused, 409,
+        "the daemon of this node is running",
+        "`cluster recover` rewrites the data folder, which nobody else may use meanwhile.",
+        "systemctl stop farmux";
+    VoterAnswers = 232, Refused, 409,
+        "another voter of the cluster answers",
+        "A cluster is recovered when all other voters are gone for good. One of them answers on its \
+         peer address: two clusters would go on, and both own the VIPs.",
+        "mend the network between the nodes, or stop that node for good and forget its data folder";
+    VipAnswers = 233, Refused, 409,
+        "another machine answers for a VIP, or that could not be asked",
+        "Two ARP probes asked the VIP's network who has the address. Whoever has it serves it, and \
+         may be a node of this cluster that only its peers do not reach.",
+        "find the machine by its MAC address and stop it, or mend the interface; then once more";
+    MayLoseData = 234, Refused, 409,
+        "this node may lack what the others agreed on",
+        "With three voters or more, two of them can agree without the third. What they agreed on \
+         last would be lost: configuration, orders, pages, all of it.",
+        "if that is acceptable: farmux cluster recover --accept-data-loss";
+    NothingLeft = 235, Refused, 409,
+        "there is nothing to recover here",
+        "The data folder belongs to a node that never was a member, or has not copied the log yet.",
+        "recover another node of the cluster, or make a new cluster: farmux cluster init";
     PreferWitness = 240, Refused, 409,
         "a witness owns no VIP",
         "A VIP prefers a balancer: a witness votes on who owns it, and never owns it itself.",

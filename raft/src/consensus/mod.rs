@@ -17,6 +17,7 @@ mod network;
 mod peers;
 mod propose;
 pub mod record;
+mod recover;
 mod rpc;
 mod serve;
 mod standing;
@@ -26,6 +27,7 @@ mod types;
 
 pub use membership::{Change, ChangeError};
 pub use propose::ProposeError;
+pub use recover::{RecoverError, Wreck};
 pub use rpc::{AppendReply, RPC_BYTES_MAX, Refusal, Request, Rpc, RpcReply, SnapshotReply};
 pub use rpc::{Unwritten, Written};
 pub use standing::{Effective, Quorum, Role, Standing};

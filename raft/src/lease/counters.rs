@@ -39,6 +39,8 @@ reasons! {
     LowerEpoch => "lower-epoch";
     /// Of an epoch that we do not have yet; it ended every lease here.
     HigherEpoch => "higher-epoch";
+    /// Of an epoch that is as new as ours and another: two survivors were recovered apart.
+    RivalEpoch => "rival-epoch";
     /// For somebody else.
     NotForUs => "not-for-us";
     /// From a node that is not in our roster, or from ourselves.

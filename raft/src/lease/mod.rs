@@ -31,7 +31,7 @@ mod wire;
 pub use counters::{Counters, HoldEnd, Ignored};
 pub use hold::{MISSED_MAX, Outlook, Vacancy, Wanted};
 pub use legs::Legs;
-pub use roster::{Group, Member, Roster};
+pub use roster::{Group, Member, PAIR_PATHS_MIN, Roster, disjoint_paths};
 pub use thread::{Hooks, LeaseHandle, OnChange, OnLook, SpawnError, spawn};
 pub use time::{BootTime, LEASE_MAX, LEASE_MIN, LeaseTimeError, Timing};
 

@@ -93,21 +93,12 @@ impl Roster {
         };
         let other = self.others().find(|node| half.contains(node))?;
         let two = half.len() == 2 && self.may_own(self.me) && self.may_own(other);
-        (two && self.disjoint_paths(other) >= 2).then_some(other)
-    }
-
-    /// How many paths lead to `other` that share no network with each other: their addresses lie in
-    /// different /24 or /64 at both ends. Whether cables are shared nobody here can see.
-    pub fn disjoint_paths(&self, other: NodeId) -> usize {
-        let networks = |node: NodeId| {
+        let addresses = |node: NodeId| {
             let member = self.members.get(&node);
-            let addresses = member.map_or(&[][..], |member| member.addresses.as_slice());
-            addresses.iter().map(|address| network(address.ip()))
+            member.map_or(&[][..], |member| member.addresses.as_slice())
         };
-        let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
-        let ends = networks(self.me).zip(networks(other));
-        ends.filter(|(our, their)| ours.insert(*our) & theirs.insert(*their))
-            .count()
+        let paths = disjoint_paths(addresses(self.me), addresses(other));
+        (two && paths >= PAIR_PATHS_MIN).then_some(other)
     }
 
     /// Whether this node comes before `other` where nothing else parts them: by `prefer`, then id.
@@ -150,6 +141,22 @@ impl Roster {
         self.members.keys().copied().filter(|node| *node != self.me)
     }
 }
+
+/// How many paths between two nodes share no network with each other: their addresses lie in
+/// different /24 or /64 at both ends. Whether cables are shared nobody here can see.
+pub fn disjoint_paths(ours: &[SocketAddr], theirs: &[SocketAddr]) -> usize {
+    let (mut our_side, mut their_side) = (BTreeSet::new(), BTreeSet::new());
+    let ends = ours.iter().zip(theirs);
+    ends.filter(|(our, their)| {
+        our_side.insert(network(our.ip())) & their_side.insert(network(their.ip()))
+    })
+    .count()
+}
+
+/// With one path its own failure looks like the other's death.
+///
+/// **Source**: `vip-protocol.md`, section 5.
+pub const PAIR_PATHS_MIN: usize = 2;
 
 /// The first bits of an address, which those of one network have in common.
 fn network(address: IpAddr) -> u128 {

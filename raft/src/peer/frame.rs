@@ -11,6 +11,7 @@
 use std::fmt;
 
 use super::refusal::Refusal;
+use crate::epoch::{Epoch, Era};
 use crate::id::{ClusterId, NodeId};
 
 /// Bytes of a header.
@@ -135,7 +136,7 @@ pub(super) enum FrameError {
     TooLong { length: u32, bytes_max: u32 },
     #[error("it belongs to another cluster")]
     OtherCluster,
-    #[error("it is in epoch {theirs} of the cluster, and we in {ours}")]
+    #[error("{}", other_epoch(*.ours, *.theirs))]
     OtherEpoch { ours: u64, theirs: u64 },
     #[error("{is} spoke in the name of {said}")]
     NotItself { said: NodeId, is: NodeId },
@@ -149,6 +150,29 @@ pub(super) enum FrameError {
     Tls(Refusal),
     #[error("the connection ended: {0}")]
     Ended(String),
+}
+
+/// Which of two epochs goes on, as far as that can be told.
+fn other_epoch(ours: u64, theirs: u64) -> String {
+    let (ours, theirs) = (Epoch(ours), Epoch(theirs));
+    match theirs.beside(ours) {
+        Era::Newer => format!(
+            "the cluster was recovered without this node (epoch {}, here {}): it joins anew, empty",
+            theirs.count(),
+            ours.count()
+        ),
+        Era::Older => format!(
+            "it is in epoch {} of the cluster, which was recovered without it (here {}): it joins \
+             anew, empty",
+            theirs.count(),
+            ours.count()
+        ),
+        Era::Rival | Era::Same => format!(
+            "it was recovered apart from this node (both in epoch {}): one of the two joins anew, \
+             empty",
+            ours.count()
+        ),
+    }
 }
 
 impl Header {

@@ -91,6 +91,14 @@ impl Identity {
         }
     }
 
+    /// The same node in a later epoch of its cluster.
+    pub fn recovered(&self, epoch: u64) -> Identity {
+        Identity {
+            epoch,
+            ..self.clone()
+        }
+    }
+
     /// Which cluster it belongs to.
     pub fn cluster(&self) -> ClusterId {
         self.cluster

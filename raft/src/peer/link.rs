@@ -25,6 +25,7 @@ use super::tls::tls_name;
 use super::wire::{Wire, WireLimits, tune};
 use crate::codec::decode;
 use crate::consensus::TransportError;
+use crate::epoch::{Epoch, Era};
 use crate::id::NodeId;
 
 /// Calls on their way over one connection; more wait in the lane's queue.
@@ -166,6 +167,13 @@ async fn connect_one(shared: &Shared, to: NodeId, address: SocketAddr) -> Result
         Ok(Ok(frame)) if frame.kind == Kind::Greeting => decode::<Greeting>(&frame.payload),
         Ok(Ok(_)) => return Err(FrameError::Unexpected.to_string()),
         Ok(Err(FrameError::Tls(refusal))) => return Err(refused(refusal)),
+        Ok(Err(FrameError::OtherEpoch { ours, theirs })) => {
+            // The cluster went on without us: nothing that we have counts there any more.
+            if Epoch(theirs).beside(Epoch(ours)) == Era::Newer {
+                shared.removed.send_replace(Some(to));
+            }
+            return Err(FrameError::OtherEpoch { ours, theirs }.to_string());
+        }
         Ok(Err(error)) => return Err(error.to_string()),
         Err(_) => return Err(refused(Refusal::Slow)),
     };

@@ -214,6 +214,15 @@ pub enum Command {
         /// By whose order.
         author: Author,
     },
+    /// An operator said that this node is all that is left: the others are gone for good. Written by
+    /// `cluster recover` only, into the log of a node that is stopped.
+    Recover {
+        /// Who is left.
+        survivor: NodeId,
+        /// The epoch from now on ([`crate::epoch::Epoch`]). The lease key stays: whoever is left
+        /// behind must believe that it is over.
+        epoch: u64,
+    },
 }
 
 /// What the cluster keeps secret; files that hold it have mode 0600, and nothing ever shows it.

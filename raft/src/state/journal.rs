@@ -345,6 +345,7 @@ impl State {
             | Command::RevokeToken(_)
             | Command::ClaimToken { .. }
             | Command::RecordCanary { .. }
+            | Command::Recover { .. }
             | Command::RecordAdminCert { .. }
             | Command::RevokeAdminCert { .. } => None,
         }

@@ -304,6 +304,7 @@ impl State {
             Command::ClaimToken { hash, key, node } => self.claim_token(now, hash, key, node),
             Command::FinishJoin(node) => self.finish_join(node),
             Command::RemoveNode { node, lease_key } => self.remove_node(now, node, lease_key),
+            Command::Recover { survivor, epoch } => self.recover(now, survivor, epoch),
             Command::Configure {
                 author,
                 base,

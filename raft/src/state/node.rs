@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::incident::Event;
 use super::text::{REASON_CHARS_MAX, clean};
 use super::{Applied, Fault, FaultKind, LeaseKey, Now, Reject, State, Subject, address};
+use crate::epoch::{Epoch, Era};
 use crate::id::{NodeId, NodeName, UnixMillis};
 
 /// A machine of the cluster.
@@ -152,19 +153,46 @@ impl State {
         if node.role == NodeRole::Balancer && balancers == 1 {
             return Err(Reject::LastBalancer(id));
         }
+        self.forget_node(now, id);
+        if let Some(cluster) = &mut self.cluster {
+            cluster.secrets.lease_key = lease_key;
+        }
+        Ok(Applied::Done)
+    }
+
+    /// One node is all that is left. An epoch that is not newer was recovered already.
+    pub(super) fn recover(
+        &mut self,
+        now: Now,
+        survivor: NodeId,
+        epoch: u64,
+    ) -> Result<Applied, Reject> {
+        if !self.nodes.contains_key(&survivor) {
+            return Err(Reject::UnknownNode(survivor));
+        }
+        let cluster = self.cluster.as_mut().ok_or(Reject::NotInitialised)?;
+        if Epoch(epoch).beside(Epoch(cluster.epoch)) != Era::Newer {
+            return Ok(Applied::Unchanged);
+        }
+        cluster.epoch = epoch;
+        let others: Vec<NodeId> = self.nodes.keys().copied().collect();
+        for node in others.into_iter().filter(|node| *node != survivor) {
+            self.forget_node(now, node);
+        }
+        Ok(Applied::Done)
+    }
+
+    /// A node is gone for good; its number is never used again.
+    fn forget_node(&mut self, now: Now, id: NodeId) {
         self.nodes.remove(&id);
         // Its token would let it resume as a node that is gone.
         self.tokens
             .retain(|_, token| token.claimed.is_none_or(|(_, claimant)| claimant != id));
-        if let Some(cluster) = &mut self.cluster {
-            cluster.secrets.lease_key = lease_key;
-        }
         self.forget_incident(&Subject::Node(id), now.at);
         self.forget_suspicion(id, now.at);
         self.forget_troubles(now, id);
         let gone = [Subject::Node(id), Subject::Path(id)];
         Arc::make_mut(&mut self.transitions).retain(|subject| !gone.contains(subject));
-        Ok(Applied::Done)
     }
 
     pub(super) fn report_node(

@@ -13,6 +13,7 @@ mod faults;
 mod ftp;
 mod greetings;
 mod groups;
+mod holding;
 mod https;
 mod legs;
 mod limits;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
-use farmux_raft::lease::Ignored;
+use farmux_raft::lease::{HoldEnd, Ignored};
 
 use super::super::gather::gather_here;
 use super::super::metrics::{WireView, expose};
@@ -75,7 +75,13 @@ fn wire_view(member: &Member) -> WireView {
             ("gained", read(&counters.gained)),
             ("lost", read(&counters.lost)),
             ("attempt", read(&counters.attempts)),
+            ("hold", read(&counters.holds)),
+            ("holding-heard", read(&counters.holding)),
         ],
+        hold_ends: HoldEnd::ALL
+            .iter()
+            .map(|why| (why.label(), counters.hold_ends(*why)))
+            .collect(),
         ignored: reasons.collect(),
         refused: member
             .refusals()

@@ -100,6 +100,7 @@ fn the_wire_is_counted_by_service_and_server() {
     let wire = WireView {
         services: BTreeMap::from([(key, counts)]),
         leases: vec![("gained", 1)],
+        hold_ends: vec![("claimed", 2)],
         probes: ProbeCounts {
             lag: Lag {
                 counts: [7, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1],
@@ -126,6 +127,7 @@ fn the_wire_is_counted_by_service_and_server() {
         "farmux_server_active{farm=\"shop\",service=\"web\",server=\"s1\"} 2",
         "farmux_server_taken_total{farm=\"shop\",service=\"web\",server=\"s1\"} 9",
         "farmux_lease_events_total{event=\"gained\"} 1",
+        "farmux_hold_ends_total{reason=\"claimed\"} 2",
         "farmux_probes_started_total 0",
         "# TYPE farmux_probe_lag_seconds histogram",
         "farmux_probe_lag_seconds_bucket{le=\"0.001\"} 7",

@@ -30,6 +30,8 @@ pub struct WireView {
     pub shortages: Vec<Shortage>,
     /// The lease thread, by the name of what it counts.
     pub leases: Vec<(&'static str, u64)>,
+    /// Holds without a majority that ended, by reason.
+    pub hold_ends: Vec<(&'static str, u64)>,
     /// Lease datagrams that were ignored, by reason.
     pub ignored: Vec<(&'static str, u64)>,
     /// Connections of nodes and joiners that were refused, by reason.
@@ -53,6 +55,8 @@ pub(super) fn expose(registry: &mut Registry, wire: &WireView) {
         "What the lease thread did",
         by("event", &wire.leases),
     );
+    let help = "Holds without a majority that ended, by reason";
+    counters(registry, "hold_ends", help, by("reason", &wire.hold_ends));
     let help = "Lease datagrams ignored, by reason";
     counters(registry, "lease_ignored", help, by("reason", &wire.ignored));
     let help = "Connections on the peer port refused, by reason";

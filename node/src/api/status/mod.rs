@@ -8,6 +8,7 @@
 //!
 //! No clock, no socket: whoever gathers the view has asked the other nodes already.
 
+mod alone;
 mod blame;
 mod farms;
 mod overall;
@@ -152,6 +153,13 @@ impl View<'_> {
         self.reports.iter().filter_map(holds)
     }
 
+    /// Who goes on with a VIP without a majority, and for how many milliseconds.
+    pub(super) fn alone_for(&self, vip: &VipName) -> Option<(NodeId, u64)> {
+        let alone =
+            |(node, report): (&NodeId, &NodeReport)| Some((*node, *report.alone_ms.get(vip)?));
+        self.reports.iter().find_map(alone)
+    }
+
     /// Whether a node says that it does not vote on VIPs yet.
     pub fn is_settling(&self, node: NodeId) -> bool {
         self.reports
@@ -219,6 +227,9 @@ impl View<'_> {
                 since: reported.map(|standing| Moment(standing.since)),
                 moves_with: together(name),
                 prefer: vip.prefer.clone(),
+                alone_since: self
+                    .alone_for(name)
+                    .map(|(_, millis)| Moment(UnixMillis(self.now.0.saturating_sub(millis)))),
             }
         };
         self.state.config.vips.iter().map(status).collect()

@@ -1,7 +1,7 @@
 //! PURE. Why a cluster is not `ok`, the worst first.
 
 use farmux_raft::id::ServerName;
-use farmux_raft::state::{AdminState, Advice, Culprit, Page, Server, State, Subject};
+use farmux_raft::state::{AdminState, Advice, Culprit, Page, Server, State, Subject, span_text};
 
 use super::View;
 use super::blame::{NAMES_MAX, blame};
@@ -146,6 +146,16 @@ fn agreement(view: &View<'_>, status: &ClusterStatus, add: &mut impl FnMut(Overa
 
 fn vips(view: &View<'_>, status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {
     for vip in &status.vips {
+        if let Some((node, millis)) = view.alone_for(&vip.name) {
+            let who = view.node_name(node).map_or(node.to_string(), String::from);
+            let span = span_text(millis);
+            let text = format!(
+                "{who} has gone on with VIP {} for {span} although no majority answers; it yields \
+                 to whoever claims it (farmux explain FMX-230)",
+                vip.name
+            );
+            add(Overall::Critical, text);
+        }
         let holders: Vec<String> = view
             .holders(&vip.name)
             .map(|node| view.node_name(node).map_or(node.to_string(), String::from))

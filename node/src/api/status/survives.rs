@@ -8,8 +8,10 @@
 use std::collections::BTreeSet;
 
 use farmux_raft::id::NodeId;
+use farmux_raft::state::NodeRole;
 
 use super::View;
+use super::alone::alone;
 use crate::api::types::Survives;
 
 /// How many nodes may fail, one after another, in the worst order.
@@ -21,6 +23,8 @@ pub(super) fn survives(view: &View<'_>) -> Survives {
         return Survives {
             failures: None,
             hint: Some(silent_hint(view, &voters)),
+            whose: String::new(),
+            alone: alone(view),
         };
     };
     let failures = match view.state.config.vips.is_empty() {
@@ -44,6 +48,65 @@ pub(super) fn survives(view: &View<'_>) -> Survives {
     Survives {
         failures: Some(u32::try_from(failures).unwrap_or(u32::MAX)),
         hint,
+        whose: whose(view, failures),
+        alone: alone(view),
+    }
+}
+
+/// Whose loss is survived, in words; empty where nobody's.
+fn whose(view: &View<'_>, failures: usize) -> String {
+    let answering: Vec<NodeId> = view
+        .voters()
+        .into_iter()
+        .filter(|node| view.answers(*node))
+        .collect();
+    let (spared, needed): (Vec<NodeId>, Vec<NodeId>) = answering
+        .into_iter()
+        .partition(|node| is_spared(view, *node));
+    let names = |nodes: &[NodeId], last: &str| {
+        let names = nodes.iter().map(|node| view.state.node_name(*node));
+        list(names.collect(), last)
+    };
+    if spared.is_empty() {
+        return String::new();
+    }
+    let mut text = match (failures, spared.len()) {
+        (2.., _) => format!(
+            "the loss of any {failures} of {}; not of {}",
+            names(&spared, "and"),
+            failures + 1
+        ),
+        (_, 1) => format!("the loss of {}", names(&spared, "or")),
+        (_, 2) => format!("the loss of {}; not of both", names(&spared, "or")),
+        (_, _) => format!("the loss of {}; not of two of them", names(&spared, "or")),
+    };
+    if !needed.is_empty() {
+        text.push_str(&format!("; not of {}", names(&needed, "or")));
+    }
+    text
+}
+
+/// Whether a majority is left without this node, and a balancer where one is needed.
+fn is_spared(view: &View<'_>, lost: NodeId) -> bool {
+    let without_vips = view.state.config.vips.is_empty();
+    let counts = |node: &NodeId| {
+        let votes = without_vips || !view.is_settling(*node);
+        *node != lost && view.answers(*node) && votes
+    };
+    let balancer = |node: &NodeId| {
+        let known = view.state.nodes.get(node);
+        known.is_some_and(|known| known.role == NodeRole::Balancer)
+    };
+    let left = view.balancers_answering() - usize::from(balancer(&lost));
+    spare_of(view, counts).is_some() && (without_vips || left > 0)
+}
+
+/// `a, b or c`.
+pub(super) fn list(mut names: Vec<String>, word: &str) -> String {
+    match names.pop() {
+        None => String::new(),
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} {word} {last}", names.join(", ")),
     }
 }
 

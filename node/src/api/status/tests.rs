@@ -1,5 +1,6 @@
 //! Tables of what a view becomes.
 
+mod alone;
 mod silences;
 
 use farmux_raft::id::NodeId;

@@ -82,6 +82,12 @@ pub struct Survives {
     pub failures: Option<u32>,
     /// Why not more, and how to get more; null where there is nothing to say.
     pub hint: Option<String>,
+    /// Whose loss it survives: `the loss of lb2 or w1; not of both`; empty where nobody's.
+    #[serde(default)]
+    pub whose: String,
+    /// What becomes of the VIPs without a majority, in a sentence each.
+    #[serde(default)]
+    pub alone: Vec<String>,
 }
 
 /// A machine.
@@ -150,6 +156,10 @@ pub struct VipStatus {
     pub moves_with: Vec<VipName>,
     /// Who takes it first where all are equally fit; null: whoever comes first.
     pub prefer: Option<NodeName>,
+    /// Since when its owner goes on without a majority; null: a majority lends it, or nobody has
+    /// it.
+    #[serde(default)]
+    pub alone_since: Option<Moment>,
 }
 
 /// A farm in one line.

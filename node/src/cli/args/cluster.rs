@@ -1,6 +1,7 @@
 //! The words of `farmux cluster`.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -32,6 +33,19 @@ pub enum ClusterAction {
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
+    },
+    /// Make this node, whose daemon is stopped, the only one of its cluster, because all others are
+    /// gone for good
+    Recover {
+        /// This machine's own settings
+        #[arg(long, default_value = "/etc/farmux/node.toml", value_name = "FILE")]
+        config: PathBuf,
+        /// Do not ask; the cluster's name
+        #[arg(long, value_name = "NAME")]
+        yes: Option<ClusterName>,
+        /// Also where two of the others may have agreed on what this node does not know
+        #[arg(long)]
+        accept_data_loss: bool,
     },
     /// Take this node out of its cluster
     Leave {

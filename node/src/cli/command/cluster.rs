@@ -25,6 +25,11 @@ impl Shell {
             ClusterAction::Leave { yes } => self.leave(yes).await,
             ClusterAction::Pause { why } => self.pause(why).await,
             ClusterAction::Resume => self.resume().await,
+            ClusterAction::Recover {
+                config,
+                yes,
+                accept_data_loss,
+            } => self.recover(&config, yes, accept_data_loss).await,
         }
     }
 
@@ -67,7 +72,14 @@ impl Shell {
                 "cluster {} is made; this node is its first one\n\n{ADVICE_ALONE}\n",
                 request.name
             )
-        })
+        })?;
+        // The gateway was proposed by the daemon: what follows from it is said here.
+        let report: StatusReport = self.client.get("/v1/status").await?;
+        let survives = report.cluster.map(|cluster| cluster.survives);
+        for sentence in survives.into_iter().flat_map(|survives| survives.alone) {
+            self.terminal.line(&sentence)?;
+        }
+        Ok(())
     }
 
     async fn token(&mut self, action: TokenAction) -> Result<(), Fault> {

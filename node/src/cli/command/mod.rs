@@ -8,6 +8,7 @@ mod events;
 mod explain;
 mod farm;
 mod page;
+mod recover;
 mod server;
 mod silence;
 mod version;

@@ -68,6 +68,9 @@ fn head_lines(cluster: &ClusterStatus, paint: Paint, now: UnixMillis) -> String 
         "survives  {}",
         survives_words(&cluster.survives, paint)
     );
+    for sentence in &cluster.survives.alone {
+        let _ = writeln!(text, "          {sentence}");
+    }
     let PageStatus {
         incidents,
         due,
@@ -133,7 +136,14 @@ fn vip_words(vip: &VipStatus, paint: Paint, now: UnixMillis) -> String {
     let prefer = vip.prefer.as_ref();
     let prefer = prefer.filter(|prefer| vip.owner.as_ref() != Some(*prefer));
     let prefer = prefer.map_or(String::new(), |prefer| format!(", prefers {prefer}"));
-    format!("{name} {address} on {network}: {owner}{since}{together}{prefer}")
+    let alone = vip.alone_since.map_or(String::new(), |since| {
+        let span = since.ago(now);
+        paint.paint(
+            Mood::Bad,
+            &format!(", ALONE for {span}: no majority answers"),
+        )
+    });
+    format!("{name} {address} on {network}: {owner}{since}{together}{prefer}{alone}")
 }
 
 fn survives_words(survives: &Survives, paint: Paint) -> String {
@@ -141,11 +151,15 @@ fn survives_words(survives: &Survives, paint: Paint) -> String {
         .hint
         .as_ref()
         .map_or(String::new(), |hint| format!(": {hint}"));
+    let whose = match survives.whose.as_str() {
+        "" => String::new(),
+        whose => format!(": {whose}"),
+    };
     match survives.failures {
         None => paint.paint(Mood::Bad, "NO MAJORITY") + &hint,
         Some(0) => paint.paint(Mood::Poor, "NO FAILURE") + &hint,
-        Some(1) => format!("1 failure{hint}"),
-        Some(more) => format!("{more} failures{hint}"),
+        Some(1) => format!("1 failure{whose}"),
+        Some(more) => format!("{more} failures{whose}"),
     }
 }
 

@@ -111,6 +111,23 @@ fn golden_status_of_a_cluster_in_trouble() {
 }
 
 #[test]
+fn golden_status_of_a_holder() {
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    let config = std::sync::Arc::make_mut(&mut state.config);
+    for vip in config.vips.values_mut() {
+        vip.gateway = Some([10, 0, 0, 1].into());
+        vip.on_quorum_loss = farmux_raft::state::OnQuorumLoss::Hold;
+    }
+    let mut view = view(&state, &[1]);
+    view.log.leader = None;
+    for report in view.reports.values_mut() {
+        report.alone_ms = [("front".parse().expect("a name"), 12_000)].into();
+    }
+    let report = assemble(&view);
+    golden("status-alone.txt", &status(&report, Paint::Plain, NOW));
+}
+
+#[test]
 fn golden_farms() {
     let mut state = state(&[Balancer, Balancer, Witness]);
     set_health(&mut state, "s2", Health::Down, "connection refused");

@@ -4,6 +4,7 @@
 //! Each report is a wish compared with the state: what the state says already is not said again,
 //! and what could not be committed is tried again at the next tick. So nothing queues up.
 
+mod alone;
 mod aside;
 mod holds;
 mod joins;
@@ -14,6 +15,7 @@ mod time;
 mod troubles;
 mod vips;
 
+pub(super) use alone::tell_alone;
 pub(super) use aside::step_aside;
 pub(super) use holds::end_holds;
 pub(super) use joins::finish_joins;

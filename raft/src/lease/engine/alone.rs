@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Engine, Output};
+use crate::epoch::{Epoch, Era};
 use crate::id::NodeId;
 use crate::id::{Ballot, VipName};
 use crate::lease::hold::{Outlook, Pair, Resumable, Wanted};
@@ -61,6 +62,13 @@ impl Engine {
             heard: self.heard.last(other),
             cold_until: self.started + COLD_WAIT + rank_wait,
         })
+    }
+
+    /// Remembers the newest epoch that was heard of.
+    pub(super) fn hear_epoch(&mut self, epoch: Epoch) {
+        if epoch.beside(Epoch(self.epoch_heard)) == Era::Newer {
+            self.epoch_heard = epoch.0;
+        }
     }
 
     pub(super) fn heard_holding(&mut self, now: BootTime, group: &VipName, theirs: Ballot) {

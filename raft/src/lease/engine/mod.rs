@@ -30,6 +30,7 @@ use super::proposer::{Ask, Proposer, Step, View};
 use super::session::Session;
 use super::wire::{self, Body, Datagram, Header, HelloKind, Kind};
 use super::{BootTime, Counters, Held, Ignored, Legs, Roster, Timing};
+use crate::epoch::Epoch;
 use crate::id::{Ballot, ClusterId, NodeId, VipName};
 
 /// What the engine wants done, in this order.
@@ -156,7 +157,7 @@ impl Engine {
             self.epoch_heard = 0;
         }
         self.era = Some(era);
-        self.epoch_heard = self.epoch_heard.max(roster.epoch);
+        self.hear_epoch(Epoch(roster.epoch));
         let may_own = roster.may_own(roster.me);
         self.drop_leases(|group| !may_own || !roster.groups.contains_key(group));
         let groups: BTreeSet<VipName> = roster.groups.keys().cloned().collect();

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Engine, GREETED, Output, Source};
+use crate::epoch::{Epoch, Era};
 use crate::id::{NodeId, VipName};
 use crate::lease::acceptor::{Answer, Refusal, Request};
 use crate::lease::session::Verdict;
@@ -62,13 +63,19 @@ impl Engine {
         if header.cluster != roster.cluster {
             return Err(Ignored::Cluster);
         }
-        if header.epoch > roster.epoch {
-            self.epoch_heard = self.epoch_heard.max(header.epoch);
-            self.drop_leases(|_| true);
-            return Err(Ignored::HigherEpoch);
+        let (theirs, ours) = (Epoch(header.epoch), Epoch(roster.epoch));
+        match theirs.beside(ours) {
+            Era::Newer => {
+                self.hear_epoch(theirs);
+                self.drop_leases(|_| true);
+                return Err(Ignored::HigherEpoch);
+            }
+            // Neither can tell which of the two goes on: an operator has to.
+            Era::Rival => return Err(Ignored::RivalEpoch),
+            Era::Same | Era::Older => {}
         }
-        if header.epoch < self.epoch_heard {
-            if roster.epoch == self.epoch_heard {
+        if theirs.beside(Epoch(self.epoch_heard)) != Era::Same {
+            if ours == Epoch(self.epoch_heard) {
                 // Whoever is left behind learns it from us; it need not be in our roster.
                 let answer = self.seal(header.from, header.counter, header.from_nonce, GREETED);
                 self.outputs

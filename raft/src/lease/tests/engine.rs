@@ -10,7 +10,8 @@ use crate::id::{Ballot, ClusterId, NodeId};
 use crate::lease::acceptor::Refusal;
 use crate::lease::engine::{Drawn, Engine, Output, Source};
 use crate::lease::wire::{Body, Datagram, Header, HelloKind, Kind, open, seal};
-use crate::lease::{BootTime, Counters, Ignored, Legs, Roster, Timing};
+use crate::lease::{BootTime, Counters, HoldEnd, Ignored, Legs, Roster, Timing};
+use crate::state::OnQuorumLoss;
 
 const OURS: u64 = 50;
 const THEIRS: u64 = 70;
@@ -278,6 +279,93 @@ fn a_higher_epoch_ends_every_lease() {
     assert!(
         bench.engine.held().contains_key(&front()),
         "the new epoch begins from nothing"
+    );
+}
+
+/// Two survivors that were recovered apart: neither ends the other, and neither listens to it.
+#[test]
+fn equal_epochs_with_different_tags_refuse_each_other() {
+    let mut bench = Bench::new(Roster {
+        epoch: 7 << 32 | 1,
+        ..roster(1, 3, 0)
+    });
+    bench.pass(SILENCE);
+    let mut hello = bench.peer_says(Kind::Hello(HelloKind::Question));
+    hello.header.epoch = 8 << 32 | 1;
+    bench.engine.take_outputs();
+    bench.receive(&hello);
+    assert_eq!(bench.counters.ignored(Ignored::RivalEpoch), 1);
+    assert!(bench.engine.take_outputs().is_empty(), "not a word");
+    bench.engine.poll(bench.now);
+    let prepares = |d: &Datagram| matches!(d.kind, Kind::About(_, Body::Prepare(_)));
+    assert!(bench.sent().iter().any(prepares), "its own epoch goes on");
+}
+
+#[test]
+fn a_hold_ends_with_its_epoch_and_says_so() {
+    let mut holding = roster(1, 3, 0);
+    let group = holding.groups.get_mut(&front()).expect("there");
+    group.on_quorum_loss = OnQuorumLoss::Hold;
+    let mut bench = Bench::new(holding);
+    bench.pass(SILENCE);
+    bench.own();
+    bench.pass(Duration::from_millis(110));
+    bench.engine.poll(bench.now);
+    let held = bench.engine.held()[&front()];
+    assert_eq!(held.alone_since, Some(bench.now), "nobody answers");
+    let tells = |d: &Datagram| d.kind == about(Body::Holding(held.ballot));
+    assert_eq!(
+        bench.sent().iter().filter(|d| tells(d)).count(),
+        2,
+        "to both others"
+    );
+    let mut hello = bench.peer_says(Kind::Hello(HelloKind::Question));
+    hello.header.epoch = 2;
+    bench.receive(&hello);
+    assert!(bench.engine.held().is_empty());
+    assert_eq!(bench.counters.hold_ends(HoldEnd::Epoch), 1);
+}
+
+/// A holder with bad legs would leave its VIP to somebody to whom no majority can lend it.
+#[test]
+fn a_holder_does_not_move_by_legs() {
+    let mut holding = roster(1, 3, 0);
+    let group = holding.groups.get_mut(&front()).expect("there");
+    group.on_quorum_loss = OnQuorumLoss::Hold;
+    let mut bench = Bench::new(holding);
+    bench.pass(SILENCE);
+    bench.own();
+    bench.pass(Duration::from_millis(110));
+    bench.engine.poll(bench.now);
+    let hello = bench.peer_says(Kind::Hello(HelloKind::Question));
+    bench.receive(&hello);
+    bench.engine.set_legs(Legs::ALL.without(Legs::SERVER));
+    bench.engine.poll(bench.now);
+    assert!(
+        bench.engine.held()[&front()].alone_since.is_some(),
+        "it goes on"
+    );
+}
+
+#[test]
+fn a_pair_takes_only_over_two_disjoint_paths() {
+    let with = |paths: &[[u8; 2]], voters: u64, witnesses: u64| {
+        let mut roster = roster(1, voters, witnesses);
+        for (node, member) in &mut roster.members {
+            let last = u8::try_from(node.0).expect("small");
+            let address = |net: &[u8; 2]| ([10, net[0], net[1], last], 7946).into();
+            member.addresses = paths.iter().map(address).collect();
+        }
+        roster.other_of_pair()
+    };
+    assert_eq!(with(&[[0, 1], [0, 2]], 2, 0), Some(NodeId(2)));
+    assert_eq!(with(&[[0, 1]], 2, 0), None, "one path");
+    assert_eq!(with(&[[0, 1], [0, 1]], 2, 0), None, "one network");
+    assert_eq!(with(&[[0, 1], [0, 2]], 3, 0), None, "three can agree");
+    assert_eq!(
+        with(&[[0, 1], [0, 2]], 1, 1),
+        None,
+        "a witness takes nothing"
     );
 }
 

@@ -62,6 +62,41 @@ fn removing_a_node_changes_the_lease_key_but_never_takes_the_last_balancer() {
 }
 
 #[test]
+fn what_is_left_goes_on_alone_in_the_next_epoch() {
+    let mut house = House::full();
+    let recover = |survivor, epoch| Command::Recover {
+        survivor: NodeId(survivor),
+        epoch,
+    };
+    let unknown = house.order(recover(9, 1));
+    assert_eq!(unknown, Err(Reject::UnknownNode(NodeId(9))));
+    let before = house.state.cluster.clone().expect("a cluster");
+    assert_eq!(house.order(recover(2, 7 << 32 | 1)), Ok(Applied::Done));
+    let after = house.state.cluster.clone().expect("a cluster");
+    assert_eq!(after.epoch, 7 << 32 | 1);
+    // Whoever is left behind must believe whoever says that it is over.
+    assert_eq!(after.secrets.lease_key, before.secrets.lease_key);
+    assert_eq!(house.state.nodes.keys().collect::<Vec<_>>(), [&NodeId(2)]);
+    assert_eq!(
+        house.join(balancer("lb1", 1)),
+        NodeId(4),
+        "under a new number"
+    );
+    for (why, epoch) in [
+        ("older", 0),
+        ("the same", 7 << 32 | 1),
+        ("a rival", 8 << 32 | 1),
+    ] {
+        assert_eq!(
+            house.order(recover(2, epoch)),
+            Ok(Applied::Unchanged),
+            "{why}"
+        );
+    }
+    assert_eq!(house.state.nodes.len(), 2);
+}
+
+#[test]
 fn a_joiner_that_is_removed_cannot_resume() {
     let mut house = House::bare();
     let token = token(house.at, [5; 32], NodeRole::Balancer);
