@@ -5,10 +5,13 @@
 # Command or file that shows a package to be there, and the Debian package that brings it.
 packages_of() {
     case $1 in
-        # ring and sled's C parts need a C compiler and linker.
-        build) echo "cc=gcc /usr/include/stdio.h=libc6-dev" ;;
-        lab) echo "ip=iproute2 nginx=nginx-light timeout=coreutils ping=iputils-ping curl=curl \
-            nft=nftables /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
+        # ring and sled's C parts need a C compiler and linker; the fence needs clang and the
+        # kernel's headers.
+        build) echo "cc=gcc /usr/include/stdio.h=libc6-dev clang=clang \
+            /usr/include/linux/bpf.h=linux-libc-dev" ;;
+        lab) echo "ip=iproute2 mount=mount nginx=nginx-light timeout=coreutils \
+            ping=iputils-ping curl=curl nft=nftables \
+            /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
         # Real FTP servers and clients; two servers exclude vsftpd and are unpacked instead
         # (need_ftp), so here are the libraries that they link.
         ftp) echo "vsftpd=vsftpd /usr/lib/python3/dist-packages/pyftpdlib=python3-pyftpdlib \

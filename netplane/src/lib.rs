@@ -4,6 +4,7 @@
 //!   plan, diff   PURE: what this machine must show, and the steps that lead there
 //!   health       what own probes say, as the data path obeys it
 //!   vip          addresses and their announcement
+//!   fence        the program in the kernel that lets them answer only while they are lent
 //!   balance      PURE: picking a server
 //!   proxy        the PROXY protocol: who the client behind another proxy is
 //!   tcp, http    one folder a service: codec (PURE) and the tasks that move bytes
@@ -14,6 +15,7 @@
 
 pub mod balance;
 pub mod diff;
+pub mod fence;
 pub mod ftp;
 pub mod health;
 pub mod http;

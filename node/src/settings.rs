@@ -7,6 +7,8 @@
 //! socket = "/run/farmux/admin.sock"   # for root on this machine
 //! metrics = "127.0.0.1:9444"          # plain /metrics, /healthz and /leader; off by default
 //! data = "/var/lib/farmux"
+//! bpf = "/run/farmux/bpf"             # a bpffs, for the kernel's fence
+//! fence = "best"                      # or "clsact", or "off"
 //! exec_dir = "/usr/lib/nagios/plugins" # what exec checks may run; off by default
 //! exec_user = "nobody"                # and as whom
 //! [networks]
@@ -42,6 +44,13 @@ pub struct Settings {
     /// Where it keeps what must survive; `/var/lib/farmux` by default.
     #[serde(default = "default_data")]
     pub data: PathBuf,
+    /// Where the kernel's fence is pinned, so that it outlives the daemon: a folder in a bpffs, of
+    /// this node alone; `/run/farmux/bpf` by default.
+    #[serde(default = "default_bpf")]
+    pub bpf: PathBuf,
+    /// How the kernel fences VIPs; `best` by default.
+    #[serde(default)]
+    pub fence: FenceSetting,
     /// Which interface leads to which network; none by default (a witness needs none).
     #[serde(default)]
     pub networks: BTreeMap<NetworkName, String>,
@@ -58,6 +67,19 @@ pub struct Settings {
     /// Serving threads, 1 to 64; as many as there are cores by default.
     #[serde(default)]
     pub serving_threads: Option<usize>,
+}
+
+/// How the kernel fences VIPs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FenceSetting {
+    /// By tcx where the kernel has it (6.6), else by clsact.
+    #[default]
+    Best,
+    /// By clsact.
+    Clsact,
+    /// Not at all: after `kill -9` this machine answers for its VIPs for up to 2.5 s.
+    Off,
 }
 
 /// What is logged.
@@ -150,8 +172,9 @@ impl Settings {
                 self.admin
             ));
         }
-        if !self.data.is_absolute() || !self.socket.is_absolute() {
-            return Err("data and socket: absolute paths are needed".to_owned());
+        let paths = [&self.data, &self.socket, &self.bpf];
+        if !paths.iter().all(|path| path.is_absolute()) {
+            return Err("data, socket and bpf: absolute paths are needed".to_owned());
         }
         if self.exec_dir.as_ref().is_some_and(|dir| !dir.is_absolute()) {
             return Err("exec_dir: an absolute path is needed".to_owned());
@@ -197,6 +220,10 @@ fn default_data() -> PathBuf {
     PathBuf::from("/var/lib/farmux")
 }
 
+fn default_bpf() -> PathBuf {
+    PathBuf::from("/run/farmux/bpf")
+}
+
 fn default_exec_user() -> String {
     "nobody".to_owned()
 }
@@ -213,6 +240,8 @@ mod tests {
         let settings = Settings::parse(GOOD).expect("a good file");
         assert_eq!(settings.socket, Path::new("/run/farmux/admin.sock"));
         assert_eq!(settings.log.level, LogLevel::Info);
+        let fence = (settings.bpf.to_str(), settings.fence);
+        assert_eq!(fence, (Some("/run/farmux/bpf"), FenceSetting::Best));
         assert_eq!(
             (settings.exec_dir, settings.exec_user),
             (None, "nobody".to_owned())
@@ -237,6 +266,14 @@ mod tests {
             (
                 GOOD.replace("[networks]", "data = \"here\"\n[networks]"),
                 "absolute paths",
+            ),
+            (
+                GOOD.replace("[networks]", "bpf = \"here\"\n[networks]"),
+                "absolute paths",
+            ),
+            (
+                GOOD.replace("[networks]", "fence = \"on\"\n[networks]"),
+                "unknown variant `on`",
             ),
             (
                 GOOD.replace("[networks]", "exec_dir = \"here\"\n[networks]"),

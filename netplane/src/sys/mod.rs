@@ -1,10 +1,11 @@
 //! The only unsafe and the only privileged calls of farmux.
 //!
 //! ```text
+//!   bpf       programs and maps of the kernel; hook: on interfaces; shared: memory with them
 //!   clock     CLOCK_BOOTTIME
 //!   icmp      sockets for echo requests
 //!   limits    open files
-//!   netlink   addresses and interfaces
+//!   netlink   addresses and interfaces; links: all of them
 //!   news      those that changed, by the kernel's own word
 //!   process   killing groups of processes, seeing one end
 //!   packet    raw ARP frames, in and out, through the qdisc
@@ -16,22 +17,30 @@
 //! They decide nothing: whoever calls knows why. All of them work in the network namespace of the
 //! calling thread.
 
+mod bpf;
 mod clock;
+mod hook;
 mod icmp;
 pub mod limits;
+mod links;
 mod netlink;
 mod news;
 mod packet;
 mod process;
 mod realtime;
 pub mod room;
+mod shared;
 mod sysctl;
 
+pub use bpf::{Bpf, BpfError, Counters, FENCE, MapShape, is_bpffs};
 pub use clock::boottime_ns;
+pub use hook::{Hooked, forget};
 pub use icmp::{EchoKind, EchoSocket};
+pub use links::Interface;
 pub use netlink::{Link, Netlink, NetlinkError, Placed, Subnet};
 pub use news::{AddressNews, News, Told};
 pub use packet::PacketSocket;
 pub use process::{Exit, kill_group};
 pub use realtime::{hurry, lock_memory, schedule_first};
+pub use shared::SharedWords;
 pub use sysctl::quiet_arp;

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 /// A netlink socket of the network namespace in which it was opened.
 #[derive(Debug)]
 pub struct Netlink {
-    handle: Handle,
+    pub(super) handle: Handle,
     connection: JoinHandle<()>,
 }
 
@@ -310,7 +310,7 @@ pub(super) fn local(message: &AddressMessage) -> Option<IpAddr> {
     })
 }
 
-fn refused(error: rtnetlink::Error) -> NetlinkError {
+pub(super) fn refused(error: rtnetlink::Error) -> NetlinkError {
     let code = if let rtnetlink::Error::NetlinkError(message) = &error {
         message.raw_code().abs()
     } else {

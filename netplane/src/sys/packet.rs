@@ -23,14 +23,22 @@ impl PacketSocket {
     ///
     /// **Errors**: not allowed (`CAP_NET_RAW`), or no such interface.
     pub fn arp(index: u32) -> io::Result<PacketSocket> {
-        let protocol = Protocol::from(i32::from(ETH_P_ARP.to_be()));
-        let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking(), Some(protocol))?;
-        socket.bind(&address(index, ETH_P_ARP)?)?;
+        PacketSocket::open(index, ETH_P_ARP)
+    }
+
+    /// Opens the interface with this index for a protocol, as IEEE 802 numbers it; what it reads
+    /// got past the fence.
+    ///
+    /// **Errors**: not allowed (`CAP_NET_RAW`), or no such interface.
+    pub fn open(index: u32, protocol: u16) -> io::Result<PacketSocket> {
+        let kind = Protocol::from(i32::from(protocol.to_be()));
+        let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking(), Some(kind))?;
+        socket.bind(&address(index, protocol)?)?;
         let six = address(index, ETH_P_IPV6)?;
         Ok(PacketSocket { socket, six })
     }
 
-    /// Sends a whole Ethernet frame of ARP.
+    /// Sends a whole Ethernet frame of its protocol.
     ///
     /// **Errors**: the interface is down or gone, or its queue is full.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {

@@ -19,6 +19,7 @@ use super::meddling::Meddling;
 use super::world::{Plans, World, spot};
 use super::{Leases, VipStatus, nanos};
 use crate::diff::{Spot, Step, diff};
+use crate::fence::{Owner, Rooms};
 use crate::plan::VipPlan;
 use crate::sys::{Told, boottime_ns};
 
@@ -30,6 +31,7 @@ pub(super) struct Actuator {
     pub(super) status: watch::Sender<BTreeMap<Arc<str>, VipStatus>>,
     pub(super) stop: Arc<Notify>,
     pub(super) world: World,
+    pub(super) fence: Owner,
 }
 
 impl Actuator {
@@ -60,6 +62,8 @@ impl Actuator {
             }
         }
         self.step(diff(&self.have(), &BTreeSet::new())).await;
+        // The addresses are gone; what stays of the fence is closed, and stays so.
+        self.leases.bind(Rooms::default());
         self.publish();
     }
 
@@ -72,6 +76,7 @@ impl Actuator {
         // What has to be withdrawn still needs its interface.
         let used = self.have().into_iter().map(|spot| spot.interface).collect();
         self.world.adopt(plan, &used).await;
+        self.fence().await;
         true
     }
 
@@ -84,6 +89,7 @@ impl Actuator {
         let have: BTreeSet<Spot> = self.have().into_iter().filter(|spot| !anew(spot)).collect();
         let steps = diff(&have, &want);
         self.step(steps).await;
+        self.open();
     }
 
     async fn step(&mut self, steps: Vec<Step>) {
@@ -97,7 +103,7 @@ impl Actuator {
                     // A withdrawal before it may have taken longer than what was left of the lease.
                     if self.want().contains(&spot) {
                         self.world.show(spot).await;
-                        self.world.announce(&self.leases);
+                        self.open();
                     }
                 }
             }
@@ -127,6 +133,7 @@ impl Actuator {
         for address in self.world.look_at_ports(&told.fell).await {
             (self.on_lost)(address);
         }
+        self.fence().await;
         for spot in self.world.shown.keys().cloned().collect::<Vec<_>>() {
             // Each for itself, and only now: looking and renewing took their time.
             if self.want().contains(&spot) {

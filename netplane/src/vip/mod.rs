@@ -14,6 +14,7 @@
 mod actuator;
 pub mod advertisement;
 pub mod arp;
+mod fencing;
 mod leases;
 mod meddling;
 mod port;
@@ -36,6 +37,7 @@ use self::actuator::Actuator;
 pub use self::leases::{Claim, Leases, Lent};
 pub use self::rivals::{Rival, mac_text};
 use self::world::World;
+use crate::fence::{FenceStatus, Owner};
 use crate::plan::VipPlan;
 use crate::sys;
 
@@ -72,6 +74,7 @@ pub struct Tally {
 
 /// The running actuator; dropping it removes the addresses and ends it.
 pub struct Vips {
+    leases: Leases,
     status: watch::Receiver<BTreeMap<Arc<str>, VipStatus>>,
     stop: Arc<Notify>,
     thread: Option<JoinHandle<()>>,
@@ -99,6 +102,7 @@ impl Vips {
         let (out, status) = watch::channel(BTreeMap::new());
         let stop = Arc::new(Notify::new());
         let told = Arc::clone(&stop);
+        let fenced = leases.clone();
         let (started, result) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("vip".into())
@@ -128,6 +132,7 @@ impl Vips {
                         status: out,
                         stop: told,
                         world,
+                        fence: Owner::default(),
                     };
                     actuator.run().await;
                 });
@@ -135,10 +140,16 @@ impl Vips {
         let gone = |_| io::Error::other("the VIP thread ended before it began");
         result.recv().map_err(gone)??;
         Ok(Vips {
+            leases: fenced,
             status,
             stop,
             thread: Some(thread),
         })
+    }
+
+    /// What the fence does for each VIP of the plan, at this moment; empty without a fence.
+    pub fn fences(&self) -> BTreeMap<Arc<str>, FenceStatus> {
+        self.leases.fences()
     }
 
     /// What became of each VIP.

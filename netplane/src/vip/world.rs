@@ -26,11 +26,11 @@ pub(super) type Plans = BTreeMap<Arc<str>, VipPlan>;
 
 /// What is here, as far as this thread knows.
 pub(super) struct World {
-    netlink: Netlink,
+    pub(super) netlink: Netlink,
     pub(super) news: News,
     pub(super) plan: Plans,
     /// Interfaces of the plan, or why they cannot be used.
-    ports: BTreeMap<Arc<str>, Result<Port, String>>,
+    pub(super) ports: BTreeMap<Arc<str>, Result<Port, String>>,
     pub(super) shown: BTreeMap<Spot, Shown>,
     /// VIPs of the plan that somebody left on an interface; they go.
     pub(super) leftovers: BTreeSet<Spot>,
@@ -245,6 +245,17 @@ impl World {
         if let Some(shown) = self.shown.get_mut(spot) {
             shown.refresh();
         }
+    }
+
+    /// Makes the first announcement of an address due, whatever was sent before; whether it is here.
+    pub(super) fn begin_announcing(&mut self, spot: &Spot) -> bool {
+        let shown = self.shown.get_mut(spot);
+        shown.is_some_and(|shown| {
+            if shown.sent > 0 {
+                shown.refresh();
+            }
+            true
+        })
     }
 
     /// When each announcement is due; none is of what is held without a majority.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use farmux_netplane::fence::{FenceMode, FenceStatus};
 use farmux_netplane::plan::ProbeKey;
 use farmux_netplane::vip::{VipStatus, mac_text};
 use farmux_raft::id::{NodeId, NodeName, VipName};
@@ -17,7 +18,7 @@ use farmux_raft::peer::{PeerClient, PeerReply, PeerRequest};
 use farmux_raft::state::State;
 use tokio::task::JoinSet;
 
-use super::report::{NodeReport, ServerCount};
+use super::report::{NodeReport, ServerCount, Unfenced};
 use super::status::{LogView, VERSION, View};
 use crate::daemon::{Member, Node, wall_clock};
 
@@ -140,6 +141,7 @@ pub(super) fn report(member: &Member) -> NodeReport {
         held: member.held().into_keys().collect(),
         alone_ms: alone(member),
         troubles: troubles(member),
+        unfenced: unfenced(member),
         shortages: member
             .probing()
             .shortages()
@@ -192,6 +194,16 @@ fn trouble_of(status: &VipStatus) -> Option<String> {
     });
     let trouble = status.trouble.clone();
     trouble.or(rivals).or(meddling).or(carrier)
+}
+
+fn unfenced(member: &Member) -> BTreeMap<VipName, Unfenced> {
+    let fences = member.wire().map(|wire| wire.vips.fences());
+    let lost = |(name, fence): (Arc<str>, FenceStatus)| {
+        let at_all = fence.mode == FenceMode::None;
+        let why = fence.trouble?;
+        Some((name.parse().ok()?, Unfenced { at_all, why }))
+    };
+    fences.into_iter().flatten().filter_map(lost).collect()
 }
 
 fn counts(member: &Member) -> Vec<ServerCount> {

@@ -36,6 +36,9 @@ pub struct NodeReport {
     /// What stands in the way of a VIP on it, in an operator's words.
     #[serde(default)]
     pub troubles: BTreeMap<VipName, String>,
+    /// What is lost where the kernel does not fence a VIP on it, or not all of it.
+    #[serde(default)]
+    pub unfenced: BTreeMap<VipName, Unfenced>,
     /// Of what it has too little for its checks, each in one line with what mends it.
     #[serde(default)]
     pub shortages: Vec<String>,
@@ -47,6 +50,15 @@ pub struct NodeReport {
     pub blind_some: Vec<String>,
     /// What it serves, for each server of each service.
     pub servers: Vec<ServerCount>,
+}
+
+/// What is lost of a fence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfenced {
+    /// Whether there is none at all.
+    pub at_all: bool,
+    /// What is lost and what mends it, in an operator's words.
+    pub why: String,
 }
 
 /// What a node serves with one server in one service.

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use farmux_netplane::fence::{FenceSettings, HookChoice};
 use farmux_netplane::health::HealthOverlay;
 use farmux_netplane::probe::Probing;
 use farmux_netplane::reference::References;
@@ -29,7 +30,7 @@ use super::plugins::{PluginsUnusable, probe_settings};
 use super::wall_clock;
 use super::{follow, legs, report, voice, watchdog};
 use crate::identity::{Home, HomeError, keep_renewed};
-use crate::settings::Settings;
+use crate::settings::{FenceSetting, Settings};
 
 /// Why a member does not start; the daemon stops, and an operator reads it.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +112,7 @@ async fn assemble(
     let handler = Arc::new(PeerHandler::new(consensus.clone(), report));
     let server =
         PeerServer::spawn(listeners, identities, handler, Arc::clone(&refusals)).map_err(part)?;
-    let leases = Leases::default();
+    let leases = fenced(settings);
     let (vip_plans, plans) = watch::channel(BTreeMap::new());
     let wire = match role {
         NodeRole::Balancer => Some(start_wire(settings, vip_plans.clone(), plans, &leases)?),
@@ -240,6 +241,18 @@ async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BuildError
         listeners.push(bound.map_err(|source| BuildError::Listen { address, source })?);
     }
     Ok(listeners)
+}
+
+/// Leases that the kernel enforces, as far as `node.toml` and this machine let it.
+fn fenced(settings: &Settings) -> Leases {
+    Leases::fenced(FenceSettings {
+        folder: settings.bpf.clone(),
+        hook: match settings.fence {
+            FenceSetting::Best => HookChoice::Best,
+            FenceSetting::Clsact => HookChoice::Clsact,
+            FenceSetting::Off => HookChoice::Off,
+        },
+    })
 }
 
 fn start_wire(

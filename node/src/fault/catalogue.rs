@@ -151,6 +151,20 @@ catalogue! {
         "Peers and administrators reach a node at its own addresses, which node.toml names. \
          systemd starts farmux again every second, so that an address may come later at boot.",
         "ip addr   (then mend peer or admin in node.toml, or the interface)";
+    FenceAbsent = 121, Refused, 503,
+        "no fence in the kernel",
+        "A small program on the interfaces lets this machine answer for a VIP only while it is \
+         lent, also when farmux was killed or hangs. It cannot be loaded or attached: a capability \
+         is missing, the kernel is older than 5.8 or lacks cls_bpf, the build had no clang, or \
+         node.toml says fence = \"off\". VIPs work on; but after kill -9 the kernel answers for them \
+         until their address expires, for up to 2.5 s, beside the next owner.",
+        "journalctl -u farmux | grep fence   (then as it says; the unit file grants all it needs)";
+    FenceUnpinned = 122, Refused, 503,
+        "the kernel's fence is not pinned",
+        "The fence stands, also after kill -9. But the folder that node.toml names as bpf is in no \
+         bpffs, so that the next start does not find what this one knew: the last claim of another \
+         machine, and whether a VIP was held without a majority.",
+        "mount -t bpf bpf /run/farmux/bpf   (the unit file does it; then systemctl restart farmux)";
 
     NoCluster = 201, Refused, 409,
         "this node is in no cluster yet",

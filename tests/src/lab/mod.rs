@@ -13,6 +13,7 @@
 //! Nothing of it leaves the namespaces: the bridge has one of its own. Whatever happens to a test,
 //! its LAN goes: on drop, or when the next lab starts and finds the maker of this one dead.
 
+mod bpffs;
 pub mod cluster;
 pub mod daemons;
 pub mod ftp;
@@ -68,6 +69,9 @@ pub const FILE_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 50);
 /// Several labs of one process need several names.
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
+/// Where in a lab's folder the pins are.
+const PINS: &str = "pins";
+
 /// A LAN that goes when it is dropped.
 #[derive(Debug)]
 pub struct Lab {
@@ -85,6 +89,7 @@ impl Lab {
         let prefix = format!("{}{}-{number}", network::PREFIX, std::process::id());
         let folder = std::env::temp_dir().join(&prefix);
         fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        bpffs::mount(&folder.join(PINS));
         let lab = Lab { prefix, folder };
         network::make_bridge(&lab.prefix, GATEWAY)?;
         Ok(lab)
@@ -103,6 +108,11 @@ impl Lab {
         network::bridge(&self.prefix, GATEWAY, &self.folder)
     }
 
+    /// Where nodes pin their fences, each in a folder of its own name.
+    pub fn pins(&self) -> PathBuf {
+        self.folder.join(PINS)
+    }
+
     /// Where this lab's files stand: one log a process, one folder a node.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -115,6 +125,7 @@ impl Drop for Lab {
             process::show_logs(&self.folder);
         }
         network::remove(&self.prefix);
+        bpffs::unmount(&self.pins());
         // What cannot be removed now, the next lab removes.
         let _ = fs::remove_dir_all(&self.folder);
     }

@@ -303,7 +303,9 @@ pub fn remove_leftovers() {
     dead.dedup();
     for prefix in dead {
         remove(&prefix);
-        let _ = fs::remove_dir_all(std::env::temp_dir().join(&prefix));
+        let folder = std::env::temp_dir().join(&prefix);
+        super::bpffs::unmount(&folder.join(super::PINS));
+        let _ = fs::remove_dir_all(folder);
     }
 }
 

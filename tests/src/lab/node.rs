@@ -26,6 +26,8 @@ const COMMAND_SECONDS: u32 = 90;
 pub struct Node {
     host: Host,
     folder: PathBuf,
+    pins: PathBuf,
+    wrapped: Vec<String>,
     process: Option<Process>,
 }
 
@@ -34,12 +36,29 @@ impl Node {
     ///
     /// **Errors**: the binary is missing, or the daemon does not answer in time.
     pub fn start(lab: &Lab, name: &str, address: Ipv4Addr) -> Result<Node> {
+        Node::start_wrapped(lab, name, address, &[])
+    }
+
+    /// The same, with a program and its arguments around the daemon: `setpriv`, say.
+    ///
+    /// **Errors**: the binary is missing, or the daemon does not answer in time.
+    pub fn start_wrapped(
+        lab: &Lab,
+        name: &str,
+        address: Ipv4Addr,
+        wrapped: &[&str],
+    ) -> Result<Node> {
         let host = lab.host(name, address)?;
         let folder = lab.folder().join(name);
         fs::create_dir_all(folder.join("plugins")).context("make the node's folders")?;
+        // Without a bpffs around it this is an ordinary folder, and the fence is not pinned.
+        let pins = lab.pins().join(name);
+        fs::create_dir_all(&pins).context("make the folder for its pins")?;
         let mut node = Node {
             host,
             folder,
+            pins,
+            wrapped: wrapped.iter().map(ToString::to_string).collect(),
             process: None,
         };
         fs::write(node.folder.join("node.toml"), node.settings())?;
@@ -56,6 +75,7 @@ peer = ["{address}:7946"]
 admin = "{address}:9443"
 socket = "{}"
 data = "{}"
+bpf = "{}"
 exec_dir = "{}"
 [networks]
 lan = "eth0"
@@ -64,6 +84,7 @@ level = "info"
 "#,
             socket.display(),
             data.display(),
+            self.pins.display(),
             self.plugins().display()
         )
     }
@@ -97,8 +118,11 @@ level = "info"
     ///
     /// **Errors**: it ends, or does not answer in time.
     pub fn run(&mut self) -> Result<()> {
-        let mut command = self.host.command(binary()?);
+        let binary = binary()?.display().to_string();
+        let words: Vec<&String> = self.wrapped.iter().chain([&binary]).collect();
+        let mut command = self.host.command(words[0]);
         command
+            .args(&words[1..])
             .arg("run")
             .arg("--config")
             .arg(self.folder.join("node.toml"));

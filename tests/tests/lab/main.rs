@@ -10,6 +10,7 @@ mod disk;
 mod faces;
 mod failover;
 mod faults;
+mod fence;
 mod ftp;
 mod greetings;
 mod groups;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
+use farmux_netplane::sys::boottime_ns;
 use farmux_raft::lease::{HoldEnd, Ignored};
 
 use super::super::gather::gather_here;
@@ -92,6 +93,11 @@ fn wire_view(member: &Member) -> WireView {
             ("answered", heartbeats.answered),
             ("failed", heartbeats.failed),
         ],
+        fences: member
+            .wire()
+            .map(|wire| wire.vips.fences())
+            .unwrap_or_default(),
+        fences_at_ns: boottime_ns(),
         vips: member
             .wire()
             .map(|wire| wire.vips.status().borrow().clone())

@@ -7,6 +7,7 @@
 //! Nothing is counted here: the parts count, and this file names. Names and labels are documented
 //! beside each, and never change their meaning.
 
+mod fences;
 mod vips;
 mod wire;
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use farmux_netplane::fence::{DropReason, FenceMode, FenceStatus, Stand};
 use farmux_netplane::plan::ServiceKey;
 use farmux_netplane::probe::{Lag, ProbeCounts, Scarce, Shortage};
 use farmux_netplane::serve::{ServerCounts, ServiceCounts};
+use farmux_netplane::vip::Claim;
 use farmux_raft::state::Health;
 use farmux_raft::state::NodeRole::{Balancer, Witness};
 
@@ -114,6 +116,8 @@ fn the_wire_is_counted_by_service_and_server() {
             need: 5000,
             have: 1024,
         }],
+        fences: BTreeMap::from([("front".into(), fence())]),
+        fences_at_ns: 9_000_000_000,
         ..WireView::default()
     };
     let text = expose(None, Some(&wire));
@@ -137,9 +141,30 @@ fn the_wire_is_counted_by_service_and_server() {
         "farmux_probe_lag_seconds_sum 1.5",
         "farmux_probe_lag_seconds_count 10",
         "farmux_probe_blind 2",
+        "farmux_vip_fence{vip=\"front\",mode=\"tcx\"} 1",
+        "farmux_vip_fence{vip=\"front\",mode=\"none\"} 0",
+        "farmux_vip_fence_open{vip=\"front\"} 1",
+        "farmux_vip_fence_drops_total{vip=\"front\",reason=\"packet-in\"} 4",
+        "farmux_vip_claims_total{vip=\"front\"} 2",
+        "farmux_vip_last_claim_age_seconds{vip=\"front\"} 7",
         "farmux_probe_shortage{of=\"neighbours-v4\"} 3976",
         "farmux_probe_shortage{of=\"descriptors\"} 0",
     ] {
         has(&text, line);
+    }
+}
+
+fn fence() -> FenceStatus {
+    FenceStatus {
+        mode: FenceMode::Tcx,
+        stand: Stand::Open,
+        pinned: true,
+        claim: Some(Claim {
+            at_ns: 2_000_000_000,
+            mac: [2, 0, 0, 0, 0, 7],
+        }),
+        claims: 2,
+        drops: BTreeMap::from([(DropReason::PacketIn, 4)]),
+        trouble: None,
     }
 }

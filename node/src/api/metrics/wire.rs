@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use farmux_netplane::fence::FenceStatus;
 use farmux_netplane::plan::ServiceKey;
 use farmux_netplane::probe::{Lag, ProbeCounts, Scarce, Shortage};
 use farmux_netplane::serve::ServiceCounts;
@@ -38,6 +39,10 @@ pub struct WireView {
     pub refused: Vec<(&'static str, u64)>,
     /// Calls of the dead-man's switch, by outcome.
     pub heartbeats: Vec<(&'static str, u64)>,
+    /// What the kernel's fence does for them, and when that was asked, by the boot clock.
+    pub fences: BTreeMap<Arc<str>, FenceStatus>,
+    /// That moment, in nanoseconds.
+    pub fences_at_ns: u64,
     /// What is seen around VIPs.
     pub vips: BTreeMap<Arc<str>, VipStatus>,
 }
@@ -48,6 +53,7 @@ pub(super) fn expose(registry: &mut Registry, wire: &WireView) {
     servers(registry, &wire.services);
     probes(registry, wire);
     super::vips::expose(registry, &wire.vips);
+    super::fences::expose(registry, &wire.fences, wire.fences_at_ns);
     let by = |label, pairs: &[(&'static str, u64)]| labelled(label, pairs);
     counters(
         registry,

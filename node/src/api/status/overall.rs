@@ -1,5 +1,7 @@
 //! PURE. Why a cluster is not `ok`, the worst first.
 
+use std::collections::BTreeMap;
+
 use farmux_raft::id::ServerName;
 use farmux_raft::state::{AdminState, Advice, Culprit, Page, Server, State, Subject, span_text};
 
@@ -21,6 +23,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     agreement(view, status, &mut add);
     vips(view, status, &mut add);
     troubles(view, &mut add);
+    unfenced(view, &mut add);
     probing(view, &mut add);
     nodes(status, &mut add);
     settling(view, &mut add);
@@ -190,6 +193,26 @@ fn troubles(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
                 level,
                 format!("VIP {vip} on {}: {trouble}", view.state.node_name(*node)),
             );
+        }
+    }
+}
+
+/// Where the kernel does not keep a VIP from answering after its time: said once a node, for it has
+/// one cause.
+fn unfenced(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
+    for (node, report) in &view.reports {
+        let name = view.state.node_name(*node);
+        let whys: BTreeMap<&str, bool> = report
+            .unfenced
+            .values()
+            .map(|unfenced| (unfenced.why.as_str(), unfenced.at_all))
+            .collect();
+        for (why, at_all) in whys {
+            let level = match at_all {
+                true => Overall::Degraded,
+                false => Overall::Ok,
+            };
+            add(level, format!("node {name}: {why}"));
         }
     }
 }

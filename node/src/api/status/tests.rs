@@ -9,6 +9,7 @@ use farmux_raft::state::{AdminState, Ftp, FtpTls, Health, NodeRole, Service, Ser
 
 use super::sample::{add_watches, report, server_check, set_health, state, view, watch_check};
 use super::{assemble, farm_report, watch_report, watch_reports, without_cluster};
+use crate::api::report::Unfenced;
 use crate::api::types::{Condition, Footing, Overall, StatusReport, WatchCounts};
 
 const ALL: [&str; 3] = ["s1", "s2", "s3"];
@@ -270,6 +271,26 @@ fn what_stands_in_the_way_of_a_vip_is_told_for_every_node() {
             report.reasons[0].text,
             format!("VIP front on lb{node}: eth0 is down")
         );
+    }
+}
+
+#[test]
+fn a_node_without_a_fence_says_so_once() {
+    let state = state(&[Balancer, Balancer, Witness]);
+    for (at_all, level) in [(true, Overall::Degraded), (false, Overall::Ok)] {
+        let mut view = view(&state, &[1, 2, 3]);
+        let report = view.reports.get_mut(&NodeId(2)).expect("it answers");
+        for vip in ["front", "back"] {
+            let why = "no fence in the kernel".to_owned();
+            let unfenced = Unfenced { at_all, why };
+            report
+                .unfenced
+                .insert(vip.parse().expect("a name"), unfenced);
+        }
+        let report = assemble(&view);
+        assert_eq!(report.overall, level);
+        let texts: Vec<&str> = report.reasons.iter().map(|r| r.text.as_str()).collect();
+        assert_eq!(texts, ["node lb2: no fence in the kernel"]);
     }
 }
 

@@ -1,0 +1,76 @@
+//! All interfaces of the network namespace at once, as far as a fence asks about them.
+
+use futures_util::TryStreamExt;
+use rtnetlink::packet_route::link::{
+    InfoKind, LinkAttribute, LinkInfo, LinkLayerType, LinkMessage,
+};
+
+use super::netlink::{Netlink, NetlinkError, refused};
+
+/// An interface among others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Interface {
+    /// The kernel's number for it.
+    pub index: u32,
+    /// What it is called.
+    pub name: String,
+    /// Whether frames on it are Ethernet's, which the loopback's are in form only.
+    pub ethernet: bool,
+    /// The addresses that it sends from or was made with.
+    pub macs: Vec<[u8; 6]>,
+    /// The interface that it is a part of: a bond, a bridge, a VRF.
+    pub part_of: Option<u32>,
+    /// The interface that it stands on and shares the frames of: a macvlan's.
+    pub shares: Option<u32>,
+    /// Whether it is a VRF, whose parts have networks of their own.
+    pub vrf: bool,
+}
+
+impl Netlink {
+    /// All interfaces.
+    ///
+    /// **Errors**: [`NetlinkError`].
+    pub async fn links(&self) -> Result<Vec<Interface>, NetlinkError> {
+        let found = self.handle.link().get().execute();
+        let messages: Vec<LinkMessage> = found.try_collect().await.map_err(refused)?;
+        Ok(messages.iter().map(interface).collect())
+    }
+}
+
+fn interface(message: &LinkMessage) -> Interface {
+    let mut found = Interface {
+        index: message.header.index,
+        ethernet: message.header.link_layer_type == LinkLayerType::Ether,
+        ..Interface::default()
+    };
+    let (mut stands_on, mut elsewhere, mut shares) = (None, false, false);
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => found.name.clone_from(name),
+            LinkAttribute::Address(bytes) | LinkAttribute::PermAddress(bytes) => {
+                found.macs.extend(<[u8; 6]>::try_from(bytes.as_slice()));
+            }
+            LinkAttribute::Controller(index) => found.part_of = Some(*index),
+            LinkAttribute::Link(index) => stands_on = Some(*index),
+            // Its number belongs to another network namespace.
+            LinkAttribute::LinkNetNsId(_) => elsewhere = true,
+            LinkAttribute::LinkInfo(infos) => {
+                for info in infos {
+                    if let LinkInfo::Kind(kind) = info {
+                        found.vrf = *kind == InfoKind::Vrf;
+                        shares = matches!(
+                            kind,
+                            InfoKind::MacVlan
+                                | InfoKind::MacVtap
+                                | InfoKind::IpVlan
+                                | InfoKind::IpVtap
+                        );
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found.shares = stands_on.filter(|_| shares && !elsewhere);
+    found
+}

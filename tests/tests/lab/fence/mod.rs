@@ -1,0 +1,8 @@
+//! The fence in real kernels: each rule of `vip-protocol.md`, section 6, and what becomes of it when
+//! its process is killed, starts again, or gives a VIP up.
+
+mod frames;
+mod life;
+mod rights;
+mod rules;
+mod yard;
