@@ -4,13 +4,17 @@
 //!   settings   node.toml: what is this machine's alone
 //!   daemon     builds everything, names every task and channel in one drawing
 //!   api        the admin API: shapes, status, metrics
+//!   backup     all that was agreed on, as one sealed file
+//!   doctor     whether this machine can do what is asked of it
 //!   fault      what an operator reads when something fails
 //! ```
 
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod doctor;
 pub mod fault;
 pub mod identity;
 pub mod pager;

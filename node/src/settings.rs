@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use farmux_raft::codec;
 use farmux_raft::id::{NetworkName, NodeName};
 use serde::Deserialize;
 
@@ -64,6 +65,10 @@ pub struct Settings {
     /// As whom they run: a user of `/etc/passwd`, not root; `nobody` by default.
     #[serde(default = "default_exec_user")]
     pub exec_user: String,
+    /// The newest format that this node reads and writes, for rehearsing an upgrade: it behaves
+    /// as one of the release that had this format; the newest there is by default.
+    #[serde(default)]
+    pub format_max: Option<u16>,
     /// Serving threads, 1 to 64; as many as there are cores by default.
     #[serde(default)]
     pub serving_threads: Option<usize>,
@@ -187,6 +192,13 @@ impl Settings {
                 ));
             }
         }
+        if let Some(format) = self.format_max.filter(|format| !FORMATS.contains(format)) {
+            return Err(format!(
+                "format_max = {format}: this version reads {} to {}",
+                FORMATS.start(),
+                FORMATS.end()
+            ));
+        }
         match self.serving_threads {
             Some(threads) if !(1..=THREADS_MAX).contains(&threads) => {
                 Err(format!("serving_threads: 1 to {THREADS_MAX}"))
@@ -208,6 +220,9 @@ const PEER_ADDRESSES_MAX: usize = 4;
 
 /// `IFNAMSIZ` is 16 with the final NUL (`linux/if.h`).
 const INTERFACE_BYTES_MAX: usize = 15;
+
+/// What this version can be held at.
+const FORMATS: std::ops::RangeInclusive<u16> = codec::OLDEST..=codec::NEWEST;
 
 /// More runtimes than this outgrow what one machine's accept queues were measured with.
 const THREADS_MAX: usize = 64;
@@ -282,6 +297,10 @@ mod tests {
             (
                 GOOD.replace("[networks]", "serving_threads = 0\n[networks]"),
                 "serving_threads",
+            ),
+            (
+                GOOD.replace("[networks]", "format_max = 9\n[networks]"),
+                "format_max = 9: this version reads",
             ),
         ];
         for (text, part) in wrong {

@@ -8,16 +8,48 @@
 //!
 //! It does not know what the structs mean, and it never sees a struct of a foreign library: those
 //! change with the library, and ours only when their `FORMAT` does. Golden bytes in `tests/` guard
-//! both. bincode 1.3.3 is unmaintained (RUSTSEC-2025-0141); whoever replaces it replaces this file.
+//! both. bincode 1.3.3 is unmaintained (RUSTSEC-2025-0141); whoever replaces it replaces this file
+//! and `shape`.
+//!
+//! Records that live in the log, in snapshots and between nodes have one format number in common,
+//! [`NEWEST`]. Each is written in the oldest format that loses nothing of it, so that nodes of the
+//! release before read it; what only a newer one can say is not proposed before every member reads
+//! that: `State::format` and `Command::RaiseFormat`. A file's own records have their own number.
+
+use std::sync::OnceLock;
 
 use bincode::Options;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::shape::{self, WriteError};
+
+/// The newest format that this version writes and reads, of everything that nodes have in common.
+/// Raised by one with the release that changes a shape; the one before goes to `shapes/`.
+pub const NEWEST: u16 = 2;
+
+/// The oldest that it reads: that of the release before, so that the two serve together.
+pub const OLDEST: u16 = 1;
+
+static PINNED: OnceLock<u16> = OnceLock::new();
+
+/// The newest format that this process reads and writes.
+pub fn reads() -> u16 {
+    PINNED.get().copied().unwrap_or(NEWEST)
+}
+
+/// Has this process read and write nothing newer, as the release before does; for rehearsals of an
+/// upgrade. Counts once, and before anything was read.
+pub fn pin(format: u16) {
+    let _ = PINNED.set(format.clamp(OLDEST, NEWEST));
+}
+
 /// A struct that is stored or sent.
 pub trait Record: Serialize + DeserializeOwned {
     /// Number of this layout; a struct that changes gets the next one, and the old one a reader.
     const FORMAT: u16;
+    /// Nodes of two releases read and write it: its number is [`NEWEST`], and it has older forms.
+    const SHARED: bool = false;
     /// Longest encoding that is written or accepted, in bytes; bounds what a decoder allocates.
     const BYTES_MAX: u64;
 }
@@ -30,6 +62,14 @@ pub enum EncodeError {
     TooLarge {
         /// The bound of its type.
         bytes_max: u64,
+    },
+    /// The format does not have what it says.
+    #[error("format {format} does not have it: {what}")]
+    Inexpressible {
+        /// Which format.
+        format: u16,
+        /// What it lacks.
+        what: String,
     },
 }
 
@@ -60,10 +100,75 @@ pub enum DecodeError {
     Content(String),
 }
 
-/// Writes a record.
+/// Writes a record in the oldest format that loses nothing of it.
 ///
-/// **Errors**: [`EncodeError::TooLarge`].
+/// **Errors**: [`EncodeError`].
 pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, EncodeError> {
+    if R::SHARED {
+        if reads() < R::FORMAT {
+            return encode_as(record, reads());
+        }
+        for format in OLDEST..R::FORMAT {
+            if let Some(bytes) = try_older(record, format)? {
+                return Ok(bytes);
+            }
+        }
+    }
+    encode_newest(record)
+}
+
+/// Writes a record in a format; what came with a later one is left out where it is a field.
+///
+/// **Errors**: [`EncodeError`]: `Inexpressible` where it is a variant.
+pub fn encode_as<R: Record>(record: &R, format: u16) -> Result<Vec<u8>, EncodeError> {
+    let older = shape::shapes(format).filter(|_| R::SHARED && format < R::FORMAT);
+    match older {
+        Some(shapes) => {
+            let written = shape::write(record, shapes);
+            let written = written.map_err(|error| inexpressible(format, &error))?;
+            headed::<R>(format, &written.bytes)
+        }
+        None => encode_newest(record),
+    }
+}
+
+/// The format in which a record was written.
+pub fn format_of(bytes: &[u8]) -> Option<u16> {
+    let (format, _) = bytes.split_first_chunk::<2>()?;
+    Some(u16::from_be_bytes(*format))
+}
+
+/// `None`: the older format would lose something of it.
+fn try_older<R: Record>(record: &R, format: u16) -> Result<Option<Vec<u8>>, EncodeError> {
+    let Some(shapes) = shape::shapes(format) else {
+        return Ok(None);
+    };
+    let Ok(written) = shape::write(record, shapes) else {
+        return Ok(None);
+    };
+    if written.left_out {
+        // What was left out may be what a reader of the old bytes takes it for: then nothing is
+        // lost. Whether it is, only the reading tells.
+        let back = shape::read::<R>(&written.bytes, shapes).ok();
+        let newest = encode_newest(record)?;
+        let same = back.and_then(|back| encode_newest(&back).ok()) == Some(newest);
+        if !same {
+            return Ok(None);
+        }
+    }
+    headed::<R>(format, &written.bytes).map(Some)
+}
+
+fn headed<R: Record>(format: u16, content: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    if u64::try_from(content.len()).is_ok_and(|n| n > R::BYTES_MAX) {
+        return Err(EncodeError::TooLarge {
+            bytes_max: R::BYTES_MAX,
+        });
+    }
+    Ok([&format.to_be_bytes(), content].concat())
+}
+
+fn encode_newest<R: Record>(record: &R) -> Result<Vec<u8>, EncodeError> {
     let too_large = EncodeError::TooLarge {
         bytes_max: R::BYTES_MAX,
     };
@@ -75,6 +180,13 @@ pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, EncodeError> {
     }
 }
 
+fn inexpressible(format: u16, error: &WriteError) -> EncodeError {
+    EncodeError::Inexpressible {
+        format,
+        what: error.to_string(),
+    }
+}
+
 /// Reads a record.
 ///
 /// **Errors**: each [`DecodeError`]; the caller drops the connection or reports the file.
@@ -83,10 +195,15 @@ pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, DecodeError> {
         .split_first_chunk::<2>()
         .ok_or(DecodeError::Short(bytes.len()))?;
     let found = u16::from_be_bytes(*format);
-    if found != R::FORMAT {
+    let newest = match R::SHARED {
+        true => R::FORMAT.min(reads()),
+        false => R::FORMAT,
+    };
+    let older = shape::shapes(found).filter(|_| R::SHARED && found < R::FORMAT && found <= newest);
+    if older.is_none() && found != newest {
         return Err(DecodeError::Format {
             found,
-            expected: R::FORMAT,
+            expected: newest,
         });
     }
     if u64::try_from(content.len()).is_ok_and(|n| n > R::BYTES_MAX) {
@@ -95,9 +212,14 @@ pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, DecodeError> {
             bytes_max: R::BYTES_MAX,
         });
     }
-    options(R::BYTES_MAX)
-        .deserialize(content)
-        .map_err(|e| DecodeError::Content(e.to_string()))
+    match older {
+        Some(shapes) => {
+            shape::read(content, shapes).map_err(|e| DecodeError::Content(e.to_string()))
+        }
+        None => options(R::BYTES_MAX)
+            .deserialize(content)
+            .map_err(|e| DecodeError::Content(e.to_string())),
+    }
 }
 
 /// bincode's variable-length integers, little-endian, nothing left over.

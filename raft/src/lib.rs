@@ -4,6 +4,7 @@
 //!   state      PURE: the replicated state, its commands, what they change and what they refuse
 //!   consensus  openraft, held loosely: elections, membership, proposals with deadlines
 //!   lease      who may answer for a VIP: acceptor and proposer (PURE), datagrams, the lease thread
+//!   codec      how structs become bytes; shape: as older releases had them
 //!   peer       the other nodes over mutual TLS: certificates, framing, joining
 //! ```
 //!
@@ -15,4 +16,5 @@ pub mod epoch;
 pub mod id;
 pub mod lease;
 pub mod peer;
+mod shape;
 pub mod state;

@@ -24,6 +24,7 @@ mod machine;
 mod mark;
 mod open;
 mod record;
+mod saved;
 mod sled_kv;
 mod snapshot;
 
@@ -31,3 +32,4 @@ pub use error::OpenError;
 pub use log::LogStore;
 pub use machine::Machine;
 pub use open::{Store, is_opening};
+pub use saved::{Saved, SeedError};

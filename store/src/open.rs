@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use farmux_raft::codec;
+use farmux_raft::codec::{self, DecodeError};
 use farmux_raft::consensus::record::{EntryRecord, LogIdRecord};
 use farmux_raft::id::NodeId;
 use farmux_raft::state::State;
@@ -209,7 +209,7 @@ fn walk(
     let first = base.map_or(0, |base| base.0.index + 1);
     let mut next = first;
     let mut seen_mark = reaches(mark, last);
-    let mut broken = None;
+    let (mut broken, mut newer) = (None, None);
     scan_entries(kv, first, u64::MAX, |entry| {
         match follow(&entry, next, chain) {
             Ok(id) => {
@@ -218,12 +218,23 @@ fn walk(
                 seen_mark |= mark.last == last;
                 ControlFlow::Continue(())
             }
-            Err(why) => {
+            Err(Gap::Here(why)) => {
                 broken = Some(why);
+                ControlFlow::Break(())
+            }
+            Err(Gap::Newer(error)) => {
+                newer = Some(ReadError::Decode {
+                    what: format!("entry {next}"),
+                    error,
+                });
                 ControlFlow::Break(())
             }
         }
     })?;
+    if let Some(error) = newer {
+        // Nothing is missing, and nothing may be cut: a newer farmux reads it.
+        return Err(error.into());
+    }
     if !seen_mark {
         let why = broken.unwrap_or_else(|| format!("it ends before entry {next}"));
         return Err(Problem::Lacks(format!(
@@ -248,19 +259,32 @@ fn reaches(mark: &Mark, base: Option<(LogIdRecord, Chain)>) -> bool {
     }
 }
 
+/// Why an entry is not the next one.
+enum Gap {
+    /// The log ends here, or is damaged.
+    Here(String),
+    /// It is, and another version wrote it.
+    Newer(DecodeError),
+}
+
 /// Whether this entry is the next one.
-fn follow(entry: &StoredEntry, next: u64, chain: Chain) -> Result<LogIdRecord, String> {
+fn follow(entry: &StoredEntry, next: u64, chain: Chain) -> Result<LogIdRecord, Gap> {
     if entry.index != next {
-        return Err(format!("entry {next} is missing"));
+        return Err(Gap::Here(format!("entry {next} is missing")));
     }
     if chain.next(&entry.bytes) != entry.chain {
-        return Err(format!("entry {next} does not link to the one before it"));
+        let why = format!("entry {next} does not link to the one before it");
+        return Err(Gap::Here(why));
     }
-    let record: EntryRecord =
-        codec::decode(&entry.bytes).map_err(|error| format!("entry {next}: {error}"))?;
+    let record: EntryRecord = codec::decode(&entry.bytes).map_err(|error| match error {
+        DecodeError::Format { .. } => Gap::Newer(error),
+        DecodeError::Short(_) | DecodeError::TooLarge { .. } | DecodeError::Content(_) => {
+            Gap::Here(format!("entry {next}: {error}"))
+        }
+    })?;
     if record.id.index == next {
         Ok(record.id)
     } else {
-        Err(format!("entry {next} is another"))
+        Err(Gap::Here(format!("entry {next} is another")))
     }
 }

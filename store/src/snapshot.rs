@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use farmux_raft::codec::{self, Record};
+use farmux_raft::codec::{self, EncodeError, Record};
 use farmux_raft::consensus::record::{LogIdRecord, SNAPSHOT_BYTES_MAX, SnapshotMetaRecord};
 use farmux_raft::state::State;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,8 @@ pub(crate) struct SnapshotRecord {
 }
 
 impl Record for SnapshotRecord {
-    const FORMAT: u16 = 1;
+    const FORMAT: u16 = codec::NEWEST;
+    const SHARED: bool = true;
     const BYTES_MAX: u64 = SNAPSHOT_BYTES_MAX;
 }
 
@@ -43,9 +44,21 @@ pub(crate) enum SnapshotError {
     Io(#[from] std::io::Error),
 }
 
-/// A snapshot as bytes.
+/// A snapshot as bytes that every member reads: in the format that the state says.
 pub(crate) fn encode(record: &SnapshotRecord) -> Result<Vec<u8>, SnapshotError> {
-    Ok(seal(codec::encode(record)?))
+    let agreed = record.state.format.number().min(codec::reads());
+    match codec::encode_as(record, agreed) {
+        Err(EncodeError::Inexpressible { what, .. }) if agreed < codec::reads() => {
+            // It is kept for this node; one that reads less says so, and does not take it.
+            tracing::warn!(
+                agreed,
+                what,
+                "a snapshot is newer than what the cluster agreed on"
+            );
+            Ok(seal(codec::encode(record)?))
+        }
+        encoded => Ok(seal(encoded?)),
+    }
 }
 
 /// A snapshot from bytes.
@@ -117,5 +130,36 @@ impl SnapshotFile {
             Some(meta) => Ok(Some((meta.clone(), std::fs::read(&self.path)?))),
             None => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &[u8] = include_bytes!("../tests/golden/1-snapshot.bin");
+
+    /// While the cluster agrees on the first format, its nodes of both releases exchange snapshots.
+    #[test]
+    fn a_snapshot_in_the_agreed_format_has_the_bytes_of_its_release() {
+        let record: SnapshotRecord = codec::decode(FIRST).expect("0.1.0 wrote it");
+        assert_eq!(record.state.format.number(), 1);
+        assert_eq!(encode(&record).expect("it is small"), seal(FIRST.to_vec()));
+    }
+
+    #[test]
+    fn after_it_was_raised_snapshots_are_of_the_newest() {
+        use farmux_raft::id::{RequestId, UnixMillis};
+        use farmux_raft::state::{Command, Proposal};
+        let mut record: SnapshotRecord = codec::decode(FIRST).expect("0.1.0 wrote it");
+        let raise = Proposal {
+            id: RequestId(77),
+            at: UnixMillis(1),
+            command: Command::RaiseFormat(codec::NEWEST),
+        };
+        record.state.apply(3, raise).expect("it is raised");
+        let bytes = encode(&record).expect("it is small");
+        assert_eq!(codec::format_of(&bytes), Some(codec::NEWEST));
+        assert_eq!(decode(&bytes).expect("it is ours"), record);
     }
 }

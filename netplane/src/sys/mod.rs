@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   bpf       programs and maps of the kernel; hook: on interfaces; shared: memory with them
+//!   checkup   BPF, wall clock and room on a disk, for `farmux doctor`
 //!   clock     CLOCK_BOOTTIME
 //!   icmp      sockets for echo requests
 //!   limits    open files
@@ -12,12 +13,14 @@
 //!   realtime  real-time scheduling, locked memory
 //!   room      descriptors, ports and neighbours, for thousands of probes
 //!   sysctl    what the kernel says about ARP
+//!   terminal  a line that is typed and not shown
 //! ```
 //!
 //! They decide nothing: whoever calls knows why. All of them work in the network namespace of the
 //! calling thread.
 
 mod bpf;
+mod checkup;
 mod clock;
 mod hook;
 mod icmp;
@@ -31,8 +34,10 @@ mod realtime;
 pub mod room;
 mod shared;
 mod sysctl;
+mod terminal;
 
 pub use bpf::{Bpf, BpfError, Counters, FENCE, MapShape, is_bpffs};
+pub use checkup::{clock_is_synchronised, free_bytes, try_bpf};
 pub use clock::boottime_ns;
 pub use hook::{Hooked, forget};
 pub use icmp::{EchoKind, EchoSocket};
@@ -44,3 +49,4 @@ pub use process::{Exit, kill_group};
 pub use realtime::{hurry, lock_memory, schedule_first};
 pub use shared::SharedWords;
 pub use sysctl::quiet_arp;
+pub use terminal::read_hidden;

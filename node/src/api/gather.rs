@@ -12,7 +12,8 @@ use std::time::Duration;
 use farmux_netplane::fence::{FenceMode, FenceStatus};
 use farmux_netplane::plan::ProbeKey;
 use farmux_netplane::vip::{VipStatus, mac_text};
-use farmux_raft::id::{NodeId, NodeName, VipName};
+use farmux_raft::codec;
+use farmux_raft::id::{NodeId, NodeName, UnixMillis, VipName};
 use farmux_raft::lease::BootTime;
 use farmux_raft::peer::{PeerClient, PeerReply, PeerRequest};
 use farmux_raft::state::State;
@@ -108,12 +109,16 @@ pub(super) async fn gather(node: &Node, member: &Member) -> Gathered {
 
 /// A node's report; one that is silent or makes no sense has none.
 async fn ask(peers: &PeerClient, other: NodeId) -> Option<NodeReport> {
+    let before = wall_clock();
     match peers
         .ask(other, &PeerRequest::Status, ANSWER_DEADLINE)
         .await
     {
         Ok(PeerReply::Status(bytes)) => match NodeReport::decode(&bytes) {
-            Ok(report) => Some(report),
+            Ok(report) => Some(NodeReport {
+                clock_offset_ms: clock_offset(report.clock_ms, before, wall_clock()),
+                ..report
+            }),
             Err(error) => {
                 tracing::debug!(%other, %error, "its report is not understood");
                 None
@@ -127,6 +132,14 @@ async fn ask(peers: &PeerClient, other: NodeId) -> Option<NodeReport> {
     }
 }
 
+/// PURE. How far another clock is before ours: its answer was given between our question and our
+/// reading of it, in the middle as far as we know.
+fn clock_offset(theirs: u64, before: UnixMillis, after: UnixMillis) -> Option<i64> {
+    let middle = before.0.midpoint(after.0);
+    let offset = i64::try_from(i128::from(theirs) - i128::from(middle)).ok()?;
+    (theirs != 0).then_some(offset)
+}
+
 /// What this node says of itself.
 pub(super) fn report(member: &Member) -> NodeReport {
     let standing = member.consensus().standing().borrow().clone();
@@ -134,6 +147,9 @@ pub(super) fn report(member: &Member) -> NodeReport {
     let of_blind = |(check, why): &(ProbeKey, String)| format!("{check} ({why})");
     NodeReport {
         version: VERSION.to_owned(),
+        reads: codec::reads(),
+        clock_ms: wall_clock().0,
+        clock_offset_ms: None,
         term: standing.term,
         leader: standing.leader,
         applied: standing.applied_index.unwrap_or(0),
@@ -272,5 +288,19 @@ mod tests {
         assert_eq!(said(&status), rival);
         status.trouble = Some("interface eth0 has no carrier".to_owned());
         assert_eq!(said(&status), "interface eth0 has no carrier");
+    }
+
+    #[test]
+    fn another_clock_is_compared_with_the_middle_of_the_question() {
+        let (before, after) = (UnixMillis(1_000), UnixMillis(1_100));
+        assert_eq!(clock_offset(1_050, before, after), Some(0));
+        assert_eq!(clock_offset(3_050, before, after), Some(2_000));
+        assert_eq!(clock_offset(50, before, after), Some(-1_000));
+        assert_eq!(
+            clock_offset(0, before, after),
+            None,
+            "an older node says nothing"
+        );
+        assert_eq!(clock_offset(u64::MAX, before, after), None, "nonsense");
     }
 }

@@ -18,6 +18,15 @@ use serde::{Deserialize, Serialize};
 pub struct NodeReport {
     /// Its version.
     pub version: String,
+    /// The newest format that it reads; a node that does not say reads the first.
+    #[serde(default = "first")]
+    pub reads: u16,
+    /// Its wall clock when it answered, in milliseconds since 1970; 0: it does not say.
+    #[serde(default)]
+    pub clock_ms: u64,
+    /// How far its clock is before ours; found by whoever asked.
+    #[serde(skip)]
+    pub clock_offset_ms: Option<i64>,
     /// The term of its log.
     pub term: u64,
     /// Who it thinks leads.
@@ -59,6 +68,11 @@ pub struct Unfenced {
     pub at_all: bool,
     /// What is lost and what mends it, in an operator's words.
     pub why: String,
+}
+
+/// Version 0.1.0 says nothing of formats.
+fn first() -> u16 {
+    1
 }
 
 /// What a node serves with one server in one service.
@@ -150,6 +164,19 @@ mod tests {
             "s1".parse().expect("a name"),
         );
         assert_eq!(back.active(&farm, &server), 5);
+    }
+
+    #[test]
+    fn who_says_nothing_of_formats_reads_the_first() {
+        let old = NodeReport {
+            reads: 9,
+            ..NodeReport::default()
+        };
+        let mut value = serde_json::to_value(&old).expect("plain data");
+        let fields = value.as_object_mut().expect("an object");
+        assert!(fields.remove("reads").is_some());
+        let text = serde_json::to_vec(&value).expect("plain data");
+        assert_eq!(NodeReport::decode(&text).expect("it is one").reads, 1);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use axum::routing::{delete, get, post};
 
 use super::handle::{
     admins, cluster, config, contacts, events, farms, links, pages, prefer, probes, servers,
-    silences, status, watches,
+    silences, snapshots, status, watches,
 };
 use crate::daemon::Node;
 use crate::fault::{Code, Fault};
@@ -86,6 +86,7 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .route("/v1/watches/{name}", get(watches::show))
         .route("/v1/events", get(events::list))
         .route("/v1/contacts/{name}/test", post(contacts::test))
+        .route("/v1/snapshot", post(snapshots::save))
         .route("/v1/silences", post(silences::add).get(silences::list))
         .route("/v1/silences/{number}", delete(silences::end))
         .route("/v1/pages", get(pages::list))

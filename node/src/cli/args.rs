@@ -1,10 +1,14 @@
 //! The words of the command line, parsed once into types that cannot be wrong.
 
 mod cluster;
+mod doctor;
+mod snapshot;
 mod vip;
 mod watch;
 
 pub use cluster::{ClusterAction, InitArguments, TokenAction};
+pub use doctor::DoctorArguments;
+pub use snapshot::{PassphraseArguments, SnapshotAction};
 pub use vip::{Preferred, VipAction};
 pub use watch::{
     ChangeArguments, ChosenArguments, EventsArguments, FieldArguments, HowArguments,
@@ -134,6 +138,11 @@ pub enum Action {
     /// Certificates for administrators without root
     #[command(subcommand)]
     AdminCert(AdminCertAction),
+    /// Keep all that the cluster agreed on in a file, and start again from it
+    #[command(subcommand)]
+    Snapshot(SnapshotAction),
+    /// Whether this machine can do what is asked of it; each line with what mends it
+    Doctor(DoctorArguments),
     /// What an error code means and what mends it; all codes without one
     Explain {
         /// FMX-…

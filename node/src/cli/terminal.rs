@@ -200,6 +200,36 @@ impl Terminal {
             (Ok(_) | Err(_), _) => Err(Fault::new(Code::NotConfirmed).what("nothing was done")),
         }
     }
+
+    /// Asks for a name to be typed where there is somebody to ask: what cannot be undone.
+    ///
+    /// **Errors**: `FMX-108`: nobody is there, or another name was typed.
+    pub fn confirm_name(&mut self, question: &str, name: &str, yes: bool) -> Result<(), Fault> {
+        if yes {
+            return Ok(());
+        }
+        if !self.asks {
+            return Err(Fault::new(Code::NotConfirmed).why(question));
+        }
+        self.write(&format!("{question}\nType the cluster's name to go on: "))?;
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        match read {
+            Ok(_) if answer.trim() == name => Ok(()),
+            Ok(_) | Err(_) => Err(Fault::new(Code::NotConfirmed).what("nothing was done")),
+        }
+    }
+
+    /// Asks for something that is not shown while it is typed.
+    ///
+    /// **Errors**: `FMX-128`: nobody is there.
+    pub fn ask_hidden(&mut self, prompt: &str) -> Result<String, Fault> {
+        if !self.asks {
+            return Err(Fault::new(Code::PassphraseUnfit).why("there is no terminal to ask on"));
+        }
+        farmux_netplane::sys::read_hidden(prompt)
+            .map_err(|error| Fault::new(Code::PassphraseUnfit).why(error))
+    }
 }
 
 #[cfg(test)]

@@ -94,6 +94,12 @@ fn every_documented_line_is_understood() {
         "farmux explain FMX-204",
         "farmux explain",
         "farmux version",
+        "farmux snapshot save prod.farmux",
+        "farmux snapshot save a.farmux --passphrase-file p --connect 10.0.0.11:9443 --cert x",
+        "farmux snapshot inspect prod.farmux -o json",
+        "farmux snapshot restore prod.farmux --config node.toml --passphrase-file - --yes",
+        "farmux doctor",
+        "farmux doctor --config node.toml -o json",
     ];
     for line in lines {
         if let Err(error) = parse(line) {
@@ -175,6 +181,9 @@ fn what_is_wrong_is_a_usage_error() {
         "farmux status -o yaml",
         "farmux admin-cert create Anna/../x",
         "farmux config apply",
+        "farmux snapshot",
+        "farmux snapshot restore",
+        "farmux doctor now",
     ];
     for line in lines {
         let error = parse(line).expect_err(line);

@@ -184,6 +184,7 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     member.spawn(report::end_holds(consensus()));
     member.spawn(report::pass_time(consensus()));
     member.spawn(report::step_aside(consensus()));
+    member.spawn(report::raise_format(consensus(), member.peers.clone()));
     let by_own_word = member.voice.by_own_word.clone();
     let removed = || member.peers.removed();
     member.spawn(report::report_quorum(consensus(), removed(), by_own_word));

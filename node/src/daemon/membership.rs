@@ -70,7 +70,7 @@ pub(super) fn found(
 const FIRST: NodeId = NodeId(1);
 
 /// This machine, as the others shall know it.
-pub(super) fn describe(settings: &Settings, role: NodeRole) -> NodeRecord {
+pub(crate) fn describe(settings: &Settings, role: NodeRole) -> NodeRecord {
     NodeRecord {
         name: settings.name.clone(),
         role,

@@ -36,6 +36,7 @@ mod watchdog;
 pub use build::{BuildError, store_folder};
 pub use handler::{Question, Reporter};
 pub use member::{Member, Wire, proposal, wall_clock};
+pub(crate) use membership::describe;
 pub use network::AddressAbsent;
 pub use node::Node;
 pub use order::{InitOrder, InitVip, JoinOrder, Joined, OrderError, TOKEN_TTL, TokenOrder};

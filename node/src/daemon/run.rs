@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use farmux_raft::codec;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{AddressAbsent, BuildError, Node, network, plugins};
@@ -44,6 +45,10 @@ const LAST_ANSWER: Duration = Duration::from_millis(300);
 pub async fn run(settings: Settings) -> Result<Ended, RunError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    if let Some(format) = settings.format_max {
+        tracing::warn!(format, "this node is held at an older format by node.toml");
+        codec::pin(format);
+    }
     network::check_own(&settings).await?;
     plugins::probe_settings(&settings).map_err(BuildError::from)?;
     let node = Arc::new(Node::new(settings));

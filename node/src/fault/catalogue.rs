@@ -166,6 +166,116 @@ catalogue! {
          machine, and whether a VIP was held without a majority.",
         "mount -t bpf bpf /run/farmux/bpf   (the unit file does it; then systemctl restart farmux)";
 
+    SnapshotDamaged = 125, Refused, 422,
+        "this is no whole snapshot",
+        "A snapshot carries a checksum over all of it. This file is another kind of file, was cut \
+         off on its way, or a byte of it was changed. Nothing was done.",
+        "farmux snapshot inspect FILE   (on a copy from elsewhere), or save another one";
+    SnapshotVersion = 126, Refused, 422,
+        "the snapshot was saved by a newer farmux",
+        "What is in it has a form that this version does not know. Nothing was done.",
+        "install the version that `farmux snapshot inspect FILE` names, or a newer one";
+    PassphraseWrong = 127, Refused, 403,
+        "the passphrase does not open the snapshot",
+        "The file is whole: its checksum is right. It was sealed with another passphrase, and \
+         nobody can open it without that one.",
+        "the same command with the right passphrase";
+    PassphraseUnfit = 128, Usage, 400,
+        "a passphrase is needed",
+        "Snapshots hold the cluster's keys and passwords and are sealed with a passphrase of at \
+         least 12 characters. It is asked for on a terminal, twice where it seals.",
+        "the same command with --passphrase-file FILE";
+    RestoreNotEmpty = 129, Refused, 409,
+        "this machine cannot be restored on as it is",
+        "A cluster is restored on a machine whose daemon is stopped and whose data folder holds \
+         no other life.",
+        "systemctl stop farmux; farmux cluster leave (before), or empty the data folder";
+    RestoreClusterLives = 130, Refused, 409,
+        "the cluster that was saved is alive",
+        "Members that the snapshot names answer. Two clusters of one name would fight over the \
+         VIPs. A living cluster is not restored: one joins it, or goes back to an older \
+         configuration.",
+        "farmux cluster join TOKEN, or farmux config rollback N; or stop every old node for good";
+    RestoreRefused = 131, Refused, 409,
+        "the snapshot does not fit this machine",
+        "A balancer must have the networks of all VIPs in its node.toml, and an address of its \
+         own that is no VIP.",
+        "mend node.toml and run the same command again";
+
+    FormatOlder = 132, Refused, 409,
+        "not every node of the cluster reads this yet",
+        "During an upgrade the cluster writes only what the older nodes read, so that both serve \
+         together. The newer form is agreed on by itself, within seconds, as soon as every node \
+         reads it. Nothing was changed.",
+        "farmux version   (names the nodes to upgrade), then the same command again";
+
+    DoctorInterface = 133, Refused, 409,
+        "the interface of a network is not what a VIP needs",
+        "node.toml maps each network to an interface. A VIP is added there, and needs an address \
+         of the machine's own beside it.",
+        "ip -br addr   (then mend [networks] in node.toml, or the interface)";
+    DoctorCarrier = 134, Refused, 409,
+        "the interface sees no carrier",
+        "Nothing is plugged in, the other end is off, or the interface was set down. A node whose \
+         interface has no carrier gives its VIPs up.",
+        "ip link set INTERFACE up; ethtool INTERFACE";
+    DoctorGateway = 135, Refused, 409,
+        "the gateway of a network does not answer",
+        "Clients come through it, and without a majority a holder of a VIP goes on only for as \
+         long as it answers.",
+        "arping -I INTERFACE GATEWAY   (cable, VLAN, or the wrong gateway at the VIP)";
+    DoctorSysctl = 136, Refused, 409,
+        "a setting of the kernel is not what a balancer needs",
+        "ARP for a VIP must be answered on its own interface only, answers must be let in where \
+         there are several networks, and ports towards servers must last.",
+        "sysctl -w as named; and in /etc/sysctl.d/farmux.conf for the next boot";
+    DoctorCapability = 137, Refused, 403,
+        "the daemon lacks a capability",
+        "It needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_NET_BIND_SERVICE; CAP_BPF and CAP_PERFMON \
+         for the fence; CAP_SYS_NICE and CAP_IPC_LOCK for punctual leases.",
+        "use deploy/farmux.service, or add it to CapabilityBoundingSet there";
+    DoctorBpf = 138, Refused, 409,
+        "the kernel takes no BPF program from here",
+        "Without the fence in the kernel, a machine whose farmux was killed goes on answering for \
+         a VIP for up to 2.5 s, until the address's own lifetime is over.",
+        "run it with CAP_BPF and CAP_PERFMON; sysctl kernel.unprivileged_bpf_disabled";
+    DoctorClock = 139, Refused, 409,
+        "the wall clock is nobody's, or far from the others'",
+        "Pages, the history and certificates carry times. Leases do not: they use the time since \
+         boot.",
+        "apt-get install chrony; chronyc tracking   (or systemd-timesyncd)";
+    DoctorDiskSlow = 140, Refused, 409,
+        "the disk is slow to sync",
+        "Each change waits until a majority has it on disk: above 50 ms a write, changes and \
+         elections are slow. Failover of VIPs is not: it touches no disk.",
+        "iostat -x 1   (another disk for the data folder, or less beside it)";
+    DoctorPort = 141, Refused, 409,
+        "a port that farmux needs is held by another program",
+        "A listener on the same address, or on all addresses, takes it.",
+        "ss -ltnup   (stop that program, or have it listen on its own address only)";
+    DoctorBpffs = 142, Refused, 409,
+        "no bpf file system is mounted",
+        "The fence is pinned in one, so that it goes on when the daemon is killed.",
+        "mount -t bpf bpf /sys/fs/bpf";
+    DoctorPeer = 143, Refused, 409,
+        "another node does not answer on a path",
+        "Nodes need TCP for the log and UDP for leases, on every address in `peer`.",
+        "farmux doctor   (there, too); nft list ruleset   (port 7946, TCP and UDP)";
+    DoctorDescriptors = 144, Refused, 409,
+        "too few descriptors may be open",
+        "Each client and each server connection needs one. The daemon raises its limit as far as \
+         it may.",
+        "LimitNOFILE=1048576 in the unit, or ulimit -Hn";
+    DoctorDiskRoom = 145, Refused, 507,
+        "the disk of the data folder is nearly full",
+        "A node that cannot write stops: it confirms only what is on its disk.",
+        "df -h DATA; journalctl --vacuum-size=200M";
+    DoctorUnfit = 146, Unfit, 409,
+        "this machine is not fit for its work",
+        "farmux doctor found something that does not work; each has a line with what mends it. \
+         Warnings alone leave with 0.",
+        "mend what fails, then: farmux doctor";
+
     NoCluster = 201, Refused, 409,
         "this node is in no cluster yet",
         "The daemon runs and waits. What was asked for needs a cluster.",

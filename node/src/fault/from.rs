@@ -5,10 +5,11 @@ use std::path::Path;
 
 use farmux_raft::consensus::{ChangeError, ProposeError};
 use farmux_raft::state::{Reject, explanation};
-use farmux_store::OpenError;
+use farmux_store::{OpenError, SeedError};
 
 use super::{Code, Exit, Fault};
 use crate::api::ServeError;
+use crate::backup::RestoreError;
 use crate::daemon::{BuildError, OrderError, RunError};
 use crate::identity::{HomeError, is_full};
 use crate::settings::SettingsError;
@@ -36,6 +37,7 @@ impl From<ProposeError> for Fault {
             ProposeError::Deadline => Fault::new(Code::OutcomeUnknown).why(why),
             ProposeError::Rejected(reject) => Fault::from(reject),
             ProposeError::TooLarge => Fault::new(Code::RequestTooLarge).why(why),
+            ProposeError::NewerFormat { .. } => Fault::new(Code::FormatOlder).why(why),
             ProposeError::Stopped => Fault::new(Code::Stopping),
         }
     }
@@ -120,6 +122,36 @@ impl From<HomeError> for Fault {
                 .mend("empty the data folder, or name another in node.toml"),
             HomeError::Damaged { .. } | HomeError::Identity { .. } => {
                 Fault::new(Code::DataDamaged).why(why)
+            }
+        }
+    }
+}
+
+impl From<RestoreError> for Fault {
+    fn from(error: RestoreError) -> Fault {
+        let why = error.to_string();
+        match error {
+            RestoreError::Running(_) => {
+                let fault = Fault::new(Code::RestoreNotEmpty).why(why);
+                fault.mend("systemctl stop farmux, then run the same command again")
+            }
+            RestoreError::Home(HomeError::NotEmpty { .. }) => {
+                Fault::new(Code::RestoreNotEmpty).why(why)
+            }
+            RestoreError::Home(error) => Fault::from(error),
+            RestoreError::Network { network, .. } => {
+                let mend = format!("add `{network} = \"INTERFACE\"` under [networks] in node.toml");
+                Fault::new(Code::RestoreRefused).why(why).mend(mend)
+            }
+            RestoreError::Rejected(reject) => Fault::new(Code::RestoreRefused)
+                .why(why)
+                .mend(reject.mend()),
+            RestoreError::Seed(SeedError::Open(error)) => Fault::from(error),
+            RestoreError::Seed(SeedError::Occupied(_)) => {
+                Fault::new(Code::RestoreNotEmpty).why(why)
+            }
+            RestoreError::Seed(SeedError::Part(_)) | RestoreError::Certificate(_) => {
+                Fault::new(Code::Broken).why(why)
             }
         }
     }

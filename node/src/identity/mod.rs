@@ -130,6 +130,13 @@ impl Home {
         })
     }
 
+    /// The data folder as it is: nothing is made and nothing closed.
+    pub fn at(folder: &Path) -> Home {
+        Home {
+            folder: folder.to_owned(),
+        }
+    }
+
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder

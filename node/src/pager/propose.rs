@@ -32,6 +32,7 @@ impl Proposer for Consensus {
                     | ProposeError::NoQuorum
                     | ProposeError::Deadline
                     | ProposeError::TooLarge
+                    | ProposeError::NewerFormat { .. }
                     | ProposeError::Stopped => NotDecided::Later(error.to_string()),
                 })
         })

@@ -33,6 +33,14 @@ pub enum ProposeError {
     /// It is larger than an entry may be.
     #[error("the change is larger than {} bytes", super::record::ENTRY_BYTES_MAX)]
     TooLarge,
+    /// A member may be older than what it says. Nothing was written.
+    #[error("it needs format {needs}, and not all members read more than {has}")]
+    NewerFormat {
+        /// What it needs.
+        needs: u16,
+        /// What the cluster agreed on.
+        has: u16,
+    },
     /// This node stops.
     #[error("this node is stopping")]
     Stopped,
@@ -67,9 +75,7 @@ impl Consensus {
     /// **Errors**: [`ProposeError`]. After `Deadline` the outcome is unknown, and the same proposal
     /// may be made again; after all others nothing was changed.
     pub async fn propose(&self, proposal: Proposal) -> Result<Applied, ProposeError> {
-        if !fits(&proposal) {
-            return Err(ProposeError::TooLarge);
-        }
+        self.check_form(&proposal)?;
         let end = Instant::now() + PROPOSE_DEADLINE;
         let mut uncertain = false;
         let mut reason = ProposeError::NoLeader;
@@ -89,6 +95,18 @@ impl Consensus {
         } else {
             reason
         })
+    }
+
+    /// Whether it fits into an entry, and into what every member reads.
+    fn check_form(&self, proposal: &Proposal) -> Result<(), ProposeError> {
+        let needs = format_of(proposal).ok_or(ProposeError::TooLarge)?;
+        let has = self.inner.state.borrow().format.number();
+        // The order to raise it is itself the first that the older format does not have.
+        let allowed = proposal.command.raises_to().unwrap_or(has);
+        match needs <= has.max(allowed) {
+            true => Ok(()),
+            false => Err(ProposeError::NewerFormat { needs, has }),
+        }
     }
 
     async fn attempt(&self, proposal: &Proposal, end: Instant) -> Attempt {
@@ -177,15 +195,16 @@ impl Attempt {
     }
 }
 
-/// Whether it fits into an entry.
-fn fits(proposal: &Proposal) -> bool {
+/// The oldest format that has all of it; `None`: it does not fit into an entry.
+fn format_of(proposal: &Proposal) -> Option<u16> {
     let id = LogIdRecord {
         term: u64::MAX,
         node: NodeId(u64::MAX),
         index: u64::MAX,
     };
     let payload = PayloadRecord::Proposal(Box::new(proposal.clone()));
-    codec::encode(&EntryRecord { id, payload }).is_ok()
+    let bytes = codec::encode(&EntryRecord { id, payload }).ok()?;
+    codec::format_of(&bytes)
 }
 
 const _: () = assert!(READ_BACK_DEADLINE.as_millis() < PROPOSE_DEADLINE.as_millis());

@@ -9,7 +9,7 @@ use openraft::{SnapshotMeta, StoredMembership, Vote};
 use serde::{Deserialize, Serialize};
 
 use super::TypeConfig;
-use crate::codec::Record;
+use crate::codec::{self, Record};
 use crate::id::NodeId;
 use crate::state::Proposal;
 
@@ -85,7 +85,8 @@ pub const ENTRY_BYTES_MAX: u64 = 1 << 20;
 pub const SNAPSHOT_BYTES_MAX: u64 = 256 << 20;
 
 impl Record for EntryRecord {
-    const FORMAT: u16 = 1;
+    const FORMAT: u16 = codec::NEWEST;
+    const SHARED: bool = true;
     const BYTES_MAX: u64 = ENTRY_BYTES_MAX;
 }
 

@@ -179,12 +179,14 @@ pub enum Refusal {
 pub const RPC_BYTES_MAX: u64 = 4 << 20;
 
 impl Record for Rpc {
-    const FORMAT: u16 = 1;
+    const FORMAT: u16 = codec::NEWEST;
+    const SHARED: bool = true;
     const BYTES_MAX: u64 = RPC_BYTES_MAX;
 }
 
 impl Record for RpcReply {
-    const FORMAT: u16 = 1;
+    const FORMAT: u16 = codec::NEWEST;
+    const SHARED: bool = true;
     const BYTES_MAX: u64 = RPC_BYTES_MAX;
 }
 

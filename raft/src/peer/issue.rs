@@ -103,7 +103,8 @@ pub fn preflight(
 ) -> Result<JoinOffer, JoinRefusal> {
     let cluster = state.cluster.as_ref().ok_or(JoinRefusal::TokenUnknown)?;
     let ours = Version::ours();
-    if request.version.wire != ours.wire {
+    // Whoever reads less than what is written here would stop at the first entry of the log.
+    if request.version.wire < state.format.number() {
         let joiner = request.version.clone();
         return Err(JoinRefusal::VersionMismatch {
             leader: ours,
@@ -284,7 +285,7 @@ fn refusal_of(error: ProposeError) -> JoinRefusal {
         ProposeError::NoQuorum | ProposeError::Deadline | ProposeError::Stopped => {
             JoinRefusal::NoQuorum
         }
-        ProposeError::TooLarge => invalid(error),
+        ProposeError::TooLarge | ProposeError::NewerFormat { .. } => invalid(error),
         ProposeError::Rejected(reject) => refusal_of_reject(reject),
     }
 }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::key::SigningRequest;
 use super::token::TokenSecret;
-use crate::codec::Record;
+use crate::codec::{self, Record};
 use crate::id::{ClusterId, ClusterName, NetworkName, NodeId, NodeName, UnixMillis, VipName};
 use crate::state::{Node, NodeRole, Vip};
 
@@ -30,15 +30,12 @@ use crate::state::{Node, NodeRole, Vip};
 /// the order of what they read, and any NTP client does a thousand times better.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(10);
 
-/// The version of what nodes say to each other; nodes of different ones do not mix.
-pub const WIRE_VERSION: u16 = 1;
-
 /// Which farmux speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     /// As released: `0.1.0`.
     pub software: String,
-    /// See [`WIRE_VERSION`].
+    /// The newest format that it reads: see [`codec::NEWEST`].
     pub wire: u16,
 }
 
@@ -47,14 +44,14 @@ impl Version {
     pub fn ours() -> Version {
         Version {
             software: env!("CARGO_PKG_VERSION").to_owned(),
-            wire: WIRE_VERSION,
+            wire: codec::reads(),
         }
     }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (wire {})", self.software, self.wire)
+        write!(f, "{} (format {})", self.software, self.wire)
     }
 }
 
@@ -210,12 +207,14 @@ pub enum JoinRefusal {
 const JOIN_BYTES_MAX: u64 = 60 << 10;
 
 impl Record for JoinRequest {
-    const FORMAT: u16 = 1;
+    const FORMAT: u16 = codec::NEWEST;
+    const SHARED: bool = true;
     const BYTES_MAX: u64 = JOIN_BYTES_MAX;
 }
 
 impl Record for Result<JoinAnswer, JoinRefusal> {
-    const FORMAT: u16 = 1;
+    const FORMAT: u16 = codec::NEWEST;
+    const SHARED: bool = true;
     const BYTES_MAX: u64 = JOIN_BYTES_MAX;
 }
 
@@ -233,7 +232,7 @@ impl JoinRefusal {
             JoinRefusal::TokenBound => "the first machine that used it has it until it is a member",
             JoinRefusal::TokenRole { .. } => "the role was decided when the token was made",
             JoinRefusal::ClockSkew { .. } => "pages and certificates carry times",
-            JoinRefusal::VersionMismatch { .. } => "nodes of different wire versions cannot agree",
+            JoinRefusal::VersionMismatch { .. } => "it could not read what the cluster has written",
             JoinRefusal::NameTaken(_) => "names tell nodes apart",
             JoinRefusal::AddressTaken { .. } => "addresses tell nodes apart",
             JoinRefusal::Full { .. } => "each further voter only makes every majority slower",

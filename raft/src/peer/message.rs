@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::SigningRequest;
-use crate::codec::Record;
+use crate::codec::{self, Record};
 use crate::consensus::RPC_BYTES_MAX;
 use crate::id::NodeId;
 use crate::state::CheckKey;
@@ -81,12 +81,14 @@ pub(super) enum Fault {
 }
 
 impl Record for PeerRequest {
-    const FORMAT: u16 = 1;
+    const FORMAT: u16 = codec::NEWEST;
+    const SHARED: bool = true;
     const BYTES_MAX: u64 = RPC_BYTES_MAX;
 }
 
 impl Record for PeerReply {
-    const FORMAT: u16 = 1;
+    const FORMAT: u16 = codec::NEWEST;
+    const SHARED: bool = true;
     const BYTES_MAX: u64 = RPC_BYTES_MAX;
 }
 

@@ -223,6 +223,8 @@ pub enum Command {
         /// behind must believe that it is over.
         epoch: u64,
     },
+    /// Every member reads this format: from here on it may be written. Only a leader proposes it.
+    RaiseFormat(u16),
 }
 
 /// What the cluster keeps secret; files that hold it have mode 0600, and nothing ever shows it.

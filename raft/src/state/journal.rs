@@ -339,6 +339,7 @@ impl State {
             | Command::Suspect { .. }
             | Command::Trust { .. }
             | Command::ReportTrouble { .. }
+            | Command::RaiseFormat(_)
             | Command::ReportHeartbeat { .. } => None,
             // Nothing that anybody follows.
             Command::CreateToken(_)

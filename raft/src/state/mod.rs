@@ -28,6 +28,7 @@ mod explain;
 mod farm;
 mod fault;
 mod flap;
+mod format;
 mod group;
 mod health;
 mod heartbeat;
@@ -52,6 +53,7 @@ mod past;
 mod pause;
 mod quorum;
 mod reject;
+mod restore;
 mod revision;
 mod server;
 mod service;
@@ -88,6 +90,7 @@ pub use explain::{EXPLANATIONS, Explanation, explanation};
 pub use farm::{Farm, Fate, LastResortPage, Method, OnParentDown, Persistence};
 pub use fault::{AddressClass, FAULTS_MAX, Fault, FaultKind};
 pub use flap::Flaps;
+pub use format::{Format, Reader, held_back, may_raise};
 pub use group::Group;
 pub use health::{Authority, CheckKey, Health, HealthChange, HealthRecord, is_probed};
 pub use hold::{Hold, HoldKind, Sway};
@@ -108,6 +111,7 @@ pub use parent::Parent;
 pub use past::Past;
 pub use pause::Pause;
 pub use reject::Reject;
+pub use restore::FreshStart;
 pub use revision::Revision;
 pub use server::{AdminOrder, AdminState, Ordered, Server, ServerRole};
 pub use service::{
@@ -204,6 +208,9 @@ pub struct State {
     pub answered: Answered,
     /// Nothing moves by itself, by somebody's order.
     pub pause: Option<Pause>,
+    /// What every member can read.
+    #[serde(default)]
+    pub format: Format,
 }
 
 /// Who we are.
@@ -355,6 +362,7 @@ impl State {
             } => self.report_trouble(now, node, trouble, reason.as_deref()),
             Command::Pause { author, why } => self.pause(now, author, why),
             Command::Resume { author } => self.resume(&author),
+            Command::RaiseFormat(format) => Ok(self.raise_format(format)),
         }
     }
 

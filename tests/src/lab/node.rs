@@ -61,7 +61,7 @@ impl Node {
             wrapped: wrapped.iter().map(ToString::to_string).collect(),
             process: None,
         };
-        fs::write(node.folder.join("node.toml"), node.settings())?;
+        fs::write(node.settings_file(), node.settings())?;
         node.run()?;
         Ok(node)
     }
@@ -104,6 +104,11 @@ level = "info"
         self.folder.join("admin.sock")
     }
 
+    /// Its `node.toml`.
+    pub fn settings_file(&self) -> PathBuf {
+        self.folder.join("node.toml")
+    }
+
     /// What it keeps.
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")
@@ -125,7 +130,7 @@ level = "info"
             .args(&words[1..])
             .arg("run")
             .arg("--config")
-            .arg(self.folder.join("node.toml"));
+            .arg(self.settings_file());
         command.env("RUST_BACKTRACE", "1");
         let process = self.host.spawn(self.name(), command)?;
         let answers = wait::until("the daemon answers", STARTS_WITHIN, || {

@@ -11,6 +11,7 @@ mod faces;
 mod failover;
 mod faults;
 mod fence;
+mod formats;
 mod ftp;
 mod greetings;
 mod groups;

@@ -12,6 +12,7 @@ pub(super) mod prefer;
 pub(super) mod probes;
 pub(super) mod servers;
 pub(super) mod silences;
+pub(super) mod snapshots;
 pub(super) mod watches;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@
 mod alone;
 mod blame;
 mod farms;
+mod format;
 mod overall;
 mod survives;
 mod watches;
@@ -105,6 +106,7 @@ pub fn assemble(view: &View<'_>) -> StatusReport {
         term: view.log.term,
         survives: survives::survives(view),
         fresh: view.freshness(),
+        format: format::format(view),
         nodes: view.nodes(),
         vips: view.vips(),
         farms: farms::farm_lines(view),
@@ -201,6 +203,11 @@ impl View<'_> {
                 false => Answering::No,
             },
             version: self.reports.get(&id).map(|report| report.version.clone()),
+            reads: self.reports.get(&id).map(|report| report.reads),
+            clock_offset_ms: self
+                .reports
+                .get(&id)
+                .and_then(|report| report.clock_offset_ms),
             lag_entries: self.log.lag.get(&id).copied(),
             peer: node.peer_addresses.clone(),
             admin: node.admin_address,

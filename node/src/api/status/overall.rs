@@ -27,6 +27,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     probing(view, &mut add);
     nodes(status, &mut add);
     settling(view, &mut add);
+    super::format::notice(&status.format, &status.nodes, &mut add);
     for farm in &status.farms {
         farm_as_a_whole(view.state, farm, &mut add);
     }

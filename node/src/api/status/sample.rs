@@ -223,6 +223,7 @@ pub(crate) fn view<'a>(state: &'a State, answering: &[u64]) -> View<'a> {
             _ => BTreeSet::new(),
         };
         let report = NodeReport {
+            reads: farmux_raft::codec::NEWEST,
             version: VERSION.to_owned(),
             held,
             ..NodeReport::default()

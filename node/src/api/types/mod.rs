@@ -11,6 +11,7 @@ mod farm;
 mod moment;
 mod page;
 mod silence;
+mod snapshot;
 mod status;
 mod vip;
 mod watch;
@@ -35,9 +36,10 @@ pub use silence::{
     MaintenanceReport, SilenceAnswer, SilenceReport, SilenceRequest, SilencedReport,
 };
 pub use status::{
-    Answering, CanaryStatus, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall,
-    PageStatus, Reason, StatusReport, Survives, VipStatus,
+    Answering, CanaryStatus, ClusterStatus, FarmStatus, FormatStatus, MemberKind, NodeStatus,
+    Overall, PageStatus, Reason, StatusReport, Survives, VipStatus,
 };
+pub use snapshot::SnapshotRequest;
 pub use vip::{PauseReport, PauseRequest, PreferAnswer, PreferRequest};
 pub use watch::{
     CheckFields, Chosen, Import, ImportRequest, MonthReport, ProbeReport, SheetAnswer, WatchAnswer,

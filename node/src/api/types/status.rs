@@ -61,6 +61,9 @@ pub struct ClusterStatus {
     pub survives: Survives,
     /// How fresh the copy of the state is from which this was made.
     pub fresh: Freshness,
+    /// What the nodes write, and whether all read more.
+    #[serde(default)]
+    pub format: FormatStatus,
     /// The machines, by number.
     pub nodes: Vec<NodeStatus>,
     /// The floating addresses, by name.
@@ -73,6 +76,17 @@ pub struct ClusterStatus {
     pub pages: PageStatus,
     /// Nothing moves by itself; null: it does.
     pub paused: Option<PauseReport>,
+}
+
+/// The form in which the log, snapshots and messages between nodes are written.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FormatStatus {
+    /// What every member reads, as the log has it.
+    pub agreed: u16,
+    /// The newest that the answering node reads.
+    pub newest: u16,
+    /// Who holds the newest back, each with what mends it; empty where it is agreed on.
+    pub held_back: Vec<String>,
 }
 
 /// How many nodes may fail from here on, one after another, in the worst order.
@@ -107,6 +121,13 @@ pub struct NodeStatus {
     pub answering: Answering,
     /// Its version; null where it does not answer.
     pub version: Option<String>,
+    /// The newest format that it reads; null where it does not answer.
+    #[serde(default)]
+    pub reads: Option<u16>,
+    /// How far its wall clock is before that of the node that was asked, in milliseconds; null
+    /// where it is that one, or does not answer.
+    #[serde(default)]
+    pub clock_offset_ms: Option<i64>,
     /// How many log entries it is behind, as the leader sees it; null on other nodes.
     pub lag_entries: Option<u64>,
     /// Where its peers reach it.

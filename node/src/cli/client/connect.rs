@@ -44,6 +44,13 @@ impl Client {
         Ok(Client { place })
     }
 
+    /// Asks on a socket of this machine.
+    pub fn of_socket(socket: &Path) -> Client {
+        Client {
+            place: Place::Socket(socket.to_owned()),
+        }
+    }
+
     /// Whether it reaches the daemon of this very machine.
     pub fn is_local(&self) -> bool {
         match self.place {

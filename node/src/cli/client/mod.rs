@@ -16,7 +16,7 @@ pub use connect::{Client, Stream};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
@@ -102,6 +102,30 @@ impl Client {
             }
             if rest.len() > LINE_BYTES_MAX {
                 return Err(unclear("a line without end"));
+            }
+        }
+    }
+
+    /// Orders, and takes the answer as bytes, piece by piece, with how many there will be.
+    ///
+    /// **Errors**: as [`Client::get`]; also the first fault that `on_piece` returns.
+    pub async fn post_bytes<Q: Serialize>(
+        &self,
+        path: &str,
+        order: &Q,
+        mut on_piece: impl FnMut(&[u8], Option<u64>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let body = serde_json::to_vec(order).expect("requests are plain data");
+        let response = self.answer(Method::POST, path, body.into()).await?;
+        let mut body = response.into_body();
+        let all = body.size_hint().exact();
+        loop {
+            let next = tokio::time::timeout(LINE_TIMEOUT, body.frame()).await;
+            let Some(frame) = next.map_err(|_| silent())? else {
+                return Ok(());
+            };
+            if let Ok(data) = frame.map_err(unclear)?.into_data() {
+                on_piece(&data, all)?;
             }
         }
     }

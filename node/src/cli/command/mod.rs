@@ -4,6 +4,7 @@ mod admin_cert;
 mod cluster;
 mod config;
 mod contact;
+mod doctor;
 mod events;
 mod explain;
 mod farm;
@@ -11,6 +12,7 @@ mod page;
 mod recover;
 mod server;
 mod silence;
+mod snapshot;
 mod version;
 mod vip;
 mod watch;
@@ -52,6 +54,8 @@ impl Shell {
             Action::Page(action) => self.page(action).await,
             Action::Silence(action) => self.silence(action).await,
             Action::AdminCert(action) => self.admin_cert(action).await,
+            Action::Snapshot(action) => self.snapshot(action).await,
+            Action::Doctor(arguments) => self.doctor(arguments).await,
             Action::Explain { code } => self.explain(code.as_deref()),
             Action::Version => self.version().await,
         }

@@ -6,6 +6,7 @@
 
 mod alone;
 mod aside;
+mod format;
 mod holds;
 mod joins;
 mod nodes;
@@ -17,6 +18,7 @@ mod vips;
 
 pub(super) use alone::tell_alone;
 pub(super) use aside::step_aside;
+pub(super) use format::raise_format;
 pub(super) use holds::end_holds;
 pub(super) use joins::finish_joins;
 pub(super) use nodes::report_nodes;

@@ -18,6 +18,7 @@ mod pauses;
 mod properties;
 mod quiet;
 mod refusals;
+mod restores;
 mod roles;
 mod standings;
 mod storms;

@@ -1,0 +1,52 @@
+//! PURE. What the nodes write, and who holds a newer form back.
+
+use farmux_raft::codec;
+use farmux_raft::state::{Reader, held_back};
+
+use super::View;
+use crate::api::types::{FormatStatus, NodeStatus, Overall};
+
+/// What is agreed on, and what keeps it there.
+pub(super) fn format(view: &View<'_>) -> FormatStatus {
+    let (agreed, newest) = (view.state.format, codec::reads());
+    FormatStatus {
+        agreed: agreed.number(),
+        newest,
+        held_back: held_back(agreed, newest, &readers(view)),
+    }
+}
+
+/// Every node that the state or the membership knows, with what it reads.
+fn readers(view: &View<'_>) -> Vec<Reader> {
+    let mut members = view.voters();
+    members.extend(&view.learners);
+    members.extend(view.state.nodes.keys());
+    let reader = |node| Reader {
+        name: view.state.node_name(node),
+        reads: view.reports.get(&node).map(|report| report.reads),
+    };
+    members.into_iter().map(reader).collect()
+}
+
+/// A note while an upgrade is under way; who is silent has a line of its own already.
+pub(super) fn notice(
+    format: &FormatStatus,
+    nodes: &[NodeStatus],
+    add: &mut impl FnMut(Overall, String),
+) {
+    let FormatStatus { agreed, newest, .. } = format;
+    let older = |node: &&NodeStatus| node.reads.is_some_and(|reads| reads < *newest);
+    let names: Vec<String> = nodes
+        .iter()
+        .filter(older)
+        .map(|node| node.name.to_string())
+        .collect();
+    if agreed < newest && !names.is_empty() {
+        let text = format!(
+            "the cluster writes format {agreed}, so that {} can read it: upgrade what is older \
+             (farmux version)",
+            names.join(" and ")
+        );
+        add(Overall::Ok, text);
+    }
+}

@@ -1,0 +1,204 @@
+//! The gateway of each network answers ARP: a hold asks it, and clients come through it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use farmux_netplane::sys::{Netlink, PacketSocket};
+
+use super::{Context, Finding};
+use crate::fault::Code;
+
+const CHECK: &str = "gateway";
+
+/// A gateway that answers at all does so within milliseconds; it is asked once more in between.
+const ANSWER_WITHIN: Duration = Duration::from_millis(1_000);
+
+/// What came of asking.
+#[derive(Debug)]
+enum Asked {
+    NoGateway,
+    NoAddress,
+    NotIpv4,
+    NotAllowed(String),
+    Silent,
+    Answered([u8; 6]),
+}
+
+pub(super) async fn look(context: &Context) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (network, interface) in &context.settings.networks {
+        let configured = context.gateways.get(network).copied();
+        let gateway = configured.or_else(|| route(interface).map(IpAddr::V4));
+        let asked = match gateway {
+            None => Asked::NoGateway,
+            Some(IpAddr::V6(_)) => Asked::NotIpv4,
+            Some(IpAddr::V4(gateway)) => ask(interface, gateway).await,
+        };
+        findings.push(judge(&network.to_string(), interface, gateway, &asked));
+    }
+    findings
+}
+
+/// The gateway of the default route through an interface.
+fn route(interface: &str) -> Option<Ipv4Addr> {
+    let table = std::fs::read_to_string("/proc/net/route").ok()?;
+    parse_route(&table, interface)
+}
+
+/// PURE. `/proc/net/route`: addresses are hexadecimal in the machine's byte order.
+fn parse_route(table: &str, wanted: &str) -> Option<Ipv4Addr> {
+    table.lines().skip(1).find_map(|line| {
+        let mut fields = line.split_ascii_whitespace();
+        let (interface, destination, gateway) = (fields.next()?, fields.next()?, fields.next()?);
+        let gateway = u32::from_str_radix(gateway, 16).ok()?;
+        let ours = interface == wanted && destination == "00000000" && gateway != 0;
+        ours.then(|| Ipv4Addr::from(gateway.to_ne_bytes()))
+    })
+}
+
+async fn ask(interface: &str, gateway: Ipv4Addr) -> Asked {
+    let Ok(netlink) = Netlink::open() else {
+        return Asked::NotAllowed("no netlink socket".to_owned());
+    };
+    let Ok(link) = netlink.link(interface).await else {
+        return Asked::NoAddress;
+    };
+    let subnets = netlink.subnets(link.index).await.unwrap_or_default();
+    let own = subnets.iter().find_map(|subnet| match subnet.address {
+        IpAddr::V4(own) if subnet.contains(gateway.into()) => Some(own),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    });
+    let (Some(own), Some(mac)) = (own, link.mac) else {
+        return Asked::NoAddress;
+    };
+    let socket = match PacketSocket::arp(link.index) {
+        Ok(socket) => socket,
+        Err(error) => return Asked::NotAllowed(error.to_string()),
+    };
+    let end = Instant::now() + ANSWER_WITHIN;
+    let mut again = Instant::now();
+    let mut frame = [0; 60];
+    while Instant::now() < end {
+        if Instant::now() >= again {
+            // A frame that is lost, or a queue that is full: it is sent once more.
+            let _ = socket.send(&request(mac, own, gateway));
+            again += ANSWER_WITHIN / 2;
+        }
+        while let Ok(length) = socket.receive(&mut frame) {
+            if let Some(mac) = answer(&frame[..length.min(frame.len())], gateway) {
+                return Asked::Answered(mac);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Asked::Silent
+}
+
+/// PURE. Who has `target`? (RFC 826, over Ethernet)
+fn request(mac: [u8; 6], own: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    let mut frame = vec![0xff; 6];
+    frame.extend(mac);
+    // ARP; Ethernet, IPv4, 6 and 4 bytes of address, request.
+    frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    frame.extend(mac);
+    frame.extend(own.octets());
+    frame.extend([0; 6]);
+    frame.extend(target.octets());
+    frame
+}
+
+/// PURE. The MAC in an ARP reply from `wanted`; `None`: it is another frame.
+fn answer(frame: &[u8], wanted: Ipv4Addr) -> Option<[u8; 6]> {
+    let reply = [8, 6, 0, 1, 8, 0, 6, 4, 0, 2];
+    if frame.get(12..22)? != reply || frame.get(28..32)? != wanted.octets() {
+        return None;
+    }
+    frame.get(22..28)?.try_into().ok()
+}
+
+/// PURE.
+fn judge(network: &str, interface: &str, gateway: Option<IpAddr>, asked: &Asked) -> Finding {
+    let gateway = gateway.map_or_else(|| "no gateway".to_owned(), |gateway| gateway.to_string());
+    let at = format!("{network} ({interface}): {gateway}");
+    match asked {
+        Asked::NoGateway => Finding::warn(CHECK, Code::DoctorGateway, at)
+            .why("without a reference address a VIP here cannot be held without a majority")
+            .mend("set gateway = \"ADDRESS\" at the VIP, any address that always answers"),
+        Asked::NotIpv4 => Finding::ok(CHECK, format!("{at}, asked by the daemon only")),
+        Asked::NoAddress => {
+            Finding::fail(CHECK, Code::DoctorGateway, format!("{at} not on its LAN"))
+                .why("no address of this interface is in the gateway's network")
+                .mend(format!(
+                    "ip addr show dev {interface}   (mend its address, or the gateway)"
+                ))
+        }
+        Asked::NotAllowed(why) => {
+            Finding::warn(CHECK, Code::DoctorGateway, format!("{at} not asked"))
+                .why(why)
+                .mend("run farmux doctor as root")
+        }
+        Asked::Silent => Finding::fail(CHECK, Code::DoctorGateway, format!("{at} does not answer"))
+            .mend(format!(
+                "arping -I {interface} {gateway}   (then cable, VLAN, or the gateway)"
+            )),
+        Asked::Answered(mac) => {
+            let mac: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+            Finding::ok(CHECK, format!("{at} answers as {}", mac.join(":")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    const MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
+
+    #[test]
+    fn a_request_is_golden_and_only_its_answer_counts() {
+        let (own, gateway) = (Ipv4Addr::new(10, 0, 0, 11), Ipv4Addr::new(10, 0, 0, 1));
+        let asked = request(MAC, own, gateway);
+        assert_eq!(asked.len(), 42);
+        assert_eq!(asked[..6], [0xff; 6]);
+        assert_eq!(asked[38..], gateway.octets());
+        assert_eq!(answer(&asked, gateway), None, "our own question");
+        let mut reply = asked;
+        reply[21] = 2;
+        reply[28..32].copy_from_slice(&gateway.octets());
+        assert_eq!(answer(&reply, gateway), Some(MAC));
+        assert_eq!(answer(&reply, own), None, "another's answer");
+        for cut in 0..32 {
+            assert_eq!(answer(&reply[..cut], gateway), None);
+        }
+    }
+
+    #[test]
+    fn the_route_of_the_interface_counts() {
+        let table = "Iface\tDestination\tGateway\tFlags\n\
+                     eth1\t00000000\t0200000A\t0003\n\
+                     eth0\t00000000\t0100000A\t0003\n";
+        let expected = Ipv4Addr::from(0x0100_000A_u32.to_ne_bytes());
+        assert_eq!(parse_route(table, "eth0"), Some(expected));
+        assert_eq!(parse_route(table, "eth2"), None);
+        assert_eq!(parse_route("", "eth0"), None);
+    }
+
+    #[test]
+    fn a_silent_gateway_fails_and_none_warns() {
+        let gateway = Some(IpAddr::from([10, 0, 0, 1]));
+        let table = [
+            (None, Asked::NoGateway, Level::Warn),
+            (gateway, Asked::Silent, Level::Fail),
+            (gateway, Asked::NoAddress, Level::Fail),
+            (gateway, Asked::NotAllowed("EPERM".to_owned()), Level::Warn),
+            (gateway, Asked::NotIpv4, Level::Ok),
+            (gateway, Asked::Answered(MAC), Level::Ok),
+        ];
+        for (gateway, asked, level) in table {
+            let finding = judge("lan", "eth0", gateway, &asked);
+            assert_eq!(finding.level, level, "{asked:?}");
+            assert_eq!(finding.code.is_empty(), level == Level::Ok, "{asked:?}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! All that was agreed on is saved from a living node, and a machine that had nothing goes on with
+//! it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use farmux_node::api::{self, Api};
+use farmux_node::cli::args::Arguments;
+use farmux_node::cli::client::Client;
+use farmux_node::cli::command::Shell;
+use farmux_node::cli::terminal::Terminal;
+use farmux_node::daemon::{InitOrder, Node};
+use farmux_node::fault::Fault;
+use farmux_node::settings::Settings;
+
+mod paper;
+
+use paper::Paper;
+
+/// A machine with its `node.toml`.
+struct Machine {
+    folder: PathBuf,
+    config: PathBuf,
+    settings: Settings,
+}
+
+/// Its daemon, with its faces.
+struct Daemon {
+    node: Arc<Node>,
+    socket: PathBuf,
+    _api: Api,
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .expect("loopback has ports")
+}
+
+impl Machine {
+    fn new(name: &str, folder: &Path) -> Machine {
+        let text = format!(
+            "name = \"{name}\"\npeer = [\"{}\"]\nadmin = \"{}\"\nsocket = \"{}\"\n\
+             data = \"{}\"\nserving_threads = 1\n",
+            free(),
+            free(),
+            folder.join(format!("{name}.sock")).display(),
+            folder.join(name).display(),
+        );
+        let config = folder.join(format!("{name}.toml"));
+        std::fs::write(&config, &text).expect("a file");
+        Machine {
+            folder: folder.to_owned(),
+            config,
+            settings: Settings::parse(&text).expect("good settings"),
+        }
+    }
+
+    async fn start(&self) -> Daemon {
+        let node = Arc::new(Node::new(self.settings.clone()));
+        let api = api::serve(Arc::clone(&node)).await.expect("a free socket");
+        node.resume().await.expect("it starts");
+        Daemon {
+            node,
+            socket: self.settings.socket.clone(),
+            _api: api,
+        }
+    }
+
+    /// Restores on this machine, with a passphrase out of a file.
+    async fn restore(&self, file: &Path, passphrase: &Path) -> Result<String, Fault> {
+        let line = format!(
+            "farmux snapshot restore {} --config {} --passphrase-file {} --yes",
+            file.display(),
+            self.config.display(),
+            passphrase.display()
+        );
+        type_line(&line).await
+    }
+
+    fn entries(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(&self.settings.data) else {
+            return Vec::new();
+        };
+        let name = |entry: std::io::Result<std::fs::DirEntry>| {
+            entry
+                .expect("it is read")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        };
+        entries.map(name).collect()
+    }
+}
+
+impl Daemon {
+    async fn types(&self, line: &str) -> Result<String, Fault> {
+        type_line(&format!("{line} --socket {}", self.socket.display())).await
+    }
+
+    async fn end(self) {
+        self.node.member().expect("a member").stop().await;
+    }
+}
+
+async fn type_line(line: &str) -> Result<String, Fault> {
+    let parsed = Arguments::try_parse_from(line.split_whitespace()).expect("a good line");
+    let paper = Paper::default();
+    let client = Client::new(&parsed.target)?;
+    let terminal = Terminal::to(Box::new(paper.clone()), parsed.target.output);
+    Shell { client, terminal }.execute(parsed.action).await?;
+    Ok(paper.text())
+}
+
+const CONTACT: &str = "[[contact]]\nname = \"ops\"\n[contact.mail]\nto = [\"ada@example.com\"]\n\
+                       relay = \"smtps://farmux@192.0.2.9\"\npassword = \"hush-ada\"\n\
+                       [[watch]]\nname = \"w1\"\naddress = \"192.0.2.7\"\n\
+                       port = 80\ncheck = { kind = \"tcp\" }\n";
+
+/// Far more than a busy machine needs for an election.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn founder(machine: &Machine) -> Daemon {
+    let daemon = machine.start().await;
+    let init = InitOrder {
+        name: "prod".parse().expect("a name"),
+        vip: None,
+    };
+    daemon.node.init(init).await.expect("init");
+    let file = machine.folder.join("cluster.toml");
+    std::fs::write(&file, CONTACT).expect("a file");
+    let apply = format!("farmux config apply {}", file.display());
+    daemon.types(&apply).await.expect("it is valid");
+    daemon
+}
+
+fn secret(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let file = folder.join(name);
+    std::fs::write(&file, format!("{text}\n")).expect("a file");
+    file
+}
+
+/// Restores as soon as the old node's port is closed: it closes with its last task.
+async fn restore_when_alone(machine: &Machine, file: &Path, passphrase: &Path) -> String {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match machine.restore(file, passphrase).await {
+            Ok(said) => return said,
+            Err(fault) if fault.code == "FMX-130" && tokio::time::Instant::now() < end => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_had_nothing_goes_on_with_what_was_saved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (old, new) = (
+        Machine::new("lb1", folder.path()),
+        Machine::new("lb9", folder.path()),
+    );
+    let daemon = founder(&old).await;
+    let pass = secret(folder.path(), "pass", "correct horse battery");
+    let file = folder.path().join("prod.farmux");
+    let save = format!(
+        "farmux snapshot save {} --passphrase-file {}",
+        file.display(),
+        pass.display()
+    );
+    let said = daemon.types(&save).await.expect("it is saved");
+    assert!(said.starts_with("saved cluster prod at r1"), "{said}");
+    let shown = type_line(&format!("farmux snapshot inspect {}", file.display())).await;
+    let shown = shown.expect("no passphrase is needed");
+    assert!(shown.contains("1 watches, 1 contacts"), "{shown}");
+    assert!(!shown.contains("hush") && !shown.contains("ada"), "{shown}");
+    let bytes = std::fs::read(&file).expect("it is there");
+    assert!(!bytes.windows(8).any(|part| part == b"hush-ada"));
+
+    // The cluster lives: another one of the same name would fight with it.
+    let fault = new.restore(&file, &pass).await.expect_err("lb1 answers");
+    assert_eq!(fault.code, "FMX-130", "{fault}");
+    assert!(fault.why.contains("lb1 at 127.0.0.1"), "{fault}");
+    // A machine with a life of its own, daemon running or not.
+    let fault = old.restore(&file, &pass).await.expect_err("it runs");
+    assert_eq!(fault.code, "FMX-129", "{fault}");
+    let exported = daemon.types("farmux config export").await.expect("it is");
+    let id = daemon.node.member().expect("a member").state();
+    let id = id.cluster.clone().expect("there is one");
+    daemon.end().await;
+    let fault = old
+        .restore(&file, &pass)
+        .await
+        .expect_err("it is not empty");
+    assert_eq!(fault.code, "FMX-129", "{fault}");
+
+    let said = restore_when_alone(&new, &file, &pass).await;
+    assert!(said.contains("cluster prod is restored at r1"), "{said}");
+    let again = new.start().await;
+    let member = again.node.member().expect("it is a member now");
+    let mut standing = member.consensus().standing();
+    let leads = standing.wait_for(|now| now.leader == Some(now.me));
+    let leads = tokio::time::timeout(PATIENCE, leads).await;
+    assert!(leads.is_ok_and(|leads| leads.is_ok()), "it elects itself");
+    let same = again.types("farmux config export").await.expect("it is");
+    assert_eq!(same, exported);
+    let state = member.state();
+    let password = state.config.contacts["ops"].mail().expect("mail").relays[0]
+        .password
+        .clone();
+    assert_eq!(password.expect("it came back").reveal(), "hush-ada");
+    let cluster = state.cluster.clone().expect("there is one");
+    assert_eq!(cluster.id, id.id);
+    assert!(cluster.epoch > id.epoch, "the old nodes cannot mix");
+    assert_eq!(member.identity().borrow().epoch(), cluster.epoch);
+    // It goes on deciding.
+    std::fs::write(folder.path().join("empty.toml"), "").expect("a file");
+    let apply = format!("farmux config apply {}/empty.toml", folder.path().display());
+    let said = again.types(&apply).await.expect("it decides");
+    assert!(said.ends_with("revision r2\n"), "{said}");
+    again.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_open_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (old, new) = (
+        Machine::new("lb1", folder.path()),
+        Machine::new("lb9", folder.path()),
+    );
+    let daemon = founder(&old).await;
+    let pass = secret(folder.path(), "pass", "correct horse battery");
+    let wrong = secret(folder.path(), "wrong", "correct horse batterz");
+    let short = secret(folder.path(), "short", "horse");
+    let file = folder.path().join("prod.farmux");
+    let save = |pass: &Path| {
+        let (file, pass) = (file.display(), pass.display());
+        format!("farmux snapshot save {file} --passphrase-file {pass}")
+    };
+    let fault = daemon.types(&save(&short)).await.expect_err("too short");
+    assert_eq!(fault.code, "FMX-128", "{fault}");
+    let fault = daemon
+        .types(&format!("farmux snapshot save {}", file.display()))
+        .await
+        .expect_err("nobody to ask");
+    assert_eq!(fault.code, "FMX-128", "{fault}");
+    assert!(!file.exists());
+    daemon.types(&save(&pass)).await.expect("it is saved");
+    daemon.end().await;
+
+    let bytes = std::fs::read(&file).expect("it is there");
+    let cut = folder.path().join("cut");
+    std::fs::write(&cut, &bytes[..bytes.len() - 9]).expect("a file");
+    let flipped = folder.path().join("flipped");
+    let mut other = bytes.clone();
+    let middle = other.len() / 2;
+    other[middle] ^= 4;
+    std::fs::write(&flipped, other).expect("a file");
+    let newer = folder.path().join("newer");
+    let mut other = bytes;
+    other[9] = 2;
+    std::fs::write(&newer, other).expect("a file");
+    for (file, pass, code) in [
+        (&file, &wrong, "FMX-127"),
+        (&cut, &pass, "FMX-125"),
+        (&flipped, &pass, "FMX-125"),
+        (&newer, &pass, "FMX-126"),
+    ] {
+        let fault = new.restore(file, pass).await.expect_err("it is no use");
+        assert_eq!(fault.code, code, "{fault}");
+        assert!(fault.why.contains(&file.display().to_string()), "{fault}");
+        assert!(new.entries().is_empty(), "{:?}", new.entries());
+    }
+}
