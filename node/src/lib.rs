@@ -3,6 +3,7 @@
 //! ```text
 //!   settings   node.toml: what is this machine's alone
 //!   daemon     builds everything, names every task and channel in one drawing
+//!   moving     planned moves of VIPs and the leadership
 //!   api        the admin API: shapes, status, metrics
 //!   backup     all that was agreed on, as one sealed file
 //!   doctor     whether this machine can do what is asked of it
@@ -17,6 +18,7 @@ pub mod daemon;
 pub mod doctor;
 pub mod fault;
 pub mod identity;
+mod moving;
 pub mod pager;
 pub mod plan;
 pub mod recover;

@@ -7,6 +7,7 @@
 //!   lab     a LAN on this machine: hosts, nodes, nginx, a mail server, a client
 //!   script  steps, and whether each showed the answers and pages that it should
 //!   source  reading Rust source for the house rules
+//!   stream  requests of which none may be lost
 //! ```
 
 pub mod faults;
@@ -15,3 +16,4 @@ pub mod judge;
 pub mod lab;
 pub mod script;
 pub mod source;
+pub mod stream;

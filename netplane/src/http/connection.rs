@@ -19,7 +19,7 @@ use crate::plan::LastResortPage;
 use crate::proxy::Ends;
 use crate::serve::deadline::Deadline;
 use crate::serve::peer::{LINGER_FOR, Peer};
-use crate::serve::service::Service;
+use crate::serve::service::{Idle, Service};
 
 /// What becomes of the client's connection after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,8 @@ pub(crate) async fn serve(service: Rc<Service>, peer: Peer, ends: Ends, vip: IpA
 /// Reads one request and has it answered.
 async fn one(client: &mut Client, service: &Service, ip: &str, first: bool) -> After {
     let limits = service.limits();
-    let length = match client.head(limits.idle, limits.header, first).await {
+    let idle = (!first && client.peer.buffer.is_empty()).then(|| Idle::new(service));
+    let length = match client.head(limits.idle, limits.header, idle).await {
         Ok(Some(length)) => length,
         Ok(None) => return After::Close,
         Err(reason) => return client.refuse(service, reason).await,
@@ -96,17 +97,18 @@ async fn one(client: &mut Client, service: &Service, ip: &str, first: bool) -> A
 }
 
 impl Client {
-    /// Waits for a whole head; `None` when the client goes without having asked anything.
+    /// Waits for a whole head; `None` when the client goes without having asked anything. A client
+    /// that is `between` two requests is so until the first byte of the next.
     async fn head(
         &mut self,
         idle: Duration,
         header: Duration,
-        first: bool,
+        mut between: Option<Idle<'_>>,
     ) -> Result<Option<usize>, Refusal> {
         let mut scanned = 0;
         let mut begun = false;
         let mut blank_line_allowed = true;
-        if !first && self.peer.buffer.is_empty() {
+        if between.is_some() {
             self.deadline.begin(idle, idle);
         }
         poll_fn(|cx| {
@@ -125,6 +127,7 @@ impl Client {
                     }
                     if !begun {
                         begun = true;
+                        between = None;
                         self.deadline.begin(header, header);
                     }
                 }

@@ -51,6 +51,8 @@ pub(crate) struct ServerShard {
 pub(crate) struct ServiceShard {
     pub(crate) listening: Count,
     pub(crate) open: Count,
+    /// HTTP connections that wait for their next request.
+    pub(crate) idle: Count,
     pub(crate) accepted: Count,
     pub(crate) requests: Count,
     pub(crate) queued: Count,
@@ -171,6 +173,12 @@ impl ServiceCounters {
     /// Connections (TCP, FTP) or requests (HTTP) in flight, over all servers and runtimes.
     pub(crate) fn active(&self) -> u64 {
         self.servers.values().map(|server| server.active()).sum()
+    }
+
+    /// Client connections that are open, and how many of them wait for their next request.
+    pub(crate) fn open_and_idle(&self) -> (u64, u64) {
+        let open = self.sum(|shard| shard.open.get());
+        (open, self.sum(|shard| shard.idle.get()))
     }
 
     pub(crate) fn read(&self) -> ServiceCounts {

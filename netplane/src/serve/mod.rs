@@ -24,6 +24,7 @@ pub(crate) mod server;
 pub(crate) mod service;
 mod sticky;
 pub(crate) mod upstream;
+mod work;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 pub use counters::{ServerCounts, ServiceCounts};
+pub use work::Work;
 
 use crate::ftp::guests::Guests;
 use crate::health::HealthOverlay;
@@ -177,10 +179,28 @@ impl Serving {
         self.tell(|wish| *wish.lost.entry(ip).or_default() += 1);
     }
 
-    /// The addresses that will move to another node soon: their HTTP answers say
-    /// `Connection: close`, so that clients come again to whoever has them then.
-    pub fn leave(&self, ips: BTreeSet<IpAddr>) {
-        self.tell(|wish| wish.leaving = ips);
+    /// The address will move to another node soon: its HTTP answers say `Connection: close`, and
+    /// quiet FTP sessions end, so that clients come again to whoever has it then.
+    pub fn leave(&self, ip: IpAddr) {
+        self.tell(|wish| {
+            wish.leaving.insert(ip);
+        });
+    }
+
+    /// Takes [`Serving::leave`] back: the address stays, or has gone, and may come again.
+    pub fn stay(&self, ip: IpAddr) {
+        self.tell(|wish| {
+            wish.leaving.remove(&ip);
+        });
+    }
+
+    /// What clients of `ip` have in hand with this machine at this moment.
+    pub fn work(&self, ip: IpAddr) -> Work {
+        let wish = self.wish.as_ref().map(|wish| wish.borrow().clone());
+        let services = wish.iter().flat_map(|wish| wish.services.values());
+        let here = services.filter(|service| service.plan.listen.ip() == ip);
+        here.map(|service| Work::of(service.plan.kind, &service.counters))
+            .sum()
     }
 
     /// The verdicts of this machine's own probes; obeyed from the next pick on.

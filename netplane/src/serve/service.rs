@@ -288,6 +288,23 @@ impl Service {
     }
 }
 
+/// An HTTP connection that waits for its next request; counted as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Idle<'a>(&'a Service);
+
+impl<'a> Idle<'a> {
+    pub(crate) fn new(service: &'a Service) -> Self {
+        service.count(|shard| shard.idle.up());
+        Idle(service)
+    }
+}
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.count(|shard| shard.idle.down());
+    }
+}
+
 /// The address as a `Host` says it: without HTTP's own port.
 fn host(listen: SocketAddr) -> String {
     match (listen, listen.port()) {

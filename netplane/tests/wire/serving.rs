@@ -226,13 +226,13 @@ fn a_lost_address_resets_its_connections_and_a_leaving_one_sends_clients_away() 
     let mut client = wire.connect();
     client.send(GET);
     assert_eq!(field(&client.message().0, "Connection"), None);
-    wire.serving.leave([wire.address.ip()].into());
+    wire.serving.leave(wire.address.ip());
     wire.until("clients are sent away", |_| {
         let mut other = wire.connect();
         other.send(GET);
         field(&other.message().0, "Connection").as_deref() == Some("close")
     });
-    wire.serving.leave([].into());
+    wire.serving.stay(wire.address.ip());
     wire.until("they are not any more", |_| {
         let mut other = wire.connect();
         other.send(GET);
@@ -254,6 +254,30 @@ fn a_lost_address_resets_its_connections_and_a_leaving_one_sends_clients_away() 
     );
     wire.until("all are gone", |counts| counts.open == 0);
     assert_eq!(ask(&wire), "ok", "and it goes on listening");
+}
+
+/// A planned move waits for what is in hand, and not for clients that have just nothing to ask.
+#[test]
+fn what_is_in_hand_is_told_from_what_is_idle() {
+    let origin = Origin::always(OK);
+    let wire = Wire::http(&[origin.address]);
+    let work = || wire.serving.work(wire.address.ip());
+    assert_eq!(work().open(), 0);
+    let mut client = wire.connect();
+    wire.until("whoever asked nothing yet is waited for", |_| {
+        work().in_hand() == 1
+    });
+    client.send(GET);
+    client.message();
+    wire.until("between two requests it is idle", |_| {
+        (work().in_hand(), work().idle) == (0, 1)
+    });
+    client.send("GET / HTTP/1.1\r\n");
+    wire.until("half a head is work", |_| work().in_hand() == 1);
+    let elsewhere = wire.serving.work("192.0.2.1".parse().expect("an address"));
+    assert_eq!(elsewhere.open(), 0, "of another address nothing");
+    drop(client);
+    wire.until("it is gone", |_| work().open() == 0);
 }
 
 /// A VIP that is not here can be listened on (`IP_FREEBIND`).

@@ -11,16 +11,18 @@ use std::time::Duration;
 
 use farmux_netplane::fence::{FenceMode, FenceStatus};
 use farmux_netplane::plan::ProbeKey;
-use farmux_netplane::vip::{VipStatus, mac_text};
+use farmux_netplane::sys::boottime_ns;
+use farmux_netplane::vip::{Claim, VipStatus, mac_text};
 use farmux_raft::codec;
-use farmux_raft::id::{NodeId, NodeName, UnixMillis, VipName};
+use farmux_raft::id::{Ballot, NodeId, NodeName, UnixMillis, VipName};
 use farmux_raft::lease::BootTime;
 use farmux_raft::peer::{PeerClient, PeerReply, PeerRequest};
 use farmux_raft::state::State;
 use tokio::task::JoinSet;
 
-use super::report::{NodeReport, ServerCount, Unfenced};
+use super::report::{NodeReport, OwnVip, ServerCount, Unfenced};
 use super::status::{LogView, VERSION, View};
+use super::types::{ClaimReport, FenceReport, Moment, Right};
 use crate::daemon::{Member, Node, wall_clock};
 
 /// Everything that one node knows, taken at one moment.
@@ -167,6 +169,52 @@ pub(super) fn report(member: &Member) -> NodeReport {
         blind: blind.len(),
         blind_some: blind.iter().take(BLIND_SHOWN_MAX).map(of_blind).collect(),
         servers: counts(member),
+        vips: own_vips(member),
+        legs: Some(member.legs().bits()),
+    }
+}
+
+fn own_vips(member: &Member) -> BTreeMap<VipName, OwnVip> {
+    let Some(wire) = member.wire() else {
+        return BTreeMap::new();
+    };
+    let (state, fences) = (member.state(), wire.vips.fences());
+    let alone = member.lease().alone().borrow().clone();
+    let own = |(name, ballot): (VipName, Ballot)| {
+        let vip = state.config.vips.get(&name)?;
+        let own = OwnVip {
+            ballot: ballot.to_string(),
+            right: Some(match alone.contains_key(&name) {
+                true => Right::Hold,
+                false => Right::Lease,
+            }),
+            work: wire.serving.work(vip.address).into(),
+            fence: fences.get(name.as_str()).map(fence_report),
+        };
+        Some((name, own))
+    };
+    member.held().into_iter().filter_map(own).collect()
+}
+
+fn fence_report(fence: &FenceStatus) -> FenceReport {
+    let claim = |claim: Claim| {
+        let ago = boottime_ns().saturating_sub(claim.at_ns) / 1_000_000;
+        let mac = claim.mac.map(|byte| format!("{byte:02x}"));
+        ClaimReport {
+            at: Moment(UnixMillis(wall_clock().0.saturating_sub(ago))),
+            mac: mac.join(":"),
+        }
+    };
+    let drops = fence.drops.iter();
+    let drops = drops.filter(|(_, count)| **count > 0);
+    FenceReport {
+        mode: fence.mode.name().to_owned(),
+        drops: drops
+            .map(|(reason, count)| (reason.name().to_owned(), *count))
+            .collect(),
+        claims: fence.claims,
+        last_claim: fence.claim.map(claim),
+        trouble: fence.trouble.clone(),
     }
 }
 

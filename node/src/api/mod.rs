@@ -32,6 +32,7 @@ use std::sync::{Arc, Weak};
 use report::NodeReport;
 
 use crate::daemon::{Node, Question, Reporter};
+use crate::moving;
 
 /// What a node answers to the faces of others, as bytes for the peer channel.
 pub fn reporter(node: &Arc<Node>) -> Reporter {
@@ -43,6 +44,7 @@ pub fn reporter(node: &Arc<Node>) -> Reporter {
             Question::Status => member
                 .map_or_else(NodeReport::default, |member| gather::report(&member))
                 .encode(),
+            Question::Order(order) => moving::answer(member.as_ref(), order),
             Question::Probes(check) => {
                 probed::encode(&member.map_or_else(Vec::new, |member| probed::here(&member, check)))
             }

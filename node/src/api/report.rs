@@ -9,7 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use farmux_raft::id::{FarmName, NodeId, ServerName, ServiceName, VipName};
+use farmux_raft::lease::Legs;
 use serde::{Deserialize, Serialize};
+
+use super::types::{FenceReport, Right, WorkReport};
 
 /// What a node says of itself.
 ///
@@ -59,6 +62,28 @@ pub struct NodeReport {
     pub blind_some: Vec<String>,
     /// What it serves, for each server of each service.
     pub servers: Vec<ServerCount>,
+    /// More of the VIPs that it answers for.
+    #[serde(default)]
+    pub vips: BTreeMap<VipName, OwnVip>,
+    /// What it stands on, as the bits of a lease datagram; nothing: it does not say.
+    #[serde(default)]
+    pub legs: Option<u8>,
+}
+
+/// What an owner says of a VIP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnVip {
+    /// Under which ballot it owns.
+    pub ballot: String,
+    /// By what right.
+    #[serde(default)]
+    pub right: Option<Right>,
+    /// What clients have in hand.
+    #[serde(default)]
+    pub work: WorkReport,
+    /// What its kernel guards.
+    #[serde(default)]
+    pub fence: Option<FenceReport>,
 }
 
 /// What is lost of a fence.
@@ -118,6 +143,11 @@ impl NodeReport {
             return Err(ReportError::TooLong(bytes.len()));
         }
         Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// What it stands on, if it says so.
+    pub fn stands_on(&self) -> Option<Legs> {
+        self.legs.map(Legs::from_bits)
     }
 
     /// What is in flight at one server, all services together.

@@ -18,8 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
 use super::handle::{
-    admins, cluster, config, contacts, events, farms, links, pages, prefer, probes, servers,
-    silences, snapshots, status, watches,
+    admins, cluster, config, contacts, events, farms, links, moves, pages, prefer, probes, servers,
+    silences, snapshots, status, vips, watches,
 };
 use crate::daemon::Node;
 use crate::fault::{Code, Fault};
@@ -77,6 +77,11 @@ pub(super) fn router(node: Arc<Node>) -> Router {
             "/v1/servers/{address}/connections",
             get(servers::connections_everywhere),
         )
+        .route("/v1/vips", get(vips::list))
+        .route("/v1/vips/{vip}", get(vips::show))
+        .route("/v1/moves", post(moves::begin))
+        .route("/v1/moves/plan", post(moves::plan))
+        .route("/v1/nodes/{node}/maintenance", post(moves::maintenance))
         .route("/v1/watches", get(watches::list).post(watches::change))
         .route("/v1/watches/export", get(watches::export))
         .route(

@@ -3,12 +3,14 @@
 mod cluster;
 mod doctor;
 mod snapshot;
+mod moving;
 mod vip;
 mod watch;
 
 pub use cluster::{ClusterAction, InitArguments, TokenAction};
 pub use doctor::DoctorArguments;
 pub use snapshot::{PassphraseArguments, SnapshotAction};
+pub use moving::{MoveArguments, NodeAction, Switch};
 pub use vip::{Preferred, VipAction};
 pub use watch::{
     ChangeArguments, ChosenArguments, EventsArguments, FieldArguments, HowArguments,
@@ -109,6 +111,12 @@ pub enum Action {
     /// Make, join, leave and change the cluster
     #[command(subcommand)]
     Cluster(ClusterAction),
+    /// Floating addresses: where they are, and moving them
+    #[command(subcommand)]
+    Vip(VipAction),
+    /// The machines of the cluster
+    #[command(subcommand)]
+    Node(NodeAction),
     /// Apply, export and look back at the configuration
     #[command(subcommand)]
     Config(ConfigAction),
@@ -121,9 +129,6 @@ pub enum Action {
     /// Things that are checked, not balanced
     #[command(subcommand)]
     Watch(WatchAction),
-    /// Floating addresses
-    #[command(subcommand)]
-    Vip(VipAction),
     /// What happened lately; with -f, what happens
     Events(EventsArguments),
     /// Who is paged

@@ -15,7 +15,7 @@ use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::{Leases, Vips};
 use farmux_raft::consensus::{Consensus, ConsensusConfig};
 use farmux_raft::id::NodeId;
-use farmux_raft::lease::{self, LeaseHandle, Timing};
+use farmux_raft::lease::{self, LeaseHandle, Legs, Timing};
 use farmux_raft::peer::{Addresses, Identity, JoinStage, PeerClient, PeerServer};
 use farmux_raft::state::NodeRole;
 use farmux_store::Store;
@@ -30,6 +30,7 @@ use super::plugins::{PluginsUnusable, probe_settings};
 use super::wall_clock;
 use super::{follow, legs, report, voice, watchdog};
 use crate::identity::{Home, HomeError, keep_renewed};
+use crate::moving::{self, Desk};
 use crate::settings::{FenceSetting, Settings};
 
 /// Why a member does not start; the daemon stops, and an operator reads it.
@@ -146,6 +147,8 @@ async fn assemble(
         voice,
         seeds,
         stage,
+        desk: Desk::default(),
+        legs: watch::Sender::new(Legs::ALL),
         tasks: Mutex::new(JoinSet::new()),
         _server: server,
     };
@@ -185,6 +188,7 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     member.spawn(report::pass_time(consensus()));
     member.spawn(report::step_aside(consensus()));
     member.spawn(report::raise_format(consensus(), member.peers.clone()));
+    member.spawn(moving::rest(Arc::clone(&member)));
     let by_own_word = member.voice.by_own_word.clone();
     let removed = || member.peers.removed();
     member.spawn(report::report_quorum(consensus(), removed(), by_own_word));
@@ -272,6 +276,7 @@ fn start_wire(
         vip_plans,
         serving,
         references: References::start().map_err(part)?,
+        leases: leases.clone(),
     })
 }
 

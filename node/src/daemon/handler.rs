@@ -23,6 +23,8 @@ pub enum Question<'a> {
     Status,
     /// How a check that it probes went lately.
     Probes(&'a CheckKey),
+    /// To carry a move out, or how far it is; taken at once, and done by a task of its own.
+    Order(&'a [u8]),
 }
 
 /// Answers the other nodes.
@@ -48,6 +50,7 @@ impl PeerHandler {
             PeerRequest::Probes(check) => {
                 PeerReply::Probes((self.report)(Question::Probes(&check)))
             }
+            PeerRequest::Order(order) => PeerReply::Ordered((self.report)(Question::Order(&order))),
             PeerRequest::Admit => self.admissions.admit(from, wall_clock()),
             PeerRequest::Renew(signing) => self.renew(from, &signing),
             PeerRequest::Leave => self.let_go(from).await,

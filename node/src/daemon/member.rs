@@ -18,20 +18,22 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use farmux_netplane::fence::{DropReason, FenceMode};
 use farmux_netplane::plan::VipPlan;
 use farmux_netplane::probe::Probing;
 use farmux_netplane::reference::References;
 use farmux_netplane::serve::Serving;
-use farmux_netplane::vip::Vips;
+use farmux_netplane::vip::{Leases, Vips};
 use farmux_raft::consensus::{Consensus, ProposeError};
 use farmux_raft::id::{Ballot, NodeId, RequestId, UnixMillis, VipName};
-use farmux_raft::lease::LeaseHandle;
+use farmux_raft::lease::{LeaseHandle, Legs};
 use farmux_raft::peer::{Addresses, Identity, JoinStage, PeerClient, PeerServer, Refusals};
 use farmux_raft::state::{Applied, Command, NodeRole, Proposal, State};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::voice::Voice;
+use crate::moving::Desk;
 use crate::pager::{Heartbeats, Pager};
 
 /// A running member.
@@ -46,6 +48,9 @@ pub struct Member {
     pub(super) voice: Voice,
     pub(super) seeds: watch::Sender<Addresses>,
     pub(super) stage: watch::Receiver<Option<JoinStage>>,
+    pub(super) desk: Desk,
+    /// What this node stands on, as it told the leases.
+    pub(super) legs: watch::Sender<Legs>,
     pub(super) tasks: Mutex<JoinSet<()>>,
     pub(super) _server: PeerServer,
 }
@@ -60,12 +65,58 @@ pub struct Wire {
     pub serving: Arc<Serving>,
     /// The gateways of its networks.
     pub references: References,
+    /// Until when they may be here.
+    pub(super) leases: Leases,
 }
 
 /// The VIPs of a plan, by name.
 pub(super) type VipPlans = BTreeMap<Arc<str>, VipPlan>;
 
 impl Wire {
+    /// Whether the address of a VIP is here.
+    pub fn shows(&self, vip: &VipName) -> bool {
+        let status = self.vips.status();
+        let shown = status.borrow();
+        let shown = shown.get(vip.as_str());
+        shown.is_some_and(|vip| vip.shown_since.is_some())
+    }
+
+    /// Takes the address of a VIP away, until [`Wire::reveal`] or another plan.
+    pub(crate) fn hide(&self, vip: &VipName) -> Option<VipPlan> {
+        let mut hidden = None;
+        self.vip_plans.send_if_modified(|plans| {
+            hidden = plans.remove(vip.as_str());
+            hidden.is_some()
+        });
+        hidden
+    }
+
+    /// Puts back what [`Wire::hide`] took, where no newer plan did: whether the address comes is
+    /// for the lease to say.
+    pub(crate) fn reveal(&self, vip: &VipName, plan: VipPlan) {
+        self.vip_plans.send_if_modified(|plans| {
+            let absent = !plans.contains_key(vip.as_str());
+            if absent {
+                plans.insert(vip.shared(), plan);
+            }
+            absent
+        });
+    }
+
+    /// How many new connections to a VIP the fence refused so far; `None` without a fence.
+    pub fn refused(&self, vip: &VipName) -> Option<u64> {
+        let fences = self.vips.fences();
+        let fence = fences.get(vip.as_str());
+        let fence = fence.filter(|fence| fence.mode != FenceMode::None)?;
+        let drops = fence.drops.get(&DropReason::NewRefused);
+        Some(drops.copied().unwrap_or(0))
+    }
+
+    /// Lets no new connection to a VIP begin, or lets them again.
+    pub fn refuse_new(&self, vip: &VipName, refuse: bool) {
+        self.leases.refuse_new(vip.as_str(), refuse);
+    }
+
     /// Has HTTP clients come again on new connections, for the next owner to take, rather than have
     /// the ones they keep reset.
     async fn send_away(&self) {
@@ -75,7 +126,8 @@ impl Wire {
             held.map(|vip| vip.address).collect()
         };
         if !held.is_empty() {
-            self.serving.leave(held);
+            held.into_iter()
+                .for_each(|address| self.serving.leave(address));
             tokio::time::sleep(SEND_AWAY_FOR).await;
         }
     }
@@ -123,6 +175,16 @@ impl Member {
     /// VIPs that are lent to this node.
     pub fn held(&self) -> BTreeMap<VipName, Ballot> {
         self.lease.held().borrow().clone()
+    }
+
+    /// What this node stands on.
+    pub fn legs(&self) -> Legs {
+        *self.legs.borrow()
+    }
+
+    /// Takes orders to move what this node has.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     /// The other nodes.

@@ -253,16 +253,23 @@ pub(super) async fn propose(consensus: &Consensus, command: Command) -> Result<(
     }
 }
 
+/// Whether this node may go at all.
+///
+/// **Errors**: it is the last one.
+pub(super) fn check_leave(member: &Member) -> Result<(), OrderError> {
+    match member.consensus().membership().borrow().voters().len() {
+        0 | 1 => Err(OrderError::LastNode(member.me())),
+        _ => Ok(()),
+    }
+}
+
 /// Hands the leadership over, and asks the leader to take this node out.
 ///
 /// **Errors**: [`OrderError`]; it is a member still.
 pub(super) async fn leave(member: &Member) -> Result<(), OrderError> {
     let me = member.me();
     let consensus = member.consensus();
-    if consensus.membership().borrow().voters().len() <= 1 {
-        return Err(OrderError::LastNode(me));
-    }
-    // Its VIPs follow by themselves: whoever is no member renews no lease.
+    check_leave(member)?;
     if consensus.standing().borrow().leader == Some(me) {
         consensus
             .change(Change::HandOver(None))

@@ -20,6 +20,7 @@ use super::{
     wall_clock,
 };
 use crate::identity::{Home, HomeError, is_full};
+use crate::moving;
 use crate::settings::Settings;
 
 /// The running daemon.
@@ -195,6 +196,8 @@ impl Node {
     pub async fn leave(&self) -> Result<(), OrderError> {
         let _order = self.changing.try_lock().map_err(|_| OrderError::Busy)?;
         let member = self.expect_member()?;
+        membership::check_leave(&member)?;
+        moving::go(&member, moving::WAIT_OF_STOP).await;
         membership::leave(&member).await?;
         member.stop().await;
         Home::open(&self.settings.data)
@@ -219,6 +222,7 @@ impl Node {
         let state = member.state();
         let found = state.nodes.iter().find(|(_, node)| node.name == *name);
         let (id, _) = found.ok_or_else(|| OrderError::UnknownNode(name.clone()))?;
+        moving::see_off(&member, *id).await;
         membership::remove(member.consensus(), *id).await
     }
 

@@ -45,6 +45,7 @@ pub(super) fn roster(state: &State, me: NodeId, voting: &Effective) -> Option<Ro
         membership_index: voting.log_index,
         halves: voting.halves.clone(),
         members,
+        resting: state.resting.keys().copied().collect(),
         groups: groups(state),
     })
 }

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{AddressAbsent, BuildError, Node, network, plugins};
 use crate::api;
+use crate::moving;
 use crate::settings::Settings;
 
 /// Why the daemon ended by itself.
@@ -67,6 +68,12 @@ pub async fn run(settings: Settings) -> Result<Ended, RunError> {
     match ended {
         Ended::Stopped => {
             if let Some(member) = node.member() {
+                // What this node has goes to others first; told twice, it ends at once.
+                tokio::select! {
+                    () = moving::go(&member, moving::WAIT_OF_STOP) => {}
+                    _ = terminate.recv() => tracing::warn!("told twice to stop: at once"),
+                    _ = interrupt.recv() => tracing::warn!("told twice to stop: at once"),
+                }
                 member.stop().await;
             }
         }

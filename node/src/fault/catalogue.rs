@@ -93,8 +93,8 @@ catalogue! {
         "farmux version   (restart the daemon after an upgrade: systemctl restart farmux)";
     NotConfirmed = 108, Usage, 400,
         "this needs a yes",
-        "The command takes a node out of the cluster. It asks on a terminal; where there is none \
-         it must be told.",
+        "The command moves what is served, or takes a node out. It asks on a terminal; where there \
+         is none it must be told.",
         "the same command with --yes";
     WaitOver = 109, WaitOver, 504,
         "the wait is over, connections are left",
@@ -368,6 +368,41 @@ catalogue! {
         "a witness owns no VIP",
         "A VIP prefers a balancer: a witness votes on who owns it, and never owns it itself.",
         "farmux status   (lists the nodes and what they are)";
+
+    TargetUnfit = 250, Refused, 409,
+        "that node cannot take the VIP",
+        "A VIP goes by plan only to a balancer that votes, answers, is not in maintenance, has \
+         nothing in its way and a copy of the state that is up to date. Nothing was moved.",
+        "farmux vip show VIP   (lists who could take it)";
+    VipOwnerless = 251, Refused, 409,
+        "nobody owns the VIP now",
+        "Only its owner can give it away. A VIP whose owner died is taken by another node within a \
+         fraction of a second, as long as a majority of the nodes sees each other.",
+        "farmux status   (then try again)";
+    OwnerSilent = 252, Unreachable, 503,
+        "the node that should give it away does not answer",
+        "Only its owner can give a VIP away. If it is dead, others take what it had within a \
+         fraction of a second, without an order; if it only does not reach this node, ask another.",
+        "farmux status   (then try again, here or at another node)";
+    MoveUnderWay = 253, Refused, 409,
+        "the node is moving something else",
+        "One move after the other, so that it is known what becomes of each.",
+        "the same command again in a moment";
+    MoveFailed = 254, Refused, 409,
+        "not everything moved",
+        "Between the look and the move something changed: the other node failed, or a third one \
+         took the VIP. What is served goes on being served by whoever owns it.",
+        "farmux status; farmux vip list   (then try again)";
+    NowhereToGo = 255, Refused, 409,
+        "no other node can take over",
+        "Each of the other balancers was looked at, and why it cannot is named. Nothing was moved \
+         that could not be served elsewhere.",
+        "mend what is named, or add a balancer: farmux cluster token create";
+    MovesPaused = 256, Refused, 409,
+        "no VIP moves: the cluster is paused",
+        "While it is paused no VIP leaves a node that lives, neither by itself nor by order. One \
+         whose owner dies is taken all the same, and a node that is told to stop hands over first.",
+        "farmux cluster resume   (then try again)";
 
     ConfigUnreadable = 301, Refused, 422,
         "the configuration cannot be taken as it is written",

@@ -100,7 +100,8 @@ async fn renew(
             other @ (PeerReply::Status(_)
             | PeerReply::Gone
             | PeerReply::Stage(_)
-            | PeerReply::Probes(_)) => {
+            | PeerReply::Probes(_)
+            | PeerReply::Ordered(_)) => {
                 return Err(RenewError::Refused(format!("{other:?}")));
             }
         }

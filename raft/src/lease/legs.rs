@@ -60,7 +60,7 @@ impl Legs {
     }
 
     /// How many are well: more is better, and no leg counts more than another.
-    pub(crate) fn count(self) -> u32 {
+    pub fn count(self) -> u32 {
         self.0.count_ones()
     }
 }

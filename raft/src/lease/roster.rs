@@ -23,6 +23,9 @@ pub struct Roster {
     pub halves: Vec<BTreeSet<NodeId>>,
     /// Everybody who takes part: voters, and learners, which accept uncounted.
     pub members: BTreeMap<NodeId, Member>,
+    /// Nodes in maintenance: they keep what they own until they have handed it over, and take
+    /// nothing.
+    pub resting: BTreeSet<NodeId>,
     /// What is lent: a VIP alone is a group of its own.
     pub groups: BTreeMap<VipName, Group>,
 }
@@ -62,6 +65,11 @@ impl Roster {
     pub fn may_own(&self, node: NodeId) -> bool {
         let balancer = |member: &Member| member.role == NodeRole::Balancer;
         self.is_voter(node) && self.members.get(&node).is_some_and(balancer)
+    }
+
+    /// Whether `node` may begin to own.
+    pub fn may_take(&self, node: NodeId) -> bool {
+        self.may_own(node) && !self.resting.contains(&node)
     }
 
     /// Whether `nodes` are a majority of each half.

@@ -23,6 +23,9 @@ pub enum PeerRequest {
     Admit,
     /// To whoever probes: how did this check go lately?
     Probes(CheckKey),
+    /// Carry this out, or say how far it is; what it is, is `node`'s affair. Asked again until it
+    /// is done.
+    Order(Vec<u8>),
 }
 
 /// What a node answers.
@@ -42,6 +45,8 @@ pub enum PeerReply {
     Failed(String),
     /// To `Probes`; what is in it is `node`'s affair.
     Probes(Vec<u8>),
+    /// To `Order`: how far it is; what is in it is `node`'s affair.
+    Ordered(Vec<u8>),
 }
 
 /// How far a joiner is on its way into the membership.
@@ -147,6 +152,8 @@ mod tests {
             &[0, 1, 4, 1, 2, b'w', b'1'],
         );
         golden(PeerReply::Probes(vec![9]), &[0, 1, 6, 1, 9]);
+        golden(PeerRequest::Order(vec![9]), &[0, 1, 5, 1, 9]);
+        golden(PeerReply::Ordered(vec![9]), &[0, 1, 7, 1, 9]);
         golden(Greeting::Welcome, &[0, 1, 0]);
         golden(Greeting::Removed, &[0, 1, 1]);
         golden(Fault::Removed, &[0, 1, 0]);

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdminOrder, Authority, Canary, Config, DeliveryRecord, HealthChange, Node, Opinion, Silence,
-    Suspected, Taken, Token, TokenId, Trouble,
+    AdminOrder, Authority, Canary, Config, DeliveryRecord, HealthChange, Node, Opinion, RestOrder,
+    Silence, Suspected, Taken, Token, TokenId, Trouble,
 };
 use crate::id::{
     Ballot, ClusterId, ClusterName, ContactName, NodeId, PageId, RequestId, RevisionId, UnixMillis,
@@ -225,6 +225,8 @@ pub enum Command {
     },
     /// Every member reads this format: from here on it may be written. Only a leader proposes it.
     RaiseFormat(u16),
+    /// Has a node take nothing on, or lets it again.
+    SetRest(RestOrder),
 }
 
 /// What the cluster keeps secret; files that hold it have mode 0600, and nothing ever shows it.

@@ -66,7 +66,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
     explain(
         "FMX-S015",
         "A witness holds no VIP: without a balancer nothing would be served.",
-        "Let another balancer join first: `farmux cluster token create`.",
+        "Let another balancer join first (`farmux cluster token create`), or end the maintenance \
+         of one: `farmux node maintenance NODE off`.",
     ),
     explain(
         "FMX-S016",

@@ -89,11 +89,11 @@ pub enum JournalEvent {
     },
     /// The configuration changed.
     Revision(RevisionId),
-    /// Servers were ordered about.
+    /// Servers, or a node, were ordered about.
     Ordered {
         /// By whom.
         author: String,
-        /// Which: `shop/s1`, or an address.
+        /// Which: `shop/s1`, an address, or the name of a node.
         servers: String,
         /// To be what.
         admin: AdminState,
@@ -327,6 +327,14 @@ impl State {
             }),
             Command::Resume { author } => Some(JournalEvent::Resumed {
                 author: author.0.clone(),
+            }),
+            Command::SetRest(order) => Some(JournalEvent::Ordered {
+                author: order.author.0.clone(),
+                servers: self.node_name(order.node),
+                admin: match order.on {
+                    true => AdminState::Maintenance,
+                    false => AdminState::Ready,
+                },
             }),
             // What these change shows by itself: a verdict, a page, a revision.
             Command::Configure { .. }

@@ -53,6 +53,7 @@ mod past;
 mod pause;
 mod quorum;
 mod reject;
+mod rest;
 mod restore;
 mod revision;
 mod server;
@@ -111,6 +112,7 @@ pub use parent::Parent;
 pub use past::Past;
 pub use pause::Pause;
 pub use reject::Reject;
+pub use rest::{Rest, RestOrder};
 pub use restore::FreshStart;
 pub use revision::Revision;
 pub use server::{AdminOrder, AdminState, Ordered, Server, ServerRole};
@@ -211,6 +213,8 @@ pub struct State {
     /// What every member can read.
     #[serde(default)]
     pub format: Format,
+    /// Nodes that take nothing on.
+    pub resting: BTreeMap<NodeId, Rest>,
 }
 
 /// Who we are.
@@ -363,6 +367,7 @@ impl State {
             Command::Pause { author, why } => self.pause(now, author, why),
             Command::Resume { author } => self.resume(&author),
             Command::RaiseFormat(format) => Ok(self.raise_format(format)),
+            Command::SetRest(order) => self.set_rest(now, order),
         }
     }
 

@@ -191,6 +191,7 @@ impl State {
         self.forget_incident(&Subject::Node(id), now.at);
         self.forget_suspicion(id, now.at);
         self.forget_troubles(now, id);
+        self.resting.remove(&id);
         let gone = [Subject::Node(id), Subject::Path(id)];
         Arc::make_mut(&mut self.transitions).retain(|subject| !gone.contains(subject));
     }

@@ -10,8 +10,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::wait;
 
-/// How long a process may take to end by itself before it is killed.
-const TERMINATE_WITHIN: Duration = Duration::from_secs(5);
+/// How long a process may take to end by itself before it is killed: a node hands over first, and
+/// waits ten seconds for work in flight.
+const TERMINATE_WITHIN: Duration = Duration::from_secs(20);
 
 /// How much of each log a failed test shows: enough for what came last, short enough to read.
 const LOG_LINES_SHOWN: usize = 60;
@@ -88,7 +89,7 @@ impl Process {
 
     /// Asks it to end and waits for that.
     ///
-    /// **Errors**: it does not end within five seconds; it is killed then.
+    /// **Errors**: it does not end within twenty seconds; it is killed then.
     pub fn terminate(&mut self) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
         let child = &mut self.child;

@@ -21,6 +21,7 @@ mod legs;
 mod limits;
 mod meddling;
 mod membership;
+mod moves;
 mod neighbourhood;
 mod network;
 mod opinions;

@@ -7,12 +7,14 @@ pub(super) mod contacts;
 pub(super) mod events;
 pub(super) mod farms;
 pub(super) mod links;
+pub(super) mod moves;
 pub(super) mod pages;
 pub(super) mod prefer;
 pub(super) mod probes;
 pub(super) mod servers;
 pub(super) mod silences;
 pub(super) mod snapshots;
+pub(super) mod vips;
 pub(super) mod watches;
 
 use std::sync::Arc;

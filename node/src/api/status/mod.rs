@@ -14,6 +14,7 @@ mod farms;
 mod format;
 mod overall;
 mod survives;
+mod vips;
 mod watches;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub use farms::{active_at, farm_report, maintenance_report};
+pub use vips::{vip_report, vip_reports};
 pub use watches::{uptime_of, watch_report, watch_reports};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,8 +35,8 @@ use farmux_raft::state::{
 
 use super::report::NodeReport;
 use super::types::{
-    Answering, CanaryStatus, ChannelTest, ClusterStatus, Freshness, MemberKind, Moment, NodeStatus,
-    Overall, PageStatus, PauseReport, Reason, StatusReport, VipStatus,
+    Answering, CanaryStatus, ChannelTest, ClusterStatus, Freshness, MaintenanceStatus, MemberKind,
+    Moment, NodeStatus, Overall, PageStatus, PauseReport, Reason, StatusReport, VipStatus,
 };
 
 /// Everything that one node knows when it is asked how things stand.
@@ -179,7 +181,8 @@ impl View<'_> {
         self.halves.iter().flatten().copied().collect()
     }
 
-    pub(super) fn node_name(&self, node: NodeId) -> Option<NodeName> {
+    /// What a node is called, if the state knows it.
+    pub fn node_name(&self, node: NodeId) -> Option<NodeName> {
         self.state.nodes.get(&node).map(|known| known.name.clone())
     }
 
@@ -211,6 +214,11 @@ impl View<'_> {
             lag_entries: self.log.lag.get(&id).copied(),
             peer: node.peer_addresses.clone(),
             admin: node.admin_address,
+            maintenance: self.state.resting.get(&id).map(|order| MaintenanceStatus {
+                since: Moment(order.since),
+                author: order.author.0.clone(),
+                why: order.why.clone(),
+            }),
         };
         self.state.nodes.iter().map(status).collect()
     }
@@ -242,11 +250,12 @@ impl View<'_> {
         self.state.config.vips.iter().map(status).collect()
     }
 
-    /// Balancers among those that answer.
+    /// Balancers among those that answer and may take a VIP.
     fn balancers_answering(&self) -> usize {
         let voters = self.voters();
         let counts = |(id, node): &(&NodeId, &Node)| {
             node.role == NodeRole::Balancer
+                && !self.state.rests(**id)
                 && voters.contains(id)
                 && (self.reports.contains_key(id) || **id == self.me)
         };

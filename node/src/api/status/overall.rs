@@ -26,6 +26,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
     unfenced(view, &mut add);
     probing(view, &mut add);
     nodes(status, &mut add);
+    at_rest(status, &mut add);
     settling(view, &mut add);
     super::format::notice(&status.format, &status.nodes, &mut add);
     for farm in &status.farms {
@@ -263,6 +264,35 @@ fn nodes(status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {
             }
             (Answering::Yes | Answering::Itself, MemberKind::Voter) => {}
         }
+    }
+}
+
+/// Nodes that take nothing on, by somebody's order; and what they have all the same.
+fn at_rest(status: &ClusterStatus, add: &mut impl FnMut(Overall, String)) {
+    for node in &status.nodes {
+        let Some(order) = &node.maintenance else {
+            continue;
+        };
+        let name = &node.name;
+        let why = match order.why.as_str() {
+            "" => String::new(),
+            why => format!(", {why}"),
+        };
+        let vips = status.vips.iter();
+        let has = vips.filter(|vip| vip.owner.as_ref() == Some(name));
+        let has: Vec<String> = has.map(|vip| format!("VIP {}", vip.name)).collect();
+        let still = match has.is_empty() {
+            true => String::new(),
+            false => format!(
+                " and still owns {}, which nobody else took",
+                has.join(" and ")
+            ),
+        };
+        let text = format!(
+            "node {name} is in maintenance ({}{why}){still}: farmux node maintenance {name} off",
+            order.author
+        );
+        add(Overall::Degraded, text);
     }
 }
 

@@ -9,11 +9,13 @@ mod config;
 mod event;
 mod farm;
 mod moment;
+mod moving;
 mod page;
 mod silence;
 mod snapshot;
 mod status;
 mod vip;
+mod vips;
 mod watch;
 
 pub use cluster::{
@@ -28,6 +30,10 @@ pub use farm::{
     LastResortReport, PersistenceReport, QueueReport, ServerReport, ServiceReport, Spoken,
 };
 pub use moment::Moment;
+pub use moving::{
+    LeaderMoved, MaintenanceRequest, MoveEvent, MovePlan, MoveReport, MoveRequest, MoveWish,
+    PlannedMove, VipLeft, VipMoved, WorkReport,
+};
 pub use page::{
     AckManyRequest, AckRequest, ChannelTest, ContactTestAnswer, DeliveryReport, DeliveryState,
     MessageName, PageReport, PreviewCallReport, PreviewReport, ResolveRequest,
@@ -36,11 +42,12 @@ pub use silence::{
     MaintenanceReport, SilenceAnswer, SilenceReport, SilenceRequest, SilencedReport,
 };
 pub use status::{
-    Answering, CanaryStatus, ClusterStatus, FarmStatus, FormatStatus, MemberKind, NodeStatus,
-    Overall, PageStatus, Reason, StatusReport, Survives, VipStatus,
+    Answering, CanaryStatus, ClusterStatus, FarmStatus, FormatStatus, MaintenanceStatus, MemberKind,
+    NodeStatus, Overall, PageStatus, Reason, StatusReport, Survives, VipStatus,
 };
 pub use snapshot::SnapshotRequest;
 pub use vip::{PauseReport, PauseRequest, PreferAnswer, PreferRequest};
+pub use vips::{ClaimReport, FenceReport, OtherReport, Right, VipReport};
 pub use watch::{
     CheckFields, Chosen, Import, ImportRequest, MonthReport, ProbeReport, SheetAnswer, WatchAnswer,
     WatchCounts, WatchDetail, WatchFields, WatchOrder, WatchReport, WatchRequest,

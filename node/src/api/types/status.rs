@@ -134,6 +134,20 @@ pub struct NodeStatus {
     pub peer: Vec<SocketAddr>,
     /// Where administrators reach it.
     pub admin: SocketAddr,
+    /// Why it takes nothing on; null: it does.
+    #[serde(default)]
+    pub maintenance: Option<MaintenanceStatus>,
+}
+
+/// Why a node takes nothing on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaintenanceStatus {
+    /// Since when.
+    pub since: Moment,
+    /// By whose order.
+    pub author: String,
+    /// What for; may be empty.
+    pub why: String,
 }
 
 /// Whether a node votes.

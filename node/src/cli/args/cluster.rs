@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use farmux_raft::id::{ClusterName, NetworkName, NodeName, VipName};
 
+use super::moving::MoveArguments;
 use crate::config::parse_duration;
 use crate::daemon::TOKEN_TTL;
 
@@ -25,6 +26,15 @@ pub enum ClusterAction {
         /// Join as a witness: votes, but holds no VIP and balances nothing
         #[arg(long)]
         witness: bool,
+    },
+    /// Give all VIPs to another node, and the leadership away from who had them
+    Switchover {
+        /// To which node [default: one that can take them and owns none]
+        #[arg(long, value_name = "NODE")]
+        to: Option<NodeName>,
+        /// How, and whether it asks
+        #[command(flatten)]
+        how: MoveArguments,
     },
     /// Remove a node that is lost, or shall go
     Remove {

@@ -21,6 +21,7 @@ impl Shell {
             ClusterAction::Init(arguments) => self.init(arguments).await,
             ClusterAction::Token(action) => self.token(action).await,
             ClusterAction::Join { token, witness } => self.join(token, role(witness)).await,
+            ClusterAction::Switchover { to, how } => self.switch_over(to, how).await,
             ClusterAction::Remove { node, yes } => self.remove(node, yes).await,
             ClusterAction::Leave { yes } => self.leave(yes).await,
             ClusterAction::Pause { why } => self.pause(why).await,

@@ -8,6 +8,7 @@ mod doctor;
 mod events;
 mod explain;
 mod farm;
+mod moving;
 mod page;
 mod recover;
 mod server;
@@ -44,11 +45,12 @@ impl Shell {
             Action::Run { .. } => Err(Fault::new(Code::Usage).why("`run` is not a request")),
             Action::Status => self.status().await,
             Action::Cluster(action) => self.cluster(action).await,
+            Action::Vip(action) => self.vip(action).await,
+            Action::Node(action) => self.node(action).await,
             Action::Config(action) => self.config(action).await,
             Action::Farm(action) => self.farm(action).await,
             Action::Server(action) => self.server(action).await,
             Action::Watch(action) => self.watch(action).await,
-            Action::Vip(action) => self.vip(action).await,
             Action::Events(arguments) => self.events(arguments).await,
             Action::Contact(action) => self.contact(action).await,
             Action::Page(action) => self.page(action).await,

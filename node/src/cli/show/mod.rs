@@ -12,6 +12,7 @@ mod snapshot;
 mod status;
 mod table;
 mod vip;
+mod vips;
 mod watch;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use silence::{silence_added, silences};
 pub use snapshot::snapshot;
 pub use status::status;
 pub use vip::preferred;
+pub use vips::{all_vips, move_plan, vip, vips};
 pub use watch::{watch, watches, watches_changed};
 
 use farmux_raft::state::{AdminState, Advice, Health, NodeRole};

@@ -186,12 +186,19 @@ fn nodes(nodes: &[NodeStatus], paint: Paint) -> String {
     ];
     let mut columns = Columns::new(paint, &header);
     for node in nodes {
-        let state = match (node.answering, node.leads) {
+        let (state, mood) = match (node.answering, node.leads) {
             (Answering::Itself, true) => ("leader, here", Mood::Good),
             (Answering::Itself, false) => ("here", Mood::Good),
             (Answering::Yes, true) => ("leader", Mood::Good),
             (Answering::Yes, false) => ("answers", Mood::Good),
             (Answering::No, _) => ("SILENT", Mood::Bad),
+        };
+        let (state, mood) = match (&node.maintenance, mood) {
+            (None, mood) => (state.to_owned(), mood),
+            (Some(_), Mood::Bad) => (format!("{state}, maintenance"), Mood::Bad),
+            (Some(_), Mood::Good | Mood::Poor | Mood::Loud) => {
+                (format!("{state}, maintenance"), Mood::Poor)
+            }
         };
         let member = match node.member {
             MemberKind::Voter => "voter",
@@ -204,7 +211,7 @@ fn nodes(nodes: &[NodeStatus], paint: Paint) -> String {
             Word::from(node.id),
             Word::from(role_words(node.role)),
             Word::from(member),
-            Word::moody(state),
+            Word::moody((&state, mood)),
             Word::from(
                 node.lag_entries
                     .map_or(String::new(), |lag| lag.to_string()),

@@ -5,6 +5,8 @@
 
 mod maintenance;
 
+mod vips;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;

@@ -57,7 +57,7 @@ impl Engine {
         roster: &Roster,
         group: &VipName,
     ) -> Option<(NodeId, Legs)> {
-        let candidates = roster.others().filter(|node| roster.may_own(*node));
+        let candidates = roster.others().filter(|node| roster.may_take(*node));
         let fresh = candidates.filter_map(|node| Some((node, self.heard.of(node, now)?)));
         let better = fresh.filter(|(_, legs)| legs.count() > self.own_legs().count());
         better.min_by_key(|(node, legs)| key(roster, group, *node, *legs))
@@ -65,7 +65,7 @@ impl Engine {
 
     /// Whether a candidate with better legs than ours was heard lately.
     pub(super) fn is_outdone(&self, now: BootTime, roster: &Roster) -> bool {
-        let mut candidates = roster.others().filter(|node| roster.may_own(*node));
+        let mut candidates = roster.others().filter(|node| roster.may_take(*node));
         candidates.any(|node| {
             let legs = self.heard.of(node, now);
             legs.is_some_and(|legs| legs.count() > self.own_legs().count())
@@ -84,7 +84,7 @@ impl Engine {
     pub(in crate::lease) fn rank(&self, now: BootTime, roster: &Roster, group: &VipName) -> u32 {
         let key = |node, legs| key(roster, group, node, legs);
         let mine = key(roster.me, self.own_legs());
-        let candidates = roster.others().filter(|node| roster.may_own(*node));
+        let candidates = roster.others().filter(|node| roster.may_take(*node));
         let fresh = candidates.filter_map(|node| Some(key(node, self.heard.of(node, now)?)));
         u32::try_from(fresh.filter(|theirs| *theirs < mine).count()).unwrap_or(u32::MAX)
     }

@@ -294,7 +294,10 @@ impl Engine {
             promised: self.acceptor.promised(group),
             invited: self.acceptor.is_reserved_for(group, roster.me, now),
             rank: self.rank(now, roster, group),
-            fit: in_time && self.serving && !self.is_outdone(now, roster),
+            fit: in_time
+                && self.serving
+                && !roster.resting.contains(&roster.me)
+                && !self.is_outdone(now, roster),
             counter: self.used + 1,
             hold: roster.holds(group),
             pair: self.pair(roster, group),

@@ -17,10 +17,10 @@ const OURS: u64 = 50;
 const THEIRS: u64 = 70;
 
 /// Node 1 of three, two seconds after its start, with a proved peer 2.
-struct Bench {
-    engine: Engine,
+pub(super) struct Bench {
+    pub(super) engine: Engine,
     counters: Arc<Counters>,
-    now: BootTime,
+    pub(super) now: BootTime,
     number: u64,
 }
 
@@ -40,7 +40,7 @@ fn about(body: Body) -> Kind {
 }
 
 impl Bench {
-    fn new(roster: Roster) -> Bench {
+    pub(super) fn new(roster: Roster) -> Bench {
         let counters = Arc::new(Counters::default());
         let drawn = Drawn {
             nonce: OURS,
@@ -71,7 +71,7 @@ impl Bench {
         self.receive(&answer);
     }
 
-    fn peer_says(&mut self, kind: Kind) -> Datagram {
+    pub(super) fn peer_says(&mut self, kind: Kind) -> Datagram {
         self.number += 1;
         let header = Header {
             cluster: ClusterId(7),
@@ -87,7 +87,7 @@ impl Bench {
         Datagram { header, kind }
     }
 
-    fn receive(&mut self, datagram: &Datagram) {
+    pub(super) fn receive(&mut self, datagram: &Datagram) {
         self.receive_bytes(&seal(datagram, &key()));
     }
 
@@ -99,7 +99,7 @@ impl Bench {
         self.engine.receive(self.now, source, bytes);
     }
 
-    fn sent(&mut self) -> Vec<Datagram> {
+    pub(super) fn sent(&mut self) -> Vec<Datagram> {
         let bytes = |output| match output {
             Output::Send(_, bytes) | Output::Reply(_, bytes) => Some(bytes),
             Output::Change(..) => None,
@@ -109,7 +109,7 @@ impl Bench {
             .collect()
     }
 
-    fn pass(&mut self, span: Duration) {
+    pub(super) fn pass(&mut self, span: Duration) {
         self.now = self.now + span;
     }
 
@@ -129,7 +129,7 @@ impl Bench {
     }
 
     /// Lets it come to own, with the votes of itself and node 2.
-    fn own(&mut self) {
+    pub(super) fn own(&mut self) {
         for _ in 0..4 {
             self.engine.poll(self.now);
             for question in self.sent() {
@@ -147,7 +147,7 @@ impl Bench {
     }
 }
 
-const SILENCE: Duration = Duration::from_millis(1_200);
+pub(super) const SILENCE: Duration = Duration::from_millis(1_200);
 
 #[test]
 fn every_ignored_datagram_is_counted_under_its_reason() {

@@ -7,6 +7,7 @@ mod holding;
 mod lan;
 mod loopback;
 mod proposer;
+mod resting;
 mod session;
 mod simulation;
 mod wire;
@@ -48,6 +49,7 @@ fn roster(me: u64, balancers: u64, witnesses: u64) -> Roster {
         membership_index: 1,
         halves: vec![members.keys().copied().collect::<BTreeSet<NodeId>>()],
         members,
+        resting: [].into(),
         groups: [(front(), Group::default())].into(),
     }
 }

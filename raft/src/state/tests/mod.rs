@@ -18,6 +18,7 @@ mod pauses;
 mod properties;
 mod quiet;
 mod refusals;
+mod rests;
 mod restores;
 mod roles;
 mod standings;

@@ -1,0 +1,131 @@
+//! Sees an order through, from whichever node it was given at: here, or at the node that owns.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use farmux_raft::id::NodeId;
+use farmux_raft::peer::{PeerReply, PeerRequest};
+
+use super::desk::verdict;
+use super::order::{MoveOrder, Standing, Verdict, What};
+use super::{WAIT_OF_STOP, owner};
+use crate::api::types::MoveReport;
+use crate::daemon::Member;
+use crate::fault::{Code, Fault};
+
+/// Has the node `at` carry an order out; `say` hears what happens.
+pub(crate) async fn see_through(
+    member: &Arc<Member>,
+    at: NodeId,
+    order: &MoveOrder,
+    mut say: impl FnMut(&str),
+) -> Verdict {
+    let end = Instant::now() + order.wait() + ENDS_WITHIN;
+    let (mut told, mut heard) = (0, Instant::now());
+    loop {
+        let why = match look(member, at, order).await {
+            Ok(standing) => {
+                heard = Instant::now();
+                standing.lines.iter().skip(told).for_each(|line| say(line));
+                told = told.max(standing.lines.len());
+                if let Some(verdict) = standing.verdict {
+                    return verdict;
+                }
+                "it did not end in time".to_owned()
+            }
+            Err(why) => why,
+        };
+        let node = member.state().node_name(at);
+        if heard.elapsed() >= SILENT_AFTER {
+            let what = format!("node {node} does not answer");
+            return ended(Fault::new(Code::OwnerSilent).what(what).why(why));
+        }
+        if Instant::now() >= end {
+            return ended(Fault::new(Code::OutcomeUnknown).what(format!("{node}: {why}")));
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+fn ended(fault: Fault) -> Verdict {
+    Verdict {
+        report: MoveReport::default(),
+        fault: Some(fault),
+    }
+}
+
+/// How far it is.
+async fn look(member: &Arc<Member>, at: NodeId, order: &MoveOrder) -> Result<Standing, String> {
+    if at == member.me() {
+        return Ok(member.desk().standing(member, order.clone()));
+    }
+    let question = PeerRequest::Order(order.encode());
+    match member.peers().ask(at, &question, ANSWERED_WITHIN).await {
+        Ok(PeerReply::Ordered(bytes)) => {
+            Standing::decode(&bytes).map_err(|error| format!("its answer makes no sense: {error}"))
+        }
+        Ok(_) => Err("it answers something else".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Gives away all that this node has, before it goes; what cannot be moved is told in the log.
+pub(crate) async fn go(member: &Arc<Member>, wait: Duration) {
+    let alone = member.consensus().membership().borrow().voters().len() <= 1;
+    let leads = member.consensus().standing().borrow().leads().is_some();
+    if alone || (member.held().is_empty() && !leads) {
+        return;
+    }
+    let end = Instant::now() + wait + ENDS_WITHIN;
+    loop {
+        let order = MoveOrder::new(What::Away { to: None }, wait);
+        match member.desk().take(member, order) {
+            Ok(story) => {
+                let told = tokio::time::timeout(wait + ENDS_WITHIN, verdict(story)).await;
+                if let Ok(Ok(Verdict {
+                    fault: Some(fault), ..
+                })) = told
+                {
+                    tracing::warn!("before this node goes: {}: {}", fault.what, fault.why);
+                }
+                return;
+            }
+            // Another move goes first; it is bounded as well.
+            Err(_) if Instant::now() < end => tokio::time::sleep(ASK_EVERY).await,
+            Err(fault) => {
+                tracing::warn!("before this node goes: {}", fault.what);
+                return;
+            }
+        }
+    }
+}
+
+/// Has another node give away all that it has, before it is removed. One that does not answer has
+/// nothing to give: its VIPs are taken by others as its leases end.
+pub(crate) async fn see_off(member: &Arc<Member>, node: NodeId) {
+    if node == member.me() {
+        return go(member, WAIT_OF_STOP).await;
+    }
+    if owner::ask(member, node).await.is_none() {
+        return;
+    }
+    let order = MoveOrder::new(What::Away { to: None }, WAIT_OF_STOP);
+    let verdict = see_through(member, node, &order, |line| tracing::info!("{line}")).await;
+    if let Some(fault) = verdict.fault {
+        let node = member.state().node_name(node);
+        tracing::warn!("before {node} is removed: {}: {}", fault.what, fault.why);
+    }
+}
+
+/// As often as a person sees a difference.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// It answers from memory.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+
+/// As long as a leader may be away: by then others have taken what a dead one had.
+const SILENT_AFTER: Duration = Duration::from_secs(3);
+
+/// A move after its wait (four seconds at most), and the hand-over of the leadership to the third
+/// candidate.
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
