@@ -19,7 +19,7 @@ fn main() {
         Err(Failure::Missing) => {
             println!(
                 "cargo::warning=no clang: farmux is built without its fence, so that after kill -9 \
-                 a machine answers for its VIPs for up to 2.5 s; install Debian's package clang and \
+                 it answers for its VIPs for up to 2.5 s; install Debian's package clang and \
                  build again"
             );
             // Nothing in it is how the loader knows.
@@ -47,9 +47,11 @@ fn compile(clang: &OsString, object: &Path) -> Result<(), Failure> {
     );
     command.args(["-idirafter", &machine]);
     command.arg("-c").arg("bpf/fence.c").arg("-o").arg(object);
-    let ended = command.output().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Failure::Missing,
-        _ => Failure::Said(error.to_string()),
+    let ended = command.output().map_err(|error| {
+        if error.kind() == ErrorKind::NotFound {
+            return Failure::Missing;
+        }
+        Failure::Said(error.to_string())
     })?;
     if ended.status.success() {
         return Ok(());

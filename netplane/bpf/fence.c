@@ -354,7 +354,7 @@ INLINE int judge_neighbour(struct __sk_buff *skb, u32 at, enum way way, u64 now)
     }
     if (way == OUT)
         return state_of(vip.slot, now) == CLOSED ? drop(vip, ANNOUNCED) : PASS;
-    /* The option names the machine even where somebody relays; without it, whoever sent the frame. */
+    /* The option names the machine even where somebody relays; else the sender counts. */
     if (!load_bytes(skb, at + sizeof(about), &option, sizeof(option)) &&
         option.type == TARGET_MAC && option.length == 1)
         claimed(vip, option.mac, now);

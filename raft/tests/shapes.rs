@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use farmux_raft::codec::{NEWEST, OLDEST};
 use quote::ToTokens;
 use ring::digest::{SHA256, digest};
-use syn::{Attribute, Fields, Item};
+use syn::{Attribute, Fields, Item, ItemEnum, ItemStruct};
 
 /// The lists that were released, with their SHA-256: what lies on disks has that shape for ever.
 const RELEASED: &[(u16, &str)] = &[(1, FIRST)];
@@ -117,32 +117,37 @@ fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
 }
 
 fn of_item(item: &Item) -> Option<(String, String)> {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    match item {
-        Item::Struct(item) if is_serialized(&item.attrs) => {
-            let name = item.ident.to_string();
-            let _ = write!(text, "struct {name}");
-            container(&mut text, &item.attrs);
-            fields(&mut text, " ", &item.fields);
-            Some((format!("struct {name}"), text))
-        }
-        Item::Enum(item) if is_serialized(&item.attrs) => {
-            let name = item.ident.to_string();
-            let _ = write!(text, "enum {name}");
-            container(&mut text, &item.attrs);
-            text.push('\n');
-            let kebab = serde_words(&item.attrs).contains("kebab-case");
-            for variant in &item.variants {
-                let name = variant.ident.to_string();
-                let name = if kebab { kebab_case(&name) } else { name };
-                let _ = write!(text, " |{name}");
-                fields(&mut text, "  ", &variant.fields);
-            }
-            Some((format!("enum {name}"), text))
-        }
-        _ => None,
+    if let Item::Struct(item) = item {
+        return is_serialized(&item.attrs).then(|| of_struct(item));
     }
+    if let Item::Enum(item) = item {
+        return is_serialized(&item.attrs).then(|| of_enum(item));
+    }
+    None
+}
+
+fn of_struct(item: &ItemStruct) -> (String, String) {
+    let name = format!("struct {}", item.ident);
+    let mut text = name.clone();
+    container(&mut text, &item.attrs);
+    fields(&mut text, " ", &item.fields);
+    (name, text)
+}
+
+fn of_enum(item: &ItemEnum) -> (String, String) {
+    let name = format!("enum {}", item.ident);
+    let mut text = name.clone();
+    container(&mut text, &item.attrs);
+    text.push('\n');
+    let kebab = serde_words(&item.attrs).contains("kebab-case");
+    for variant in &item.variants {
+        let name = variant.ident.to_string();
+        let name = if kebab { kebab_case(&name) } else { name };
+        // Writing to a string cannot fail.
+        let _ = write!(text, " |{name}");
+        fields(&mut text, "  ", &variant.fields);
+    }
+    (name, text)
 }
 
 /// Fields with names a line each; those without behind the name of what they are of.

@@ -95,10 +95,13 @@ const DEPENDED: [(&str, &[&str]); 3] = [
 ];
 
 /// Where time, randomness and input come as arguments (conventions, Where code goes).
-const PURE: [&str; 31] = [
+const PURE: [&str; 36] = [
     "raft/src/state/",
     "raft/src/lease/acceptor.rs",
     "raft/src/lease/proposer.rs",
+    "node/src/moving/fitness.rs",
+    "node/src/moving/intent.rs",
+    "node/src/moving/sequence.rs",
     "node/src/plan.rs",
     "netplane/src/diff.rs",
     "netplane/src/balance/",
@@ -119,6 +122,8 @@ const PURE: [&str; 31] = [
     "netplane/src/probe/page.rs",
     "netplane/src/probe/tls/dates.rs",
     "netplane/src/probe/verdict.rs",
+    "netplane/src/fence/choice.rs",
+    "netplane/src/fence/layout.rs",
     "netplane/src/ftp/address.rs",
     "netplane/src/ftp/command.rs",
     "netplane/src/ftp/line.rs",

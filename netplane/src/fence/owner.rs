@@ -351,5 +351,5 @@ const PINS: &str = "fence-";
 /// Longer than an address lives that nobody renews (2 s): when the fence goes, nothing is left that
 /// could answer.
 const RETIRES_AFTER: Duration = Duration::from_secs(3);
-/// What stood in the way may be mended while we run: a bpffs is mounted, a capability granted.
-const RETRY: Duration = Duration::from_secs(10);
+/// What stood in the way may be mended while we run; looking costs some milliseconds.
+const RETRY: Duration = Duration::from_secs(60);

@@ -101,6 +101,8 @@ impl Slot {
         (until_ns != 0).then_some(Lent {
             until_ns,
             alone_since_ns: (alone_since != 0).then_some(alone_since),
+            // Told by whoever took it, or never.
+            taken: false,
         })
     }
 
@@ -144,6 +146,7 @@ mod tests {
         let lent = Lent {
             until_ns: 500,
             alone_since_ns: None,
+            taken: false,
         };
         assert_eq!(slot.stand(100), Stand::Closed);
         slot.gain(lent);
@@ -156,6 +159,7 @@ mod tests {
         slot.extend(Lent {
             until_ns: 900,
             alone_since_ns: Some(400),
+            taken: false,
         });
         assert_eq!(
             (slot.stand(600), slot.stand(900)),

@@ -11,8 +11,8 @@ use crate::serve::deadline::Deadline;
 use crate::serve::peer::Peer;
 use crate::serve::service::Service;
 
-/// Who the client of a connection from `address` to `local` is, and where it came to; both as IPv4 wherever
-/// they are, so that nobody behind this need ask again.
+/// Who the client of a connection from `address` to `local` is, and where it came to; both as IPv4
+/// wherever they are, so that nobody behind this need ask again.
 ///
 /// A listed source says so in a header, within the time that the service gives for heads; nobody
 /// else is believed. `None` when the connection is to be closed, which has been counted.

@@ -29,7 +29,8 @@ pub enum ProbeError {
     System(#[from] io::Error),
 }
 
-/// Who says that `address` is its own, apart from this machine: asked by two ARP probes, 30 ms apart.
+/// Who says that `address` is its own, apart from this machine: asked by two ARP probes, 30 ms
+/// apart.
 ///
 /// **Errors**: [`ProbeError`]; nothing is known.
 pub async fn who_has(interface: &str, address: IpAddr) -> Result<Option<[u8; 6]>, ProbeError> {

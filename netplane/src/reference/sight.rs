@@ -15,6 +15,8 @@ pub struct Sight {
     pub vacant: Option<Vacant>,
     /// Whether the interface is up and sees a carrier.
     pub carrier: bool,
+    /// Asked from the VIP it is silent, and it answers this machine: somebody else has the VIP.
+    pub elsewhere: bool,
 }
 
 /// Nobody answered for an address: two probes, 30 ms apart, and 30 ms after them.
@@ -63,6 +65,7 @@ pub(super) struct Board {
     vacant_from_ns: AtomicU64,
     vacant_to_ns: AtomicU64,
     carrier: AtomicBool,
+    elsewhere: AtomicBool,
     /// Somebody wants something else.
     pub(super) woken: Notify,
 }
@@ -94,10 +97,12 @@ impl Board {
         let (from, to) = sight
             .vacant
             .map_or((0, 0), |vacant| (vacant.from_ns, vacant.to_ns));
-        self.missed.store(sight.missed, Ordering::Relaxed);
         let answered = sight.answered_ns.unwrap_or(0);
         self.answered_ns.store(answered, Ordering::Relaxed);
         self.carrier.store(sight.carrier, Ordering::Relaxed);
+        // Before the misses that it explains.
+        self.elsewhere.store(sight.elsewhere, Ordering::Relaxed);
+        self.missed.store(sight.missed, Ordering::Release);
         // Whoever reads between the two sees a span that reaches from an old time to a new one, and
         // takes it for asked too early; or one that ends at an old time, and takes it for stale.
         self.vacant_from_ns.store(from, Ordering::Release);
@@ -108,12 +113,13 @@ impl Board {
         let time = |at: &AtomicU64| Some(at.load(Ordering::Acquire)).filter(|ns| *ns > 0);
         let (from, to) = (time(&self.vacant_from_ns), time(&self.vacant_to_ns));
         Sight {
-            missed: self.missed.load(Ordering::Relaxed),
+            missed: self.missed.load(Ordering::Acquire),
             answered_ns: time(&self.answered_ns),
             vacant: from
                 .zip(to)
                 .map(|(from_ns, to_ns)| Vacant { from_ns, to_ns }),
             carrier: self.carrier.load(Ordering::Relaxed),
+            elsewhere: self.elsewhere.load(Ordering::Relaxed),
         }
     }
 }
@@ -138,6 +144,7 @@ mod tests {
                 to_ns: 9,
             }),
             carrier: true,
+            elsewhere: true,
         };
         board.write(&sight);
         assert_eq!(board.sight(), sight);

@@ -24,6 +24,7 @@ pub(super) struct Tally {
     by_arp: u32,
     probing: Probing,
     vacant: Option<Vacant>,
+    elsewhere: bool,
 }
 
 /// How the reference answers.
@@ -56,6 +57,7 @@ impl Tally {
             answered_ns: self.answered_ns,
             vacant: self.vacant,
             carrier,
+            elsewhere: self.elsewhere,
         }
     }
 
@@ -80,6 +82,17 @@ impl Tally {
         self.asked.clear();
     }
 
+    /// Whether the reference has to be asked from this machine's own address as well as from the
+    /// VIP: it may be silent towards the VIP alone.
+    pub(super) fn asks_both(&self) -> bool {
+        self.missed > 0
+    }
+
+    /// The echo of a question came back that this machine's own address asked beside the VIP.
+    pub(super) fn echoed_beside(&mut self, now_ns: u64, number: u64) {
+        self.elsewhere |= self.missed > 0 && self.is_in_time(now_ns, number);
+    }
+
     /// Whether ARP has to be asked as well.
     pub(super) fn asks_arp(&self) -> bool {
         self.habit == Habit::Unknown || self.missed > 0
@@ -87,9 +100,7 @@ impl Tally {
 
     /// The echo of a question came back.
     pub(super) fn echoed(&mut self, now_ns: u64, number: u64) {
-        let sent = self.asked.iter().find(|(asked, _)| *asked == number);
-        let in_time = sent.is_some_and(|(_, at)| now_ns.saturating_sub(*at) <= LATE_NS);
-        if in_time {
+        if self.is_in_time(now_ns, number) {
             self.habit = Habit::Echo;
             self.by_arp = 0;
             self.answered(now_ns);
@@ -150,8 +161,14 @@ impl Tally {
         self.vacant = None;
     }
 
+    fn is_in_time(&self, now_ns: u64, number: u64) -> bool {
+        let sent = self.asked.iter().find(|(asked, _)| *asked == number);
+        sent.is_some_and(|(_, at)| now_ns.saturating_sub(*at) <= LATE_NS)
+    }
+
     fn answered(&mut self, now_ns: u64) {
         self.missed = 0;
+        self.elsewhere = false;
         self.waiting = false;
         self.answered_ns = Some(now_ns);
     }
@@ -197,6 +214,24 @@ mod tests {
         tally.echoed(ms(181), last);
         let sight = tally.sight(true);
         assert_eq!((sight.missed, sight.answered_ns), (0, Some(ms(181))));
+    }
+
+    #[test]
+    fn a_reference_that_answers_beside_the_vip_and_not_the_vip_has_it_elsewhere() {
+        let mut tally = Tally::default();
+        let first = tally.ask(ms(0));
+        assert!(!tally.asks_both());
+        tally.echoed_beside(ms(1), first);
+        assert!(!tally.sight(true).elsewhere, "nothing was missed");
+        let second = tally.ask(ms(30));
+        assert!(tally.asks_both());
+        tally.echoed_beside(ms(131), second);
+        assert!(!tally.sight(true).elsewhere, "too late to be an answer");
+        let third = tally.ask(ms(140));
+        tally.echoed_beside(ms(141), third);
+        assert!(tally.sight(true).elsewhere);
+        tally.echoed(ms(142), third);
+        assert!(!tally.sight(true).elsewhere, "the VIP is answered as well");
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(super) async fn watch_one(target: Target, board: Arc<Board>) {
         looked: None,
         own: None,
         echo: None,
+        beside: None,
         arp: None,
         wanted: Wanted::Nothing,
     };
@@ -49,6 +50,8 @@ struct Watcher {
     /// This machine's own address in the gateway's network.
     own: Option<Ipv4Addr>,
     echo: Option<Echoing>,
+    /// The one that asks from this machine's own address while the other one asks from the VIP.
+    beside: Option<Echoing>,
     /// For the interface of this number.
     arp: Option<(u32, UdpSocket)>,
     wanted: Wanted,
@@ -67,12 +70,16 @@ struct Echoing {
 enum Heard {
     /// An echo of a question with this number.
     Echo(u64),
+    /// The same, asked from this machine's own address beside the VIP.
+    EchoBeside(u64),
     /// Somebody has an address.
     Gateway,
     /// Another machine has the VIP.
     Vip,
     /// A socket is of no use any more.
     EchoBroken,
+    /// The same.
+    BesideBroken,
     /// The same.
     ArpBroken,
     /// Nothing that concerns us.
@@ -102,7 +109,16 @@ impl Watcher {
         loop {
             let heard = tokio::select! {
                 biased;
-                heard = hear_echo(self.echo.as_ref(), self.target.gateway) => heard,
+                heard = hear_echo(self.echo.as_ref(), self.target.gateway) => match heard {
+                    Ok(Some(number)) => Heard::Echo(number),
+                    Ok(None) => Heard::Nothing,
+                    Err(_) => Heard::EchoBroken,
+                },
+                heard = hear_echo(self.beside.as_ref(), self.target.gateway) => match heard {
+                    Ok(Some(number)) => Heard::EchoBeside(number),
+                    Ok(None) => Heard::Nothing,
+                    Err(_) => Heard::BesideBroken,
+                },
                 heard = hear_arp(self.arp.as_ref(), &self.target, self.link.as_ref()) => heard,
                 () = self.board.woken.notified() => return,
                 () = sleep_until(end) => return,
@@ -116,6 +132,7 @@ impl Watcher {
         let now = boottime_ns();
         match heard {
             Heard::Echo(number) => self.tally.echoed(now, number),
+            Heard::EchoBeside(number) => self.tally.echoed_beside(now, number),
             Heard::Gateway => {
                 let relearn = self.wanted != Wanted::EchoesFromVip;
                 self.tally.answered_arp(now, relearn);
@@ -123,6 +140,7 @@ impl Watcher {
             Heard::Vip if self.wanted == Wanted::Probes => self.tally.occupied(now),
             Heard::Vip | Heard::Nothing => {}
             Heard::EchoBroken => self.echo = None,
+            Heard::BesideBroken => self.beside = None,
             Heard::ArpBroken => self.arp = None,
         }
     }
@@ -147,7 +165,8 @@ impl Watcher {
         let link = netlink.link(&self.target.interface).await.ok();
         let index = link.as_ref().map(|link| link.index);
         if index != self.link.as_ref().map(|link| link.index) {
-            (self.echo, self.arp, self.own) = (None, None, None);
+            (self.echo, self.beside) = (None, None);
+            (self.arp, self.own) = (None, None);
         }
         self.link = link;
         let Some(index) = index.filter(|_| !fresh) else {
@@ -164,29 +183,19 @@ impl Watcher {
 
     fn ask(&mut self) {
         let number = self.tally.ask(boottime_ns());
-        if self.send_echo(number).is_err() {
+        let from_vip = self.wanted == Wanted::EchoesFromVip;
+        let from = from_vip.then_some(self.target.address);
+        if send_echo(&mut self.echo, &self.target, from, number).is_err() {
             self.echo = None;
+        }
+        let both = from_vip && self.tally.asks_both();
+        if !both || send_echo(&mut self.beside, &self.target, None, number).is_err() {
+            self.beside = None;
         }
         let probes = self.wanted == Wanted::Probes;
         if (probes || self.tally.asks_arp()) && self.send_arp(probes).is_err() {
             self.arp = None;
         }
-    }
-
-    /// **Errors**: no socket, or it is of no use: the question counts as missed.
-    fn send_echo(&mut self, number: u64) -> io::Result<()> {
-        let from = match self.wanted {
-            Wanted::EchoesFromVip => Some(self.target.address),
-            Wanted::Nothing | Wanted::Echoes | Wanted::Probes => None,
-        };
-        if self.echo.as_ref().is_none_or(|echo| echo.from != from) {
-            self.echo = Some(Echoing::open(&self.target, from)?);
-        }
-        let Some(echo) = &self.echo else {
-            return Ok(());
-        };
-        let message = echo.question(number, self.target.gateway).request();
-        sent(echo.socket.try_send(&message))
     }
 
     /// **Errors**: no raw socket, or the interface is down.
@@ -258,23 +267,38 @@ impl Echoing {
     }
 }
 
-async fn hear_echo(echo: Option<&Echoing>, gateway: IpAddr) -> Heard {
+/// Asks through this socket, or through a new one where it asks from another address.
+///
+/// **Errors**: no socket, or it is of no use: the question counts as missed.
+fn send_echo(
+    echo: &mut Option<Echoing>,
+    target: &Target,
+    from: Option<IpAddr>,
+    number: u64,
+) -> io::Result<()> {
+    let echo = match echo {
+        Some(echo) if echo.from == from => echo,
+        Some(_) | None => echo.insert(Echoing::open(target, from)?),
+    };
+    let message = echo.question(number, target.gateway).request();
+    sent(echo.socket.try_send(&message))
+}
+
+/// The number of a question that came back, `None` for what is no answer.
+///
+/// **Errors**: the socket is of no use any more.
+async fn hear_echo(echo: Option<&Echoing>, gateway: IpAddr) -> io::Result<Option<u64>> {
     let Some(echo) = echo else {
         return std::future::pending().await;
     };
     let mut buffer = [0; MESSAGE_BYTES_MAX];
-    let Ok(length) = echo.socket.recv(&mut buffer).await else {
-        return Heard::EchoBroken;
-    };
+    let length = echo.socket.recv(&mut buffer).await?;
     let packet = buffer.get(..length).unwrap_or_default();
     let message = match (echo.kind, gateway) {
         (EchoKind::Raw, IpAddr::V4(_)) => echo::without_ip_head(packet).unwrap_or_default(),
         (EchoKind::Datagram, _) | (EchoKind::Raw, IpAddr::V6(_)) => packet,
     };
-    match echo.answered(message, gateway) {
-        Some(number) => Heard::Echo(number),
-        None => Heard::Nothing,
-    }
+    Ok(echo.answered(message, gateway))
 }
 
 async fn hear_arp(arp: Option<&(u32, UdpSocket)>, target: &Target, link: Option<&Link>) -> Heard {

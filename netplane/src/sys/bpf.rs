@@ -36,6 +36,9 @@ pub struct Bpf {
     pub(super) filtered: BTreeMap<u32, String>,
 }
 
+/// A key of a hash map and its value.
+type Pair<const K: usize, const V: usize> = ([u8; K], [u8; V]);
+
 /// What a map must look like to be taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapShape {
@@ -153,7 +156,7 @@ impl Bpf {
     pub fn entries<const K: usize, const V: usize>(
         &self,
         map: &str,
-    ) -> Result<Vec<([u8; K], [u8; V])>, BpfError> {
+    ) -> Result<Vec<Pair<K, V>>, BpfError> {
         let found = self.ebpf.map(map).ok_or_else(|| none(map))?;
         let hash: HashMap<_, [u8; K], [u8; V]> = HashMap::try_from(found).map_err(said)?;
         hash.iter().collect::<Result<_, _>>().map_err(said)
@@ -244,10 +247,10 @@ fn fits(ebpf: &Ebpf, shapes: &[MapShape]) -> Result<bool, BpfError> {
 
 /// The kernel's map behind one of the kinds that are used here.
 fn data(map: &Map) -> Option<&MapData> {
-    match map {
-        Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) => Some(data),
-        _ => None,
-    }
+    let (Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data)) = map else {
+        return None;
+    };
+    Some(data)
 }
 
 /// Makes the folder for pins; whether it is in a bpffs.

@@ -43,34 +43,40 @@ fn interface(message: &LinkMessage) -> Interface {
         ethernet: message.header.link_layer_type == LinkLayerType::Ether,
         ..Interface::default()
     };
-    let (mut stands_on, mut elsewhere, mut shares) = (None, false, false);
+    let mut stands_on = None;
+    let (mut elsewhere, mut kind) = (false, None);
     for attribute in &message.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => found.name.clone_from(name),
-            LinkAttribute::Address(bytes) | LinkAttribute::PermAddress(bytes) => {
-                found.macs.extend(<[u8; 6]>::try_from(bytes.as_slice()));
-            }
-            LinkAttribute::Controller(index) => found.part_of = Some(*index),
-            LinkAttribute::Link(index) => stands_on = Some(*index),
-            // Its number belongs to another network namespace.
-            LinkAttribute::LinkNetNsId(_) => elsewhere = true,
-            LinkAttribute::LinkInfo(infos) => {
-                for info in infos {
-                    if let LinkInfo::Kind(kind) = info {
-                        found.vrf = *kind == InfoKind::Vrf;
-                        shares = matches!(
-                            kind,
-                            InfoKind::MacVlan
-                                | InfoKind::MacVtap
-                                | InfoKind::IpVlan
-                                | InfoKind::IpVtap
-                        );
-                    }
-                }
-            }
-            _ => {}
+        if let LinkAttribute::IfName(name) = attribute {
+            found.name.clone_from(name);
+        } else if let LinkAttribute::Address(bytes) | LinkAttribute::PermAddress(bytes) = attribute
+        {
+            found.macs.extend(<[u8; 6]>::try_from(bytes.as_slice()));
+        } else if let LinkAttribute::Controller(index) = attribute {
+            found.part_of = Some(*index);
+        } else if let LinkAttribute::Link(index) = attribute {
+            stands_on = Some(*index);
+        } else if let LinkAttribute::LinkNetNsId(_) = attribute {
+            // What it stands on has its number in another network namespace.
+            elsewhere = true;
+        } else if let LinkAttribute::LinkInfo(infos) = attribute {
+            kind = infos.iter().find_map(kind_of);
         }
     }
+    let is = |kinds: &[InfoKind]| kind.as_ref().is_some_and(|kind| kinds.contains(kind));
+    found.vrf = is(&[InfoKind::Vrf]);
+    let shares = is(&[
+        InfoKind::MacVlan,
+        InfoKind::MacVtap,
+        InfoKind::IpVlan,
+        InfoKind::IpVtap,
+    ]);
     found.shares = stands_on.filter(|_| shares && !elsewhere);
     found
+}
+
+fn kind_of(info: &LinkInfo) -> Option<InfoKind> {
+    let LinkInfo::Kind(kind) = info else {
+        return None;
+    };
+    Some(kind.clone())
 }

@@ -24,6 +24,8 @@ pub struct Lent {
     pub until_ns: u64,
     /// Since when without a majority: from then on another's claim ends it.
     pub alone_since_ns: Option<u64>,
+    /// It was another's before, and was taken without a majority.
+    pub taken: bool,
 }
 
 /// Another machine said that a VIP is its own, and this machine's kernel heard it.
@@ -119,7 +121,7 @@ impl Leases {
         self.lock().get(vip)?.inherited
     }
 
-    /// Lets no new connection to `vip` begin (its SYNs are dropped and counted), or lets them again.
+    /// Lets no new connection to `vip` begin (its SYNs are dropped and counted), or lets them.
     /// It ends by itself after 100 ms, should its caller die.
     ///
     /// **Source**: `vip-protocol.md`, sections 6 and 8.

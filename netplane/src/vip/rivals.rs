@@ -116,10 +116,12 @@ mod tests {
     const ALIVE: Option<Lent> = Some(Lent {
         until_ns: u64::MAX,
         alone_since_ns: None,
+        taken: false,
     });
     const ALONE: Option<Lent> = Some(Lent {
         until_ns: u64::MAX,
         alone_since_ns: Some(0),
+        taken: false,
     });
 
     fn claim(seconds: u64, last: u8) -> Option<Claim> {
@@ -176,6 +178,7 @@ mod tests {
         let over = Some(Lent {
             until_ns: 63 * SECOND,
             alone_since_ns: None,
+            taken: false,
         });
         assert!(
             !rivals.note(63 * SECOND, over, claim(63, 7)),

@@ -17,7 +17,8 @@ use std::time::{Duration, SystemTime};
 use super::port::Port;
 use super::repeats::Repeats;
 use super::rivals::{Rivals, mac_text};
-use super::{Leases, Tally, VipStatus, nanos, schedule};
+use super::schedule::{self, Right};
+use super::{Leases, Tally, VipStatus, nanos};
 use crate::diff::Spot;
 use crate::plan::VipPlan;
 use crate::sys::{Link, Netlink, NetlinkError, News, boottime_ns};
@@ -56,8 +57,7 @@ pub(super) struct Shown {
     fresh_ns: u64,
     sent: u32,
     announced: u64,
-    /// Whether it is held without a majority: then nothing is announced.
-    alone: bool,
+    right: Right,
 }
 
 impl World {
@@ -128,7 +128,7 @@ impl World {
             fresh_ns: now,
             sent: 0,
             announced: 0,
-            alone: false,
+            right: Right::Lent,
         };
         self.shown.insert(spot, shown);
     }
@@ -247,7 +247,7 @@ impl World {
         }
     }
 
-    /// Makes the first announcement of an address due, whatever was sent before; whether it is here.
+    /// Makes the first announcement of an address due, whatever was sent; whether it is here.
     pub(super) fn begin_announcing(&mut self, spot: &Spot) -> bool {
         let shown = self.shown.get_mut(spot);
         shown.is_some_and(|shown| {
@@ -258,36 +258,36 @@ impl World {
         })
     }
 
-    /// When each announcement is due; none is of what is held without a majority.
+    /// When each announcement is due, if any is.
     pub(super) fn announce_at(&self, leases: &Leases) -> impl Iterator<Item = u64> {
-        let alone = self.alone(leases);
+        let rights = self.rights(leases);
         let due = self.shown.iter();
-        due.filter(move |(spot, _)| !alone.contains(&spot.address))
-            .map(|(_, shown)| shown.announce_at())
+        due.filter(move |(spot, shown)| {
+            let right = rights.get(&spot.address).unwrap_or(&shown.right);
+            right.announces(shown.sent)
+        })
+        .map(|(_, shown)| shown.announce_at())
     }
 
-    /// Addresses that are held without a majority.
-    fn alone(&self, leases: &Leases) -> BTreeSet<IpAddr> {
-        let alone = |name: &str| {
-            let lent = leases.lent(name);
-            lent.is_some_and(|lent| lent.alone_since_ns.is_some())
+    /// By what right each address is here.
+    fn rights(&self, leases: &Leases) -> BTreeMap<IpAddr, Right> {
+        let right = |(name, vip): (&Arc<str>, &VipPlan)| {
+            let lent = leases.lent(name)?;
+            Some((vip.address, Right::of(lent)))
         };
-        let vips = self.plan.iter().filter(|(name, _)| alone(name));
-        vips.map(|(_, vip)| vip.address).collect()
+        self.plan.iter().filter_map(right).collect()
     }
 
     /// Sends the announcements that are due.
     pub(super) fn announce(&mut self, leases: &Leases) {
-        let (now, alone) = (boottime_ns(), self.alone(leases));
+        let (now, rights) = (boottime_ns(), self.rights(leases));
         for (spot, shown) in &mut self.shown {
-            let was_alone = std::mem::replace(&mut shown.alone, alone.contains(&spot.address));
-            if shown.alone {
-                continue;
-            }
-            if was_alone {
+            let before = shown.right;
+            shown.right = rights.get(&spot.address).copied().unwrap_or(before);
+            if before == Right::Continued && shown.right == Right::Lent {
                 shown.refresh();
             }
-            if shown.announce_at() > now {
+            if !shown.right.announces(shown.sent) || shown.announce_at() > now {
                 continue;
             }
             shown.sent += 1;

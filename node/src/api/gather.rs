@@ -15,7 +15,7 @@ use farmux_netplane::sys::boottime_ns;
 use farmux_netplane::vip::{Claim, VipStatus, mac_text};
 use farmux_raft::codec;
 use farmux_raft::id::{Ballot, NodeId, NodeName, UnixMillis, VipName};
-use farmux_raft::lease::BootTime;
+use farmux_raft::lease::{BootTime, Legs};
 use farmux_raft::peer::{PeerClient, PeerReply, PeerRequest};
 use farmux_raft::state::State;
 use tokio::task::JoinSet;
@@ -160,6 +160,7 @@ pub(super) fn report(member: &Member) -> NodeReport {
         alone_ms: alone(member),
         troubles: troubles(member),
         unfenced: unfenced(member),
+        disturbances: disturbances(member),
         shortages: member
             .probing()
             .shortages()
@@ -235,13 +236,30 @@ fn troubles(member: &Member) -> BTreeMap<VipName, String> {
     let shown = member
         .wire()
         .map(|wire| wire.vips.status().borrow().clone());
-    let trouble =
-        |(name, status): (Arc<str>, VipStatus)| name.parse().ok().zip(trouble_of(&status));
+    let trouble = |(name, status): (Arc<str>, VipStatus)| name.parse().ok().zip(status.trouble);
     shown.into_iter().flatten().filter_map(trouble).collect()
 }
 
-/// What stands in a VIP's way, or disturbs it, in one line; the worst where it is several.
-fn trouble_of(status: &VipStatus) -> Option<String> {
+/// What disturbs the VIPs of this node, and what it lacks beside others.
+fn disturbances(member: &Member) -> Vec<String> {
+    let shown = member
+        .wire()
+        .map(|wire| wire.vips.status().borrow().clone());
+    let vips = shown.iter().flatten();
+    let disturbed = vips.filter_map(|(name, status)| {
+        let text = disturbance_of(status)?;
+        Some(format!("VIP {name}: {text}"))
+    });
+    let legs = member.legs();
+    let lacks = (legs != Legs::ALL).then(|| {
+        let words = legs.words();
+        format!("{words}: a VIP goes to a node that stands better, if there is one")
+    });
+    disturbed.chain(lacks).collect()
+}
+
+/// What disturbs a VIP, in one line; the worst where it is several.
+fn disturbance_of(status: &VipStatus) -> Option<String> {
     let macs = status.rivals.iter().map(|rival| mac_text(rival.mac));
     let macs: Vec<String> = macs.collect();
     let rivals = (!macs.is_empty()).then(|| {
@@ -256,8 +274,7 @@ fn trouble_of(status: &VipStatus) -> Option<String> {
         let interface = &status.carrier_lost.last;
         format!("{interface} lost its carrier {times} times")
     });
-    let trouble = status.trouble.clone();
-    trouble.or(rivals).or(meddling).or(carrier)
+    rivals.or(meddling).or(carrier)
 }
 
 fn unfenced(member: &Member) -> BTreeMap<VipName, Unfenced> {
@@ -318,9 +335,9 @@ mod tests {
             },
             ..VipStatus::default()
         };
-        assert_eq!(trouble_of(&status), None, "put right, and no quarrel");
+        assert_eq!(disturbance_of(&status), None, "put right, and no quarrel");
         status.carrier_lost = often("eth0");
-        let said = |status: &VipStatus| trouble_of(status).unwrap_or_default();
+        let said = |status: &VipStatus| disturbance_of(status).unwrap_or_default();
         assert_eq!(said(&status), "eth0 lost its carrier 4 times");
         status.meddling = often("10.0.0.100 was removed from eth0");
         assert_eq!(
@@ -334,8 +351,6 @@ mod tests {
         }];
         let rival = "a foreign machine claims it: 02:00:00:00:00:07";
         assert_eq!(said(&status), rival);
-        status.trouble = Some("interface eth0 has no carrier".to_owned());
-        assert_eq!(said(&status), "interface eth0 has no carrier");
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub struct NodeReport {
     /// What is lost where the kernel does not fence a VIP on it, or not all of it.
     #[serde(default)]
     pub unfenced: BTreeMap<VipName, Unfenced>,
+    /// What disturbs its VIPs, and what it lacks beside others, each in one line.
+    #[serde(default)]
+    pub disturbances: Vec<String>,
     /// Of what it has too little for its checks, each in one line with what mends it.
     #[serde(default)]
     pub shortages: Vec<String>,

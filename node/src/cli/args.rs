@@ -2,15 +2,15 @@
 
 mod cluster;
 mod doctor;
-mod snapshot;
 mod moving;
+mod snapshot;
 mod vip;
 mod watch;
 
 pub use cluster::{ClusterAction, InitArguments, TokenAction};
 pub use doctor::DoctorArguments;
-pub use snapshot::{PassphraseArguments, SnapshotAction};
 pub use moving::{MoveArguments, NodeAction, Switch};
+pub use snapshot::{PassphraseArguments, SnapshotAction};
 pub use vip::{Preferred, VipAction};
 pub use watch::{
     ChangeArguments, ChosenArguments, EventsArguments, FieldArguments, HowArguments,

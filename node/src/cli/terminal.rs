@@ -177,7 +177,11 @@ impl Terminal {
             false => {
                 let why = format!("the cluster is called {name}, not {typed:?}");
                 let what = "nothing was done";
-                Err(Fault::new(Code::NotConfirmed).what(what).why(why))
+                let mend = format!("once more with --yes {name}");
+                Err(Fault::new(Code::NotConfirmed)
+                    .what(what)
+                    .why(why)
+                    .mend(mend))
             }
         }
     }

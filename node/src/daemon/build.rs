@@ -145,10 +145,10 @@ async fn assemble(
         wire,
         probing,
         voice,
+        legs: watch::Sender::new(Legs::ALL),
         seeds,
         stage,
         desk: Desk::default(),
-        legs: watch::Sender::new(Legs::ALL),
         tasks: Mutex::new(JoinSet::new()),
         _server: server,
     };

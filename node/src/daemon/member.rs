@@ -46,11 +46,11 @@ pub struct Member {
     pub(super) wire: Option<Wire>,
     pub(super) probing: Probing,
     pub(super) voice: Voice,
+    /// What this node stands on, as last found.
+    pub(super) legs: watch::Sender<Legs>,
     pub(super) seeds: watch::Sender<Addresses>,
     pub(super) stage: watch::Receiver<Option<JoinStage>>,
     pub(super) desk: Desk,
-    /// What this node stands on, as it told the leases.
-    pub(super) legs: watch::Sender<Legs>,
     pub(super) tasks: Mutex<JoinSet<()>>,
     pub(super) _server: PeerServer,
 }

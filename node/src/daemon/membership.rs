@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use farmux_raft::codec;
 use farmux_raft::consensus::{Change, ChangeError, Consensus, ProposeError};
 use farmux_raft::id::{ClusterId, NodeId, RevisionId};
 use farmux_raft::peer::certificate::{Bearer, Ca, CertificateError};
@@ -111,6 +112,11 @@ pub(super) async fn write_first(
         node: describe(settings, NodeRole::Balancer),
     };
     propose(consensus, init).await?;
+    // Whoever is alone need not wait for others to read what this version writes.
+    let newest = codec::reads();
+    if newest > codec::OLDEST {
+        propose(consensus, Command::RaiseFormat(newest)).await?;
+    }
     if let Some(vip) = &order.vip {
         propose(consensus, first_vip(vip)).await?;
     }

@@ -30,6 +30,7 @@ pub(super) fn hooks(
             let lent = held.map(|held| Lent {
                 until_ns: held.until.0,
                 alone_since_ns: held.alone_since.map(|since| since.0),
+                taken: held.taken,
             });
             leases.set(vip.as_str(), lent);
         }),
@@ -78,6 +79,7 @@ fn outlook(
             to: BootTime(vacant.to_ns),
         }),
         carrier: sight.carrier,
+        elsewhere: sight.elsewhere,
     }
 }
 

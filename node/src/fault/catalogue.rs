@@ -156,8 +156,8 @@ catalogue! {
         "A small program on the interfaces lets this machine answer for a VIP only while it is \
          lent, also when farmux was killed or hangs. It cannot be loaded or attached: a capability \
          is missing, the kernel is older than 5.8 or lacks cls_bpf, the build had no clang, or \
-         node.toml says fence = \"off\". VIPs work on; but after kill -9 the kernel answers for them \
-         until their address expires, for up to 2.5 s, beside the next owner.",
+         node.toml says fence = \"off\". VIPs work on; but after kill -9 the kernel answers for \
+         them until their address expires, for up to 2.5 s, beside the next owner.",
         "journalctl -u farmux | grep fence   (then as it says; the unit file grants all it needs)";
     FenceUnpinned = 122, Refused, 503,
         "the kernel's fence is not pinned",
@@ -347,8 +347,8 @@ catalogue! {
         "systemctl stop farmux";
     VoterAnswers = 232, Refused, 409,
         "another voter of the cluster answers",
-        "A cluster is recovered when all other voters are gone for good. One of them answers on its \
-         peer address: two clusters would go on, and both own the VIPs.",
+        "A cluster is recovered when all other voters are gone for good. One of them answers on \
+         its peer address: two clusters would go on, and both own the VIPs.",
         "mend the network between the nodes, or stop that node for good and forget its data folder";
     VipAnswers = 233, Refused, 409,
         "another machine answers for a VIP, or that could not be asked",

@@ -50,9 +50,9 @@ struct Has {
     alone: bool,
 }
 
-/// PURE. Whether this node has what it should not have.
+/// PURE. Whether this node has what it should not have. While the cluster is paused it keeps that.
 fn must_go(state: &State, me: NodeId, has: Has) -> bool {
-    state.rests(me) && !has.alone && (has.vips > 0 || has.leads)
+    state.rests(me) && state.pause.is_none() && !has.alone && (has.vips > 0 || has.leads)
 }
 
 /// PURE. Since when it should go, and when it is tried.
@@ -91,7 +91,7 @@ const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(30);
 #[cfg(test)]
 mod tests {
     use farmux_raft::id::UnixMillis;
-    use farmux_raft::state::{Author, Rest};
+    use farmux_raft::state::{Author, Pause, Rest};
 
     use super::*;
 
@@ -122,6 +122,12 @@ mod tests {
             alone: false,
         };
         assert!(!must_go(&resting, NodeId(2), has), "another one rests");
+        resting.pause = Some(Pause {
+            author: Author("anna".to_owned()),
+            why: String::new(),
+            since: UnixMillis(1),
+        });
+        assert!(!must_go(&resting, me, has), "nothing moves while paused");
     }
 
     #[test]

@@ -57,6 +57,8 @@ reasons! {
     UnknownGroup => "unknown-group";
     /// We are an acceptor that has just started.
     Silent => "silent";
+    /// We hold it without a majority, and lend it to nobody else.
+    Holding => "holding";
     /// A lease longer than anybody may ask for.
     LeaseTooLong => "lease-too-long";
 }

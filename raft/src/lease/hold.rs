@@ -3,7 +3,7 @@
 //! ```text
 //!   owner --R before its lease ends, nobody renewed it--> holder --majority--> owner
 //!                                                           | every R: deadline + 0.9 T, Holding,
-//!                                                           |          Prepare, echo of the gateway
+//!                                                           |     Prepare, echo of the gateway
 //!           claim, another's lease, higher Holding,         |
 //!   stand-by <-- no voter, higher epoch ---------------------+
 //!      ^                                                    |
@@ -15,13 +15,14 @@
 //!
 //! **Source**: `vip-protocol.md`, section 5.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::counters::HoldEnd;
-use super::proposer::{Proposer, Step, View};
+use super::proposer::{Ask, Proposer, Step, View};
 use super::time::{BACK_OFF_MIN, BootTime, RESEND};
 use super::{Held, Timing};
-use crate::id::Ballot;
+use crate::id::{Ballot, NodeId};
 
 /// How a VIP's network looks to this machine, apart from what the other nodes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +37,8 @@ pub struct Outlook {
     pub vacancy: Option<Vacancy>,
     /// Whether the interface has a carrier.
     pub carrier: bool,
+    /// The reference is silent towards the VIP and answers this machine: another has the VIP.
+    pub elsewhere: bool,
 }
 
 /// Nobody answered for an address: two probes, 30 ms apart, and the time after them.
@@ -86,6 +89,8 @@ pub(crate) struct Solo {
     barred: bool,
     /// A hold that ended because the reference was silent, or with an earlier start.
     dormant: Option<Resumable>,
+    /// Who said that it holds, and until when nothing is proposed for its sake.
+    hushed: BTreeMap<NodeId, BootTime>,
     /// Since when it has had a reason to go on alone, and asks who is there.
     asking_since: Option<BootTime>,
     /// A holder's next extension; a stand-by's next look.
@@ -134,6 +139,9 @@ impl Proposer {
     pub(crate) fn wanted(&self, view: &View<'_>) -> Wanted {
         match self.lease {
             Some(lease) if lease.alone_since.is_some() => Wanted::EchoesFromVip,
+            Some(lease) if view.hold && !self.solo.barred && is_late(view, lease) => {
+                Wanted::EchoesFromVip
+            }
             Some(_) => Wanted::Nothing,
             None if self.solo.asking_since.is_none() => Wanted::Nothing,
             None if view.outlook.answers(view.now) => Wanted::Probes,
@@ -150,7 +158,8 @@ impl Proposer {
     /// Heard somebody hold: whoever heals or boots steals nothing, and of two holders the one with
     /// the lower ballot yields.
     pub(crate) fn heard_holding(&mut self, view: &View<'_>, theirs: Ballot) -> Vec<Step> {
-        self.quiet_until = self.quiet_until.max(view.now + view.timing.holding_quiet());
+        let quiet_until = view.now + view.timing.holding_quiet();
+        self.solo.hushed.insert(theirs.node, quiet_until);
         self.solo.forget_reasons();
         match self.lease {
             Some(lease) if lease.alone_since.is_some() && lease.ballot < theirs => {
@@ -158,6 +167,17 @@ impl Proposer {
             }
             Some(_) | None => Vec::new(),
         }
+    }
+
+    /// Heard somebody let go of what it held.
+    pub(crate) fn heard_release(&mut self, theirs: Ballot) {
+        self.solo.hushed.remove(&theirs.node);
+    }
+
+    /// Until when it proposes nothing.
+    pub(super) fn quiet_until(&self) -> BootTime {
+        let hushed = self.solo.hushed.values().copied();
+        hushed.fold(self.quiet_until, BootTime::max)
     }
 
     /// Heard that it may not own: a hold is over, and none begins before it won again.
@@ -179,14 +199,18 @@ impl Proposer {
             return self.end_hold(view, HoldEnd::Claimed);
         }
         if view.outlook.missed >= MISSED_MAX {
-            let steps = self.end_hold(view, HoldEnd::ReferenceSilent);
-            self.solo.dormant = Some(resumable(lease, since));
+            let mut steps = self.end_hold(view, HoldEnd::ReferenceSilent);
+            self.solo.dormant = (!view.outlook.elsewhere).then_some(resumable(lease, since));
+            steps.push(self.ask(view, Ask::Release(lease.ballot, None)));
             return steps;
         }
         if view.now < self.solo.next {
             return Vec::new();
         }
-        self.extend(view, lease.ballot, since)
+        // Another may have taken it as well: two that both say so would draw the neighbours to and
+        // fro; the gateway, told last by one of them, decides.
+        let taken = lease.taken && !view.outlook.elsewhere;
+        self.extend(view, Held { taken, ..lease })
     }
 
     fn begin_hold(&mut self, view: &View<'_>, lease: Held) -> Vec<Step> {
@@ -195,10 +219,17 @@ impl Proposer {
             return Vec::new();
         }
         if view.outlook.missed >= MISSED_MAX {
-            self.solo.dormant = Some(resumable(lease, view.now));
+            self.solo.dormant = (!view.outlook.elsewhere).then_some(resumable(lease, view.now));
             return Vec::new();
         }
-        self.extend(view, lease.ballot, view.now)
+        let alone_since = Some(view.now);
+        self.extend(
+            view,
+            Held {
+                alone_since,
+                ..lease
+            },
+        )
     }
 
     /// Without a lease: is there a reason to go on alone, and does nothing speak against it?
@@ -216,7 +247,7 @@ impl Proposer {
             self.solo.dormant = None;
         }
         let may = view.hold && view.fit && view.roster.may_own(view.roster.me);
-        let free = view.free_at <= view.now && self.quiet_until <= view.now;
+        let free = view.free_at <= view.now && self.quiet_until() <= view.now;
         let taken = |pair: Pair| pair.silent_at(view.timing).is_some_and(|at| at <= view.now);
         let ballot = match self.solo.dormant {
             Some(dormant) => Some(dormant.ballot),
@@ -236,16 +267,21 @@ impl Proposer {
             return Vec::new();
         }
         self.highest = self.highest.max(ballot.counter);
-        self.extend(view, ballot, view.now)
+        let held = Held {
+            ballot,
+            until: view.now,
+            alone_since: Some(view.now),
+            // Where it was ours, the neighbours know; a claim would only draw away whoever was
+            // told of another meanwhile.
+            taken: self.solo.dormant.is_none(),
+        };
+        self.extend(view, held)
     }
 
     /// Writes the next deadline, and says so to everybody.
-    fn extend(&mut self, view: &View<'_>, ballot: Ballot, since: BootTime) -> Vec<Step> {
-        let held = Held {
-            ballot,
-            until: view.now + view.timing.own(),
-            alone_since: Some(since),
-        };
+    fn extend(&mut self, view: &View<'_>, held: Held) -> Vec<Step> {
+        let until = view.now + view.timing.own();
+        let held = Held { until, ..held };
         self.solo.forget_reasons();
         self.solo.next = view.now + view.timing.renewal();
         if self.lease.is_none() {
@@ -253,7 +289,7 @@ impl Proposer {
             (self.round, self.next) = (None, view.now);
         }
         self.lease = Some(held);
-        vec![Step::Own(held), Step::Tell(ballot)]
+        vec![Step::Own(held), Step::Tell(held.ballot)]
     }
 
     /// Ends a hold, if there is one.
@@ -296,6 +332,12 @@ impl Outlook {
         let asked = |vacancy: Vacancy| vacancy.from >= since && now.since(vacancy.to) <= FRESH;
         self.carrier && self.answers(now) && self.vacancy.is_some_and(asked)
     }
+}
+
+/// Whether a whole round of renewal went by without a majority: a hold may be about to begin, and
+/// whether the reference still answers the VIP should be known by then.
+fn is_late(view: &View<'_>, lease: Held) -> bool {
+    lease.until <= view.now + view.timing.own().saturating_sub(2 * view.timing.renewal())
 }
 
 fn resumable(lease: Held, since: BootTime) -> Resumable {

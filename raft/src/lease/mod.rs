@@ -32,7 +32,7 @@ pub use counters::{Counters, HoldEnd, Ignored};
 pub use hold::{MISSED_MAX, Outlook, Vacancy, Wanted};
 pub use legs::Legs;
 pub use roster::{Group, Member, PAIR_PATHS_MIN, Roster, disjoint_paths};
-pub use thread::{Hooks, LeaseHandle, OnChange, OnLook, SpawnError, spawn};
+pub use thread::{Hooks, LeaseHandle, OnChange, OnLook, OnStart, SpawnError, spawn};
 pub use time::{BootTime, LEASE_MAX, LEASE_MIN, LeaseTimeError, Timing};
 
 use crate::id::Ballot;
@@ -47,4 +47,6 @@ pub struct Held {
     /// Since when it goes on without a majority (`vip-protocol.md`, section 5); `None` while a
     /// majority lends it.
     pub alone_since: Option<BootTime>,
+    /// It was another's before, and was taken alone: others have to hear of it.
+    pub taken: bool,
 }

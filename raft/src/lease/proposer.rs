@@ -262,9 +262,9 @@ impl Proposer {
             return None;
         }
         if view.invited {
-            return Some(self.next.max(self.quiet_until));
+            return Some(self.next.max(self.quiet_until()));
         }
-        let free = view.free_at.max(self.quiet_until);
+        let free = view.free_at.max(self.quiet_until());
         Some(self.next.max(free + RANK_STEP * view.rank))
     }
 
@@ -301,7 +301,7 @@ impl Proposer {
         }
     }
 
-    fn ask(&mut self, view: &View<'_>, ask: Ask) -> Step {
+    pub(super) fn ask(&mut self, view: &View<'_>, ask: Ask) -> Step {
         self.round = Some(Round {
             ask,
             started: view.now,
@@ -342,6 +342,7 @@ impl Proposer {
                     ballot,
                     until,
                     alone_since: None,
+                    taken: false,
                 };
                 self.lease = Some(held);
                 Some(Step::Own(held))

@@ -35,7 +35,7 @@ pub struct Hooks {
     pub outlook: OnLook,
     /// Since when an earlier start held a VIP alone, within the same boot; asked in the first
     /// seconds, until it is known.
-    pub resumable: Box<dyn FnMut(&VipName) -> Option<BootTime> + Send>,
+    pub resumable: OnStart,
 }
 
 /// What is told of every gain, extension and loss.
@@ -43,6 +43,9 @@ pub type OnChange = Box<dyn FnMut(&VipName, Option<Held>) + Send>;
 
 /// What is asked how a VIP's network looks.
 pub type OnLook = Box<dyn FnMut(&VipName, Wanted) -> Outlook + Send>;
+
+/// What is asked since when an earlier start held a VIP.
+pub type OnStart = Box<dyn FnMut(&VipName) -> Option<BootTime> + Send>;
 
 /// Why there is no lease thread.
 #[derive(Debug, thiserror::Error)]
@@ -226,7 +229,7 @@ struct Task {
     on_change: OnChange,
     serving: Box<dyn FnMut(BootTime) -> bool + Send>,
     outlook: OnLook,
-    resumable: Box<dyn FnMut(&VipName) -> Option<BootTime> + Send>,
+    resumable: OnStart,
     /// VIPs of which it is known that an earlier start held them.
     remembered: BTreeSet<VipName>,
     remember_until: BootTime,

@@ -152,8 +152,8 @@ mod tests {
             &[0, 1, 4, 1, 2, b'w', b'1'],
         );
         golden(PeerReply::Probes(vec![9]), &[0, 1, 6, 1, 9]);
-        golden(PeerRequest::Order(vec![9]), &[0, 1, 5, 1, 9]);
-        golden(PeerReply::Ordered(vec![9]), &[0, 1, 7, 1, 9]);
+        golden(PeerRequest::Order(vec![9]), &[0, 2, 5, 1, 9]);
+        golden(PeerReply::Ordered(vec![9]), &[0, 2, 7, 1, 9]);
         golden(Greeting::Welcome, &[0, 1, 0]);
         golden(Greeting::Removed, &[0, 1, 1]);
         golden(Fault::Removed, &[0, 1, 0]);

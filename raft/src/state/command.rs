@@ -214,8 +214,8 @@ pub enum Command {
         /// By whose order.
         author: Author,
     },
-    /// An operator said that this node is all that is left: the others are gone for good. Written by
-    /// `cluster recover` only, into the log of a node that is stopped.
+    /// An operator said that this node is all that is left: the others are gone for good. Written
+    /// by `cluster recover` only, into the log of a node that is stopped.
     Recover {
         /// Who is left.
         survivor: NodeId,

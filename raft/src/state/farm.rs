@@ -46,6 +46,7 @@ pub struct Farm {
     pub servers: BTreeMap<ServerName, Server>,
     /// Further VIPs that its services listen on, at most 7. The owner of the first that is owned
     /// probes its servers.
+    #[serde(default)]
     pub more_vips: Vec<VipName>,
 }
 

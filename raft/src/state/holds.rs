@@ -26,6 +26,7 @@ pub struct Holds {
 
 /// What is stored of them.
 #[derive(Serialize, Deserialize)]
+#[serde(rename = "Holds")]
 struct Stored {
     last: u64,
     by_member: Arc<BTreeMap<Parent, Hold>>,

@@ -99,8 +99,8 @@ pub use holds::Holds;
 pub use journal::{EventKind, Journal, JournalEntry, JournalEvent};
 pub use kin::Kin;
 pub use ladder::{Ladder, Preview, PreviewCall, Rung, Step};
-pub use maintenance::{Maintenance, Maintenances};
 pub use lent::LentVips;
+pub use maintenance::{Maintenance, Maintenances};
 pub use matcher::{Matcher, Term, TermError};
 pub use node::{Node, NodeCondition, NodeRole};
 pub use opinion::{Doubt, Found, Opinion, PageVerdict};
@@ -178,6 +178,7 @@ pub struct State {
     /// What nobody is called for.
     pub silences: Silences,
     /// By which orders servers are in maintenance.
+    #[serde(default)]
     pub maintenances: Maintenances,
     /// What is down and has no page of its own, or none yet.
     pub holds: Holds,
@@ -209,11 +210,13 @@ pub struct State {
     /// Answers to the newest proposals, so that a retry changes nothing twice.
     pub answered: Answered,
     /// Nothing moves by itself, by somebody's order.
+    #[serde(default)]
     pub pause: Option<Pause>,
     /// What every member can read.
     #[serde(default)]
     pub format: Format,
     /// Nodes that take nothing on.
+    #[serde(default)]
     pub resting: BTreeMap<NodeId, Rest>,
 }
 

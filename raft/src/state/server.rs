@@ -122,6 +122,7 @@ pub struct AdminOrder {
     /// Whether a service may lose its last server by it.
     pub allow_empty: bool,
     /// Why, at most 200 characters; the note of the revision. May be empty.
+    #[serde(default)]
     pub comment: String,
     /// When they are ready again by themselves; of maintenance only, one minute to 30 days.
     pub until: Option<UnixMillis>,

@@ -52,6 +52,7 @@ pub struct Suspicion {
     /// See [`Suspected`].
     pub within: Duration,
     /// What the checks of the sample are of.
+    #[serde(default)]
     pub sample: BTreeSet<Parent>,
     /// How far it is.
     pub stage: SuspicionStage,

@@ -142,6 +142,7 @@ impl Handler for Counting {
                 PeerRequest::Status
                 | PeerRequest::Leave
                 | PeerRequest::Admit
+                | PeerRequest::Order(_)
                 | PeerRequest::Probes(_) => PeerReply::Failed(format!("{from}")),
             }
         })

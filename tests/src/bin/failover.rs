@@ -5,8 +5,8 @@
 //!                          └───> .101  keepalived and nginx on two         kill -9 of all of it
 //! ```
 //!
-//! `failover fsync MS [ROUNDS]` is the same with three nodes whose every sync to disk takes MS longer:
-//! the lease touches no disk.
+//! `failover fsync MS [ROUNDS]` is the same with three nodes whose every sync to disk takes MS
+//! longer: the lease touches no disk.
 //!
 //! A round lasts from before the kill until the killed node is back and every node says that all is
 //! well; its outage is the longest silence in all that time.

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use farmux_node::api::types::Overall;
+use farmux_node::api::types::Answering;
 use farmux_raft::state::Health;
 
 use super::case::{Case, Policy, card};
@@ -93,7 +93,7 @@ impl Scene {
             asked,
             seen,
             moves_max: case.moves_max,
-            ownable: case.always_ownable,
+            nobody_max: case.nobody_max,
         })
     }
 
@@ -114,12 +114,24 @@ impl Scene {
     fn wait_until_well(&self) -> Result<()> {
         wait::until_true("all is well, as each node says", AGREES_WITHIN, || {
             let nodes = &self.cluster.nodes;
-            let well = |node: &Node| node.status().is_ok_and(|s| s.overall == Overall::Ok);
             let holders = nodes.iter().filter(|node| node.host().holds(VIP));
-            nodes.iter().all(well) && holders.count() == 1
+            nodes.iter().all(is_well) && holders.count() == 1
         })
         .with_context(|| self.cluster.nodes[0].ask(&["status"]).unwrap_or_default())
     }
+}
+
+/// Whether everybody answers it, somebody leads, and somebody owns the VIP. That a cable was loose, or
+/// a stranger claimed, is remembered for minutes, and is no reason to wait.
+fn is_well(node: &Node) -> bool {
+    let status = node.status().ok().and_then(|status| status.cluster);
+    status.is_some_and(|cluster| {
+        let mut nodes = cluster.nodes.iter();
+        let mut vips = cluster.vips.iter();
+        cluster.leader.is_some()
+            && nodes.all(|node| node.answering != Answering::No)
+            && vips.all(|vip| vip.owner.is_some() && vip.alone_since.is_none())
+    })
 }
 
 /// What the witnesses saw of a round.
@@ -130,7 +142,7 @@ pub struct Verdict {
     asked: Asked,
     seen: Seen,
     moves_max: usize,
-    ownable: bool,
+    nobody_max: Option<Duration>,
 }
 
 impl Verdict {
@@ -151,11 +163,12 @@ impl Verdict {
                 self.moves_max
             ));
         }
-        if self.ownable && self.asked.silence > silence_max {
+        let nobody_max = self.nobody_max.unwrap_or(silence_max).max(silence_max);
+        if self.asked.silence > nobody_max {
             wrong.push(format!(
                 "on nobody for {} ms, {} allowed",
                 self.asked.silence.as_millis(),
-                silence_max.as_millis()
+                nobody_max.as_millis()
             ));
         }
         wrong

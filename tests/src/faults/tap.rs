@@ -82,7 +82,7 @@ fn tap(address: [u8; 4], zero: Instant, stop: &AtomicBool) -> Result<Vec<Frame>>
     while !stop.load(Ordering::Relaxed) {
         let length = match socket.read(&mut bytes) {
             Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) if is_no_end(&error) => continue,
             Err(error) => return Err(error).context("the tap"),
         };
         if let Some((from, kind)) = read(&bytes[..length], address) {
@@ -91,6 +91,11 @@ fn tap(address: [u8; 4], zero: Instant, stop: &AtomicBool) -> Result<Vec<Frame>>
         }
     }
     Ok(frames)
+}
+
+/// Nothing came yet, or a signal did.
+fn is_no_end(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 /// What an asker saw.

@@ -43,6 +43,7 @@ pub(crate) fn ends_in(span: Duration) -> Option<Lent> {
     Some(Lent {
         until_ns: boottime_ns() + u64::try_from(span.as_nanos()).expect("short"),
         alone_since_ns: None,
+        taken: false,
     })
 }
 

@@ -79,6 +79,7 @@ pub fn farm_report(view: &View<'_>, name: &FarmName) -> Option<FarmReport> {
     Some(FarmReport {
         name: name.clone(),
         vip: farm.vip.clone(),
+        more_vips: farm.more_vips.clone(),
         address: view.state.config.vips.get(&farm.vip).map(|vip| vip.address),
         owner: farm
             .vips()

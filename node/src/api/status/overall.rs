@@ -196,6 +196,10 @@ fn troubles(view: &View<'_>, add: &mut impl FnMut(Overall, String)) {
                 format!("VIP {vip} on {}: {trouble}", view.state.node_name(*node)),
             );
         }
+        for text in &report.disturbances {
+            let node = view.state.node_name(*node);
+            add(Overall::Degraded, format!("node {node}: {text}"));
+        }
     }
 }
 

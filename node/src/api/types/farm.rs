@@ -18,9 +18,11 @@ pub struct FarmReport {
     pub name: FarmName,
     /// The VIP its services listen on.
     pub vip: VipName,
-    /// That VIP's address; null only while a snapshot is being installed.
+    /// Further VIPs that they listen on.
+    pub more_vips: Vec<VipName>,
+    /// The first VIP's address; null only while a snapshot is being installed.
     pub address: Option<IpAddr>,
-    /// Who owns the VIP now.
+    /// Who owns the first of its VIPs that is owned now, and checks its servers.
     pub owner: Option<NodeName>,
     /// Whether it does its work.
     pub condition: Condition,

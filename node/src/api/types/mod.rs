@@ -41,11 +41,11 @@ pub use page::{
 pub use silence::{
     MaintenanceReport, SilenceAnswer, SilenceReport, SilenceRequest, SilencedReport,
 };
-pub use status::{
-    Answering, CanaryStatus, ClusterStatus, FarmStatus, FormatStatus, MaintenanceStatus, MemberKind,
-    NodeStatus, Overall, PageStatus, Reason, StatusReport, Survives, VipStatus,
-};
 pub use snapshot::SnapshotRequest;
+pub use status::{
+    Answering, CanaryStatus, ClusterStatus, FarmStatus, FormatStatus, MaintenanceStatus,
+    MemberKind, NodeStatus, Overall, PageStatus, Reason, StatusReport, Survives, VipStatus,
+};
 pub use vip::{PauseReport, PauseRequest, PreferAnswer, PreferRequest};
 pub use vips::{ClaimReport, FenceReport, OtherReport, Right, VipReport};
 pub use watch::{

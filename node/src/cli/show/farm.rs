@@ -117,7 +117,12 @@ fn head(farm: &FarmReport, paint: Paint) -> String {
         let _ = writeln!(text, "{word:<9} {value}");
     };
     line("farm", farm.name.as_str());
-    line("vip", &format!("{}{address}, owned by {owner}", farm.vip));
+    let more = farm.more_vips.iter().map(|vip| format!(", {vip}"));
+    let more: String = more.collect();
+    line(
+        "vip",
+        &format!("{}{address}{more}, owned by {owner}", farm.vip),
+    );
     line("condition", &condition);
     line("method", &format!("{}{slow_start}", farm.method.word()));
     line("fate", fate_words(farm.fate));

@@ -56,8 +56,8 @@ pub(super) async fn follow_legs(member: Arc<Member>, own: Vec<IpAddr>) {
             let legs = stand(&seen);
             if last.replace(legs) != Some(legs) {
                 tracing::info!(legs = %legs.words(), "what this node stands on");
-                member.lease.set_legs(legs);
                 member.legs.send_replace(legs);
+                member.lease.set_legs(legs);
             }
             tokio::select! {
                 changed = statuses.changed() => if changed.is_err() { return },

@@ -39,16 +39,19 @@ fn all<K>(answers: &BTreeMap<K, bool>) -> bool {
 mod tests {
     use super::*;
 
+    /// Names, and whether each is well.
+    type Words<'a> = &'a [(&'a str, bool)];
+
     #[test]
     fn every_leg_by_itself_and_what_is_not_known() {
         fn of<K: std::str::FromStr<Err: std::fmt::Debug> + Ord>(
-            words: &[(&str, bool)],
+            words: Words<'_>,
         ) -> BTreeMap<K, bool> {
             let one = |(name, well): &(&str, bool)| (name.parse().expect("a name"), *well);
             words.iter().map(one).collect()
         }
         let (well, one_of_two) = ([("a", true)], [("a", true), ("b", false)]);
-        let table: [(&[(&str, bool)], &[(&str, bool)], &[(&str, bool)], Legs); 6] = [
+        let table: [(Words<'_>, Words<'_>, Words<'_>, Legs); 6] = [
             (&[], &[], &[], Legs::ALL),
             (&well, &well, &well, Legs::ALL),
             (&one_of_two, &well, &well, Legs::ALL.without(Legs::CARRIER)),

@@ -52,15 +52,13 @@ impl Engine {
             return None;
         }
         let other = roster.other_of_pair()?;
-        let first = roster.comes_first(group, other);
-        let rank_wait = if first {
-            COLD_RANK_STEP * 0
-        } else {
-            COLD_RANK_STEP
+        let wait = match roster.comes_first(group, other) {
+            true => COLD_WAIT,
+            false => COLD_WAIT + COLD_RANK_STEP,
         };
         Some(Pair {
             heard: self.heard.last(other),
-            cold_until: self.started + COLD_WAIT + rank_wait,
+            cold_until: self.started + wait,
         })
     }
 
@@ -74,6 +72,14 @@ impl Engine {
     pub(super) fn heard_holding(&mut self, now: BootTime, group: &VipName, theirs: Ballot) {
         self.with_seat(now, group, |proposer, view, _| {
             proposer.heard_holding(view, theirs)
+        });
+    }
+
+    /// A holder lets go: whoever was quiet for its sake need not be.
+    pub(super) fn heard_release(&mut self, now: BootTime, group: &VipName, theirs: Ballot) {
+        self.with_seat(now, group, |proposer, _, _| {
+            proposer.heard_release(theirs);
+            Vec::new()
         });
     }
 

@@ -114,6 +114,7 @@ impl Engine {
                 return self.serve(now, header, group, Request::Propose(ballot, lease));
             }
             Body::Release(ballot, to) => {
+                self.heard_release(now, &group, ballot);
                 return self.serve(now, header, group, Request::Release(ballot, to));
             }
             Body::Holding(theirs) => {
@@ -139,6 +140,15 @@ impl Engine {
     ) -> Result<(), Ignored> {
         let table = self.table.as_ref().ok_or(Ignored::NoMembership)?;
         let me = table.roster.me;
+        let lends = !matches!(request, Request::Release(..));
+        let lease = table
+            .seats
+            .get(&group)
+            .and_then(|seat| seat.proposer.lease());
+        // Whoever comes back and asks before it hears that we hold would win with our own vote.
+        if lends && lease.is_some_and(|lease| lease.alone_since.is_some()) {
+            return Err(Ignored::Holding);
+        }
         let answer = match table.roster.is_voter(header.from) {
             true => self.acceptor.handle(now, &group, request)?,
             false => Answer::Refused(Refusal::NotAVoter),

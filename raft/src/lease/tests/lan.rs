@@ -1,11 +1,11 @@
 //! The LAN of a world: a gateway, claims that are heard or hidden, and cables that are pulled. It
 //! shows each node what its reference thread would, and judges who answers for the VIP beside whom.
 //!
-//! A claim reaches whoever is on the same side of the LAN and has its cable in. The gateway believes
-//! the last one that reached it, and echoes nobody else who asks from the VIP. By 200 ms after a claim
-//! reached a holder, or the gateway, the holder must have yielded.
+//! A claim reaches whoever is on the same side of the LAN and has its cable in. The gateway
+//! believes the last one that reached it, and echoes nobody else who asks from the VIP. By 200 ms
+//! after a claim reached a holder, or the gateway, the holder must have yielded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::front;
@@ -21,9 +21,13 @@ pub(super) struct Lan {
     pub(super) unplugged: BTreeMap<usize, Moment>,
     /// Nodes on the side without the gateway, until when.
     pub(super) far_side: BTreeMap<usize, Moment>,
+    /// Nodes that reach the gateway and no other node, until when.
+    pub(super) apart: BTreeMap<usize, Moment>,
     /// Whom the gateway believes to have the VIP.
     believes: Option<usize>,
     seen: BTreeMap<usize, Seen>,
+    /// Who goes on alone with what was lent to it: it announces nothing.
+    mute: BTreeSet<usize>,
     /// The number of each node's newest gain: its announcements end with it.
     gains: BTreeMap<usize, u64>,
     /// When a holder must have yielded, because of whom.
@@ -44,8 +48,10 @@ impl Lan {
             policy,
             unplugged: BTreeMap::new(),
             far_side: BTreeMap::new(),
+            apart: BTreeMap::new(),
             believes: None,
             seen: BTreeMap::new(),
+            mute: BTreeSet::new(),
             gains: BTreeMap::new(),
             yield_by: BTreeMap::new(),
             holds: 0,
@@ -60,13 +66,18 @@ impl Lan {
         self.far_side.get(&node).is_some_and(|until| *until > now)
     }
 
+    fn is_apart(&self, node: usize, now: Moment) -> bool {
+        self.apart.get(&node).is_some_and(|until| *until > now)
+    }
+
     fn reaches_gateway(&self, node: usize, now: Moment) -> bool {
         self.is_plugged(node, now) && !self.is_far(node, now)
     }
 
     fn hear_each_other(&self, a: usize, b: usize, now: Moment) -> bool {
         let plugged = self.is_plugged(a, now) && self.is_plugged(b, now);
-        plugged && self.is_far(a, now) == self.is_far(b, now)
+        let apart = self.is_apart(a, now) || self.is_apart(b, now);
+        plugged && !apart && self.is_far(a, now) == self.is_far(b, now)
     }
 }
 
@@ -103,11 +114,16 @@ impl World {
         let node = self.pick(self.sites.len());
         let span = self.dice.span(Duration::from_secs(2));
         let until = self.now + nanos(span);
-        match self.dice.roll() % 3 {
+        match self.dice.roll() % 4 {
             0 => self.unplug(node, span),
             1 => {
                 let lan = self.lan.as_mut().expect("a LAN");
                 lan.far_side.insert(node, until);
+            }
+            2 => {
+                let lan = self.lan.as_mut().expect("a LAN");
+                lan.apart.insert(node, until);
+                self.isolate(node, span);
             }
             _ => self.isolate(node, span),
         }
@@ -129,7 +145,8 @@ impl World {
             Wanted::EchoesFromVip => lan.believes.is_none_or(|owner| owner == node),
             Wanted::Nothing | Wanted::Echoes | Wanted::Probes => true,
         };
-        let answers = answers && lan.reaches_gateway(node, now);
+        let reaches = lan.reaches_gateway(node, now);
+        let answers = answers && reaches;
         let somebody = owners
             .iter()
             .any(|owner| *owner != node && lan.hear_each_other(node, *owner, now));
@@ -138,8 +155,10 @@ impl World {
         seen.outlook.carrier = carrier;
         if answers {
             (seen.outlook.missed, seen.outlook.answered_at) = (0, Some(local));
+            seen.outlook.elsewhere = false;
         } else {
             seen.outlook.missed += 1;
+            seen.outlook.elsewhere |= reaches && wanted == Wanted::EchoesFromVip;
         }
         match (wanted, somebody, seen.probing) {
             (Wanted::Probes, false, Some((from, sent))) => {
@@ -160,7 +179,7 @@ impl World {
     }
 
     /// Somebody comes to own, or goes on.
-    pub(super) fn change_on_lan(&mut self, node: usize, alone: bool) {
+    pub(super) fn change_on_lan(&mut self, node: usize, alone: bool, taken: bool) {
         // Two that were lent it by majorities are never allowed.
         if !alone {
             self.check_single(node);
@@ -169,6 +188,11 @@ impl World {
         let was_alone = owned && self.sites[node].alone;
         let lan = self.lan.as_mut().expect("a LAN");
         lan.holds += u64::from(alone && !was_alone);
+        if alone && !taken {
+            lan.mute.insert(node);
+        } else {
+            lan.mute.remove(&node);
+        }
         // Whoever goes on alone announces nothing; whoever takes it, alone or not, does.
         if !owned || (was_alone && !alone) {
             let gain = lan.gains.entry(node).or_default();
@@ -180,15 +204,32 @@ impl World {
         }
         if !alone {
             self.lan.as_mut().expect("a LAN").yield_by.remove(&node);
+        } else if !owned {
+            // Taken up again where the gateway was told of another long ago: so long at most.
+            self.lan.as_mut().expect("a LAN").yield_by.remove(&node);
+            self.owe(node);
         }
+    }
+
+    /// Whoever takes a hold up while the gateway believes another, who owns, must yield.
+    fn owe(&mut self, node: usize) {
+        let now = self.now;
+        let lan = self.lan.as_mut().expect("a LAN");
+        let by = lan.believes.filter(|by| *by != node);
+        let Some(by) = by.filter(|by| self.sites[*by].owns && lan.reaches_gateway(node, now)) else {
+            return;
+        };
+        lan.yield_by.insert(node, (now, by));
+        self.after(YIELD_WITHIN + Duration::from_millis(1), Event::Judge(node));
     }
 
     /// A claim goes out, and reaches whom it reaches.
     pub(super) fn claim(&mut self, node: usize, gain: u64) {
         let (now, site) = (self.now, &self.sites[node]);
         let owns = site.owns && site.owns_until > now && site.paused_until <= now;
-        let same = self.lan.as_ref().expect("a LAN").gains[&node] == gain;
-        if !owns || !same {
+        let lan = self.lan.as_ref().expect("a LAN");
+        let same = lan.gains[&node] == gain;
+        if !owns || !same || lan.mute.contains(&node) {
             return;
         }
         // As every owner with a majority does, more often than in life, so that heals are found.
@@ -200,6 +241,7 @@ impl World {
         let at_gateway = lan.reaches_gateway(node, now);
         if at_gateway {
             lan.believes = Some(node);
+            lan.yield_by.remove(&node);
         }
         let mut late = Vec::new();
         for other in (0..self.sites.len()).filter(|other| *other != node) {
@@ -221,9 +263,14 @@ impl World {
     /// A holder that was told of another owner must be gone.
     pub(super) fn judge(&mut self, node: usize) {
         let lan = self.lan.as_mut().expect("a LAN");
-        let Some((told, by)) = lan.yield_by.remove(&node) else {
+        let Some((told, by)) = lan.yield_by.get(&node).copied() else {
             return;
         };
+        // An earlier debt was paid; this one is due later.
+        if self.now < told + nanos(YIELD_WITHIN) {
+            return;
+        }
+        lan.yield_by.remove(&node);
         let answers = |site: &super::world::Site| site.owns && site.owns_until > self.now;
         let both = answers(&self.sites[node]) && answers(&self.sites[by]);
         if both && self.sites[node].alone && self.sites[node].paused_until <= self.now {

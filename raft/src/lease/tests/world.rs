@@ -247,7 +247,7 @@ impl World {
     fn mishap(&mut self) {
         let nodes = self.sites.len();
         let node = self.pick(nodes);
-        if self.lan.is_some() && self.dice.roll() % 3 == 0 {
+        if self.lan.is_some() && self.dice.roll().is_multiple_of(3) {
             return self.mishap_of_lan();
         }
         match self.dice.roll() % 4 {
@@ -345,7 +345,7 @@ impl World {
         let until = self.world_time(node, held.until);
         let alone = held.alone_since.is_some();
         if self.lan.is_some() {
-            self.change_on_lan(node, alone);
+            self.change_on_lan(node, alone, held.taken);
         } else {
             self.check_single(node);
         }

@@ -1,4 +1,4 @@
-//! The fence in real kernels: each rule of `vip-protocol.md`, section 6, and what becomes of it when
+//! The fence in real kernels: each rule of `vip-protocol.md`, section 6, and what becomes of it if
 //! its process is killed, starts again, or gives a VIP up.
 
 mod frames;

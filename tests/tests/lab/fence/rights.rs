@@ -1,4 +1,4 @@
-//! With how little the binary does its work: five capabilities for all of it, three without a fence.
+//! With how little the binary does its work: five capabilities for all, three without a fence.
 
 use std::fs;
 use std::time::Duration;
@@ -37,9 +37,8 @@ fn effective(node: &Node) -> u64 {
 
 /// What the status says of fences.
 fn said(report: &StatusReport) -> Vec<(Overall, String)> {
-    let cluster = report.cluster.as_ref().expect("a cluster");
-    let reasons = cluster.reasons.iter().chain(&report.reasons);
-    let about = reasons.filter(|reason| reason.text.contains("fence"));
+    let about = report.reasons.iter();
+    let about = about.filter(|reason| reason.text.contains("fence"));
     about
         .map(|reason| (reason.level, reason.text.clone()))
         .collect()
@@ -50,7 +49,7 @@ fn five_capabilities_are_all_it_needs() {
     let lab = Lab::new().expect("a lab needs root and iproute2");
     let node = owner(&lab, &format!("{WITHOUT},+bpf,+perfmon"));
     // NET_BIND_SERVICE 10, NET_ADMIN 12, NET_RAW 13, PERFMON 38, BPF 39 (linux/capability.h).
-    let five = [10, 12, 13, 38, 39].iter().map(|bit| 1_u64 << bit).sum();
+    let five: u64 = [10, 12, 13, 38, 39].iter().map(|bit| 1 << bit).sum();
     assert_eq!(effective(&node), five);
     assert_eq!(said(&node.status().expect("a status")), []);
     let pins = lab.pins().join("lb1/fence-1");

@@ -12,7 +12,7 @@ use farmux_netplane::fence::{
 };
 use farmux_netplane::sys::{Interface, PacketSocket, boottime_ns};
 use farmux_netplane::vip::Lent;
-use farmux_tests::lab::{CLIENT, Host, Lab, VIP, node_address, process};
+use farmux_tests::lab::{CLIENT, Host, Lab, VIP, node_address, process, wait};
 
 use super::frames::{self, BROADCAST, Frame, Mac};
 
@@ -78,8 +78,9 @@ impl End {
 
 /// The fenced machine `lb1` with two interfaces, and a neighbour at each.
 pub(super) struct Yard {
+    /// The interface of its VIPs.
     pub(super) eth0: End,
-    /// At the other end of the LAN.
+    /// At the other end of its cable.
     pub(super) client: End,
     /// A second network, with `peer1` at its other end.
     pub(super) eth1: End,
@@ -103,11 +104,17 @@ impl Yard {
         ]);
         ip(&["link", "set", "eth1", "up"]);
         ip(&["link", "set", "peer1", "up"]);
+        // A cable of its own: a bridge may cut off the marks behind a packet.
+        let far = ["peer", "name", "cable", "netns", client.namespace()];
+        ip(&[&["link", "add", "cable", "type", "veth"], &far[..]].concat());
+        ip(&["link", "set", "cable", "up"]);
+        let up = ["link", "set", "cable", "up"];
+        process::run(client.command("ip").args(up)).expect("ip");
         let folder = lab.pins().join("lb1");
         fs::create_dir_all(&folder).expect("a folder in a bpffs");
         let mut yard = Yard {
-            eth0: End::new(&host, "eth0"),
-            client: End::new(&client, "eth0"),
+            eth0: End::new(&host, "cable"),
+            client: End::new(&client, "cable"),
             eth1: End::new(&host, "eth1"),
             peer1: End::new(&host, "peer1"),
             settings: FenceSettings { folder, hook },
@@ -117,6 +124,10 @@ impl Yard {
             lab,
         };
         yard.follow(&[("front", VIP.into()), ("six", VIP6.into())]);
+        for ends in [(&yard.eth0, &yard.client), (&yard.client, &yard.eth0)] {
+            let carries = || carries(ends.0, ends.1);
+            wait::until_true("the cable carries frames", ARRIVES_WITHIN, carries).expect("soon");
+        }
         yard
     }
 
@@ -185,6 +196,18 @@ impl Yard {
         self.told(&before, arrived, frame)
     }
 
+    /// Waits until a frame gets in: the kernel lets go of what was unpinned a moment later.
+    pub(super) fn wait_for_passage(&mut self, frame: &Frame) {
+        let (from, to) = (&self.client, &self.eth0);
+        let mut number = self.numbered;
+        let arrives = || {
+            number += 1;
+            arrives(from, to, frame, number)
+        };
+        wait::until_true("the frame gets in", ARRIVES_WITHIN, arrives).expect("in time");
+        self.numbered = number + 1;
+    }
+
     /// The same between `eth1` and its neighbour.
     pub(super) fn fate_elsewhere(&mut self, way: Way, frame: &Frame) -> Option<DropReason> {
         let before = self.drops();
@@ -239,7 +262,25 @@ pub(super) fn lent(alone_since_ns: Option<u64>) -> Lent {
     Lent {
         until_ns: boottime_ns() + LONG_NS,
         alone_since_ns,
+        taken: false,
     }
+}
+
+/// Whether both ends have seen that the other is up.
+fn carries(from: &End, to: &End) -> bool {
+    let (receiver, sender) = (to.socket(frames::ARP), from.socket(frames::ARP));
+    let frame = frames::arp(frames::REQUEST, (from.mac, OTHER), OTHER).bytes;
+    sender.send(&frame).expect("nobody stops it");
+    let (start, mut buffer) = (Instant::now(), [0; 512]);
+    while start.elapsed() < Duration::from_millis(20) {
+        if receiver
+            .receive(&mut buffer)
+            .is_ok_and(|length| buffer[..length] == frame)
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether a frame comes out at the other end. One that nobody stops follows it on the same way, so
@@ -254,10 +295,10 @@ fn arrives(from: &End, to: &End, frame: &Frame, number: u64) -> bool {
         frames::IP4 => frames::udp4(BROADCAST, OTHER, OTHER),
         _ => frames::udp6(BROADCAST, OTHER6, OTHER6),
     };
-    for (frame, mark) in [(frame, &tested), (&harmless, &follower)] {
-        let bytes = [&frame.bytes[..], mark].concat();
-        sender.send(&bytes).expect("sent");
-    }
+    // One that is dropped on its way out is told to whoever sent it: that is no slip of the test.
+    let _ = sender.send(&[&frame.bytes[..], &tested].concat());
+    let sent = sender.send(&[&harmless.bytes[..], &follower].concat());
+    sent.expect("nobody stops it");
     let (start, mut seen, mut buffer) = (Instant::now(), false, [0; 512]);
     while start.elapsed() < ARRIVES_WITHIN {
         let Ok(length) = receiver.receive(&mut buffer) else {

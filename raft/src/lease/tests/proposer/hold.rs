@@ -113,7 +113,7 @@ fn h3_each_reason_ends_it_at_once() {
             bench.outlook.claimed_at = Some(at(609));
             bench.poll(610)
         }),
-        ("reference-silent, lost", |bench| {
+        ("reference-silent, lost, release 1 to 123", |bench| {
             bench.outlook.missed = MISSED_MAX;
             bench.poll(610)
         }),
@@ -185,12 +185,35 @@ fn h4_whoever_hears_holding_proposes_nothing_for_2_t() {
 }
 
 #[test]
+fn h4_the_quiet_ends_with_a_release_of_whoever_held_and_of_nobody_else() {
+    let mut bench = Bench::new();
+    bench.hear_holding(490, ballot(5, 2));
+    bench.hear_holding(491, ballot(6, 3));
+    bench.proposer.heard_release(ballot(5, 2));
+    assert_eq!(bench.poll(700), "-", "3 holds");
+    bench.proposer.heard_release(ballot(6, 3));
+    assert_eq!(bench.poll(701), "prepare 1 to 123");
+}
+
+#[test]
+fn an_owner_whose_renewal_nobody_answers_asks_the_gateway_before_it_has_to_hold() {
+    let mut bench = Bench {
+        hold: true,
+        ..Bench::owner()
+    };
+    assert_eq!(bench.wanted(562), Wanted::Nothing, "renewed at 503");
+    assert_eq!(bench.wanted(563), Wanted::EchoesFromVip);
+    bench.hold = false;
+    assert_eq!(bench.wanted(563), Wanted::Nothing);
+}
+
+#[test]
 fn h5_it_resumes_where_the_gateway_answers_again_and_nobody_has_the_vip() {
     let lost = || {
         let mut bench = holder();
         bench.free_at = 654;
         bench.outlook.missed = MISSED_MAX;
-        let over = "reference-silent, lost, prepare 2 to 123";
+        let over = "reference-silent, lost, release 1 to 123";
         assert_eq!(bench.poll(700), over);
         bench.poll(710);
         assert_eq!(bench.wanted(710), Wanted::Echoes, "first the gateway");
@@ -234,6 +257,22 @@ fn h5_it_resumes_where_the_gateway_answers_again_and_nobody_has_the_vip() {
     ] {
         let did = bench.poll(2_061);
         assert!(!did.contains("hold"), "{why}: {did}");
+    }
+}
+
+#[test]
+fn h5_nothing_is_resumed_where_the_gateway_answers_this_machine_and_not_the_vip() {
+    let mut bench = holder();
+    bench.free_at = 654;
+    bench.outlook.missed = MISSED_MAX;
+    bench.outlook.elsewhere = true;
+    bench.poll(700);
+    bench.outlook.elsewhere = false;
+    for millis in (2_000..2_100).step_by(10) {
+        vacant(&mut bench, 1_990, millis);
+        let did = bench.poll(millis);
+        assert!(!did.contains("hold"), "at {millis}: {did}");
+        assert_eq!(bench.wanted(millis), Wanted::Nothing);
     }
 }
 
@@ -327,6 +366,26 @@ fn the_survivor_takes_nothing_while_anything_speaks_against_it() {
         let did = bench.poll(712);
         assert!(!did.contains("hold"), "{why}: {did}");
     }
+}
+
+#[test]
+fn whoever_takes_says_so_until_the_gateway_is_seen_to_know_another() {
+    let mut bench = survivor();
+    bench.poll(640);
+    bench.poll(650);
+    vacant(&mut bench, 652, 712);
+    bench.poll(712);
+    let taken = |bench: &Bench| bench.proposer.lease().is_some_and(|held| held.taken);
+    assert!(taken(&bench));
+    bench.outlook.elsewhere = true;
+    bench.poll(742);
+    assert!(!taken(&bench));
+    bench.outlook.elsewhere = false;
+    bench.poll(772);
+    assert!(!taken(&bench), "and never again");
+    let mut resumed = holder();
+    resumed.poll(638);
+    assert!(!taken(&resumed), "whoever goes on announces nothing");
 }
 
 #[test]
