@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 pub struct Sight {
     /// Questions to the reference that it did not answer, in a row.
     pub missed: u32,
-    /// When it answered last.
+    /// When the last question that it answered was asked.
     pub answered_ns: Option<u64>,
     /// That nobody answers for the VIP, if that was asked and is so.
     pub vacant: Option<Vacant>,

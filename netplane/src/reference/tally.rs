@@ -103,19 +103,19 @@ impl Tally {
         if self.is_in_time(now_ns, number) {
             self.habit = Habit::Echo;
             self.by_arp = 0;
-            self.answered(now_ns);
+            self.answered(number);
         }
     }
 
     /// The reference answered by ARP. `relearn`: asked from this machine's own address, so that one
     /// which no longer answers echoes may be known by ARP again.
-    pub(super) fn answered_arp(&mut self, now_ns: u64, relearn: bool) {
+    pub(super) fn answered_arp(&mut self, relearn: bool) {
         self.by_arp = self.by_arp.saturating_add(1);
         if relearn && self.by_arp >= RELEARN_AFTER && self.missed >= RELEARN_AFTER {
             self.habit = Habit::Unknown;
         }
         if self.habit == Habit::Unknown {
-            self.answered(now_ns);
+            self.answered(self.last);
         }
     }
 
@@ -166,11 +166,12 @@ impl Tally {
         sent.is_some_and(|(_, at)| now_ns.saturating_sub(*at) <= LATE_NS)
     }
 
-    fn answered(&mut self, now_ns: u64) {
+    fn answered(&mut self, number: u64) {
         self.missed = 0;
         self.elsewhere = false;
         self.waiting = false;
-        self.answered_ns = Some(now_ns);
+        let sent = self.asked.iter().find(|(asked, _)| *asked == number);
+        self.answered_ns = sent.map_or(self.answered_ns, |(_, at)| Some(*at));
     }
 }
 
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(tally.sight(true).missed, 5);
         tally.echoed(ms(181), last);
         let sight = tally.sight(true);
-        assert_eq!((sight.missed, sight.answered_ns), (0, Some(ms(181))));
+        assert_eq!((sight.missed, sight.answered_ns), (0, Some(ms(180))));
     }
 
     #[test]
@@ -255,14 +256,14 @@ mod tests {
     fn arp_counts_for_whoever_never_answered_an_echo() {
         let mut tally = Tally::default();
         tally.ask(ms(0));
-        tally.answered_arp(ms(1), false);
-        assert_eq!(tally.sight(true).answered_ns, Some(ms(1)));
+        tally.answered_arp(false);
+        assert_eq!(tally.sight(true).answered_ns, Some(ms(0)));
         let echo = tally.ask(ms(30));
         tally.echoed(ms(31), echo);
         assert!(!tally.asks_arp());
         for turn in 2..20u64 {
             tally.ask(ms(30 * turn));
-            tally.answered_arp(ms(30 * turn + 1), false);
+            tally.answered_arp(false);
         }
         assert!(
             tally.sight(true).missed > 10,
@@ -270,7 +271,7 @@ mod tests {
         );
         for turn in 20..40u64 {
             tally.ask(ms(1_000 * turn));
-            tally.answered_arp(ms(1_000 * turn + 1), true);
+            tally.answered_arp(true);
         }
         assert_eq!(tally.sight(true).missed, 0, "it answers no echoes any more");
     }

@@ -135,7 +135,7 @@ impl Watcher {
             Heard::EchoBeside(number) => self.tally.echoed_beside(now, number),
             Heard::Gateway => {
                 let relearn = self.wanted != Wanted::EchoesFromVip;
-                self.tally.answered_arp(now, relearn);
+                self.tally.answered_arp(relearn);
             }
             Heard::Vip if self.wanted == Wanted::Probes => self.tally.occupied(now),
             Heard::Vip | Heard::Nothing => {}

@@ -26,7 +26,7 @@ pub(super) fn due(sent: u32) -> Duration {
 pub(super) enum Right {
     /// A majority lends it.
     Lent,
-    /// It was lent, and is held, or taken up again, without a majority: everybody knows whose it is.
+    /// It was lent, and is held or taken up again without a majority: everybody knows whose it is.
     Continued,
     /// It was taken without a majority: told early, and not again and again.
     Taken,

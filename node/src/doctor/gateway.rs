@@ -1,8 +1,10 @@
-//! The gateway of each network answers ARP: a hold asks it, and clients come through it.
+//! The gateway of each network answers, IPv4 by ARP and IPv6 by echo: a hold asks it, and clients
+//! come through it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
+use farmux_netplane::reference::{References, Target, Wanted};
 use farmux_netplane::sys::{Netlink, PacketSocket};
 
 use super::{Context, Finding};
@@ -18,10 +20,10 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(1_000);
 enum Asked {
     NoGateway,
     NoAddress,
-    NotIpv4,
     NotAllowed(String),
     Silent,
     Answered([u8; 6]),
+    Echoed,
 }
 
 pub(super) async fn look(context: &Context) -> Vec<Finding> {
@@ -31,7 +33,7 @@ pub(super) async fn look(context: &Context) -> Vec<Finding> {
         let gateway = configured.or_else(|| route(interface).map(IpAddr::V4));
         let asked = match gateway {
             None => Asked::NoGateway,
-            Some(IpAddr::V6(_)) => Asked::NotIpv4,
+            Some(IpAddr::V6(gateway)) => echo(interface, gateway).await,
             Some(IpAddr::V4(gateway)) => ask(interface, gateway).await,
         };
         findings.push(judge(&network.to_string(), interface, gateway, &asked));
@@ -94,6 +96,30 @@ async fn ask(interface: &str, gateway: Ipv4Addr) -> Asked {
     Asked::Silent
 }
 
+/// Asks as the daemon does.
+async fn echo(interface: &str, gateway: Ipv6Addr) -> Asked {
+    let references = match References::start() {
+        Ok(references) => references,
+        Err(error) => return Asked::NotAllowed(error.to_string()),
+    };
+    let target = Target {
+        // Nothing is asked about it.
+        address: Ipv6Addr::UNSPECIFIED.into(),
+        gateway: gateway.into(),
+        interface: interface.into(),
+    };
+    references.apply(&[(CHECK.into(), target)].into());
+    let end = Instant::now() + ANSWER_WITHIN;
+    while Instant::now() < end {
+        let sight = references.look(CHECK, Wanted::Echoes);
+        if sight.is_some_and(|sight| sight.answers() == Some(true)) {
+            return Asked::Echoed;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Asked::Silent
+}
+
 /// PURE. Who has `target`? (RFC 826, over Ethernet)
 fn request(mac: [u8; 6], own: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
     let mut frame = vec![0xff; 6];
@@ -118,13 +144,16 @@ fn answer(frame: &[u8], wanted: Ipv4Addr) -> Option<[u8; 6]> {
 
 /// PURE.
 fn judge(network: &str, interface: &str, gateway: Option<IpAddr>, asked: &Asked) -> Finding {
+    let tool = match gateway {
+        Some(IpAddr::V6(_)) => "ping",
+        Some(IpAddr::V4(_)) | None => "arping",
+    };
     let gateway = gateway.map_or_else(|| "no gateway".to_owned(), |gateway| gateway.to_string());
     let at = format!("{network} ({interface}): {gateway}");
     match asked {
         Asked::NoGateway => Finding::warn(CHECK, Code::DoctorGateway, at)
             .why("without a reference address a VIP here cannot be held without a majority")
             .mend("set gateway = \"ADDRESS\" at the VIP, any address that always answers"),
-        Asked::NotIpv4 => Finding::ok(CHECK, format!("{at}, asked by the daemon only")),
         Asked::NoAddress => {
             Finding::fail(CHECK, Code::DoctorGateway, format!("{at} not on its LAN"))
                 .why("no address of this interface is in the gateway's network")
@@ -139,8 +168,9 @@ fn judge(network: &str, interface: &str, gateway: Option<IpAddr>, asked: &Asked)
         }
         Asked::Silent => Finding::fail(CHECK, Code::DoctorGateway, format!("{at} does not answer"))
             .mend(format!(
-                "arping -I {interface} {gateway}   (then cable, VLAN, or the gateway)"
+                "{tool} -I {interface} {gateway}   (then cable, VLAN, or the gateway)"
             )),
+        Asked::Echoed => Finding::ok(CHECK, format!("{at} answers")),
         Asked::Answered(mac) => {
             let mac: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
             Finding::ok(CHECK, format!("{at} answers as {}", mac.join(":")))
@@ -173,6 +203,15 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn an_ipv6_gateway_is_asked_by_echo() {
+        let there = echo("lo", Ipv6Addr::LOCALHOST).await;
+        assert!(matches!(there, Asked::Echoed), "{there:?}");
+        let documentation = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        let nowhere = echo("lo", documentation).await;
+        assert!(matches!(nowhere, Asked::Silent), "{nowhere:?}");
+    }
+
     #[test]
     fn the_route_of_the_interface_counts() {
         let table = "Iface\tDestination\tGateway\tFlags\n\
@@ -192,7 +231,7 @@ mod tests {
             (gateway, Asked::Silent, Level::Fail),
             (gateway, Asked::NoAddress, Level::Fail),
             (gateway, Asked::NotAllowed("EPERM".to_owned()), Level::Warn),
-            (gateway, Asked::NotIpv4, Level::Ok),
+            (gateway, Asked::Echoed, Level::Ok),
             (gateway, Asked::Answered(MAC), Level::Ok),
         ];
         for (gateway, asked, level) in table {

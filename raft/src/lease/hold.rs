@@ -29,7 +29,7 @@ use crate::id::{Ballot, NodeId};
 pub struct Outlook {
     /// Echoes of the reference that did not come back, in a row.
     pub missed: u32,
-    /// When the reference answered last.
+    /// When the last question that the reference answered was asked.
     pub answered_at: Option<BootTime>,
     /// When another machine last claimed the VIP.
     pub claimed_at: Option<BootTime>,
@@ -198,7 +198,7 @@ impl Proposer {
         if claimed {
             return self.end_hold(view, HoldEnd::Claimed);
         }
-        if view.outlook.missed >= MISSED_MAX {
+        if view.outlook.is_silent(view.now, since) {
             let mut steps = self.end_hold(view, HoldEnd::ReferenceSilent);
             self.solo.dormant = (!view.outlook.elsewhere).then_some(resumable(lease, since));
             steps.push(self.ask(view, Ask::Release(lease.ballot, None)));
@@ -218,7 +218,7 @@ impl Proposer {
         if in_time || !view.hold || self.solo.barred {
             return Vec::new();
         }
-        if view.outlook.missed >= MISSED_MAX {
+        if view.outlook.is_silent(view.now, view.now) {
             self.solo.dormant = (!view.outlook.elsewhere).then_some(resumable(lease, view.now));
             return Vec::new();
         }
@@ -279,11 +279,16 @@ impl Proposer {
     }
 
     /// Writes the next deadline, and says so to everybody.
+    ///
+    /// It is never further ahead than the reference's last answer allows: where this thread is not
+    /// able to act, the fence ends the hold as soon as it would.
     fn extend(&mut self, view: &View<'_>, held: Held) -> Vec<Step> {
-        let until = view.now + view.timing.own();
+        let since = held.alone_since.unwrap_or(view.now);
+        let silent_at = view.outlook.seen_at(since) + SILENCE_MAX;
+        let until = silent_at.min(view.now + view.timing.own());
         let held = Held { until, ..held };
         self.solo.forget_reasons();
-        self.solo.next = view.now + view.timing.renewal();
+        self.solo.next = view.now + view.timing.renewal().min(ECHO_EVERY);
         if self.lease.is_none() {
             // What a stand-by was asking is asked again, by a holder.
             (self.round, self.next) = (None, view.now);
@@ -321,6 +326,20 @@ impl Pair {
 }
 
 impl Outlook {
+    /// Whether the reference has been silent towards the VIP for too long, in a hold since then.
+    fn is_silent(&self, now: BootTime, since: BootTime) -> bool {
+        let most = match self.elsewhere {
+            true => MISSED_MAX - 1,
+            false => MISSED_MAX,
+        };
+        self.missed >= most || now.since(self.seen_at(since)) >= SILENCE_MAX
+    }
+
+    /// When the reference answered last, or else the beginning of the hold.
+    fn seen_at(&self, since: BootTime) -> BootTime {
+        self.answered_at.map_or(since, |at| at.max(since))
+    }
+
     /// Whether the reference answers at this time.
     fn answers(&self, now: BootTime) -> bool {
         let fresh = |at: BootTime| now.since(at) <= FRESH;
@@ -347,8 +366,13 @@ fn resumable(lease: Held, since: BootTime) -> Resumable {
     }
 }
 
+/// How often the reference is asked while a VIP is held.
+const ECHO_EVERY: Duration = Duration::from_millis(30);
+/// A question that was answered, and [`MISSED_MAX`] that were not, and are known not to be.
+const SILENCE_MAX: Duration = Duration::from_millis(30 * 6);
 /// Echoes missed in a row that end a hold: 150 ms, well below the 200 within which a holder has to
-/// yield, and more than a gateway that is busy for a moment misses.
+/// yield, and more than a gateway that is busy for a moment misses. One fewer where it answered
+/// this machine meanwhile: it is not busy, it has been told of another.
 pub const MISSED_MAX: u32 = 5;
 /// An answer of the network counts for so long; also the longest that a reference may take.
 const FRESH: Duration = Duration::from_millis(100);

@@ -10,6 +10,7 @@ pub mod case;
 pub mod cut;
 pub mod judge;
 pub mod scene;
+pub mod stranger;
 pub mod tap;
 
 pub use case::{CALM, CASES, Case, Policy};

@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use farmux_node::api::types::Answering;
 use farmux_raft::state::Health;
 
-use super::case::{Case, Policy, card};
+use super::case::{Case, Policy};
 use super::judge::{Mac, Ownership};
+use super::stranger::card;
 use super::tap::{Asked, Asker, Tap};
 use crate::gap::{Seen, Watch};
 use crate::lab::cluster::{AGREES_WITHIN, Cluster, shop};
@@ -24,6 +25,9 @@ const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
 
 /// How long a LAN that loses, or a busy machine, is looked at where nobody says otherwise.
 const CALM_FOR: Duration = Duration::from_secs(60);
+
+/// The metric that counts them.
+const CLOSURES: &str = "farmux_lease_events_total{event=\"lost\"} ";
 
 /// What `hold` allows after a claim can reach holder or gateway (`vip-protocol.md`, section 5).
 const OVERLAP_MAX: Duration = Duration::from_millis(200);
@@ -78,6 +82,7 @@ impl Scene {
     ///
     /// **Errors**: the fault could not be played, or the cluster did not recover.
     pub fn round(&mut self, case: &Case) -> Result<Verdict> {
+        let closures = self.closures().unwrap_or(0);
         let zero = Instant::now();
         let lan = self.cluster.lab.bridge();
         let tap = Tap::open(&lan, VIP, zero);
@@ -87,14 +92,32 @@ impl Scene {
         let well = played.and_then(|()| self.wait_until_well());
         let (seen, asked, frames) = (watch.stop()?, asker.stop()?, tap.stop()?);
         well.with_context(|| case.name)?;
+        let closures = self
+            .closures()
+            .ok()
+            .and_then(|now| now.checked_sub(closures));
         Ok(Verdict {
             policy: self.policy,
             ownership: Ownership::of(&frames, &self.macs),
             asked,
             seen,
             moves_max: case.moves_max,
-            nobody_max: case.nobody_max,
+            closures,
+            closures_max: case.closures_max,
         })
+    }
+
+    /// How often the running nodes' leases ended, and with them their fences closed.
+    fn closures(&self) -> Result<u64> {
+        let nodes = self.cluster.nodes.iter().filter(|node| node.is_running());
+        nodes
+            .map(|node| {
+                let text = node.metrics()?;
+                let mut lines = text.lines();
+                let count = lines.find_map(|line| line.strip_prefix(CLOSURES));
+                Ok(count.map_or(Ok(0), |count| count.trim().parse::<u64>())?)
+            })
+            .sum()
     }
 
     /// Lets time pass in which nothing is asked of anybody.
@@ -121,8 +144,8 @@ impl Scene {
     }
 }
 
-/// Whether everybody answers it, somebody leads, and somebody owns the VIP. That a cable was loose, or
-/// a stranger claimed, is remembered for minutes, and is no reason to wait.
+/// Whether everybody answers it, somebody leads, and somebody owns the VIP. That a cable was loose,
+/// or a stranger claimed, is remembered for minutes, and is no reason to wait.
 fn is_well(node: &Node) -> bool {
     let status = node.status().ok().and_then(|status| status.cluster);
     status.is_some_and(|cluster| {
@@ -142,7 +165,9 @@ pub struct Verdict {
     asked: Asked,
     seen: Seen,
     moves_max: usize,
-    nobody_max: Option<Duration>,
+    /// `None`: the counters began anew, with their process.
+    closures: Option<u64>,
+    closures_max: Option<u64>,
 }
 
 impl Verdict {
@@ -163,12 +188,16 @@ impl Verdict {
                 self.moves_max
             ));
         }
-        let nobody_max = self.nobody_max.unwrap_or(silence_max).max(silence_max);
-        if self.asked.silence > nobody_max {
+        if let (Some(closures), Some(most)) = (self.closures, self.closures_max)
+            && closures > most
+        {
+            wrong.push(format!("fences closed {closures} times, {most} allowed"));
+        }
+        if self.asked.silence > silence_max {
             wrong.push(format!(
                 "on nobody for {} ms, {} allowed",
                 self.asked.silence.as_millis(),
-                nobody_max.as_millis()
+                silence_max.as_millis()
             ));
         }
         wrong
@@ -192,8 +221,10 @@ impl fmt::Display for Verdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "moves={} nobody_ms={} http_gap_ms={} stale={} overlap_ms={} twice={}",
+            "moves={} closures={} nobody_ms={} http_gap_ms={} stale={} overlap_ms={} twice={}",
             self.ownership.changes(),
+            self.closures
+                .map_or_else(|| "?".to_owned(), |count| count.to_string()),
             self.asked.silence.as_millis(),
             self.seen.gap.as_millis(),
             self.ownership.stale.len(),

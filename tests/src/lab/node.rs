@@ -1,7 +1,9 @@
 //! farmux nodes: the real binary, each on a host and with a folder of its own.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::Ipv4Addr;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -252,6 +254,18 @@ level = "info"
             .then(|| value.get_mut("data").map(Value::take));
         let value = data.flatten().unwrap_or(value);
         serde_json::from_value(value).with_context(|| format!("not as documented: {text}"))
+    }
+
+    /// What a program would scrape (OpenMetrics, with the head of the answer before it).
+    ///
+    /// **Errors**: the node does not answer.
+    pub fn metrics(&self) -> Result<String> {
+        let mut stream = UnixStream::connect(self.socket()).context("the admin socket")?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        ensure!(text.starts_with("HTTP/1.1 200"), "{text}");
+        Ok(text)
     }
 
     /// `farmux status`.

@@ -1,9 +1,12 @@
 //! Other programs and loose cables: put right at once, counted, and paged when it goes on.
 
-use std::net::{IpAddr, Ipv6Addr};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use farmux_tests::faults::judge::FrameKind;
+use farmux_tests::faults::stranger::{card, claim};
+use farmux_tests::faults::tap::Tap;
 use farmux_tests::lab::cluster::{AGREES_WITHIN, Cluster, shop};
 use farmux_tests::lab::mail::MailServer;
 use farmux_tests::lab::network::Host;
@@ -13,6 +16,11 @@ use farmux_tests::lab::{CLIENT, Lab, VIP, node_address, wait};
 use crate::vip::{LONG, Machine, NAME, SECOND, WOKEN_WITHIN, ends_in, plan, plan_of};
 
 const SIX: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0x100);
+const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
+/// The early announcements of a gain are over (`vip-protocol.md`, section 7).
+const EARLY: Duration = Duration::from_secs(6);
+/// Room for two defences and no third, beside one of the announcements that come every 30 s.
+const CLAIMED_FOR: Duration = Duration::from_secs(18);
 
 fn ip(host: &Host, words: &str) -> Result<String> {
     run(host.command("ip").args(words.split_whitespace()))
@@ -188,6 +196,48 @@ fn a_program_that_meddles_again_and_again_is_one_page() -> Result<()> {
         mail.mails()
             .iter()
             .filter(|mail| about(&mail.subject))
+            .count()
+            == 1
+    })
+}
+
+/// **Source**: `vip-protocol.md`, section 6: a live lease defends, at most once per 10 s, and a
+/// page names the MAC.
+#[test]
+fn a_stranger_that_claims_is_one_page_and_is_answered_once_in_ten_seconds() -> Result<()> {
+    let cluster = Cluster::form(1)?;
+    let mail = MailServer::start(&cluster.lab)?;
+    cluster.nodes[0].apply(&shop(&[1]))?;
+    cluster.owner()?;
+    let stranger = cluster.lab.host("stranger", STRANGER)?;
+    let (_, ours) = card(cluster.nodes[0].host())?;
+    let mac = run(stranger.command("cat").arg("/sys/class/net/eth0/address"))?;
+
+    let tap = Tap::open(&cluster.lab.bridge(), VIP, Instant::now());
+    claim(&stranger, EARLY + CLAIMED_FOR)?;
+    let frames = tap.stop()?;
+    let said = frames
+        .iter()
+        .filter(|frame| frame.from == ours && frame.kind == FrameKind::Claim);
+    let said: Vec<Duration> = said
+        .map(|frame| frame.at)
+        .filter(|at| *at > EARLY)
+        .collect();
+    // Each is two frames, a request and a reply.
+    let bursts = said
+        .iter()
+        .enumerate()
+        .filter(|(number, at)| *number == 0 || **at - said[number - 1] > Duration::from_millis(50))
+        .count();
+    ensure!((1..=3).contains(&bursts), "{bursts}: {said:?}");
+
+    let about = format!("VIP front claimed by {}", mac.trim());
+    mail.wait_for(&format!("[DOWN] prod {about}"), AGREES_WITHIN)?;
+    let down = |subject: &str| subject.starts_with("[DOWN]") && subject.contains("claimed by");
+    wait::throughout("one page", Duration::from_secs(3), || {
+        mail.mails()
+            .iter()
+            .filter(|mail| down(&mail.subject))
             .count()
             == 1
     })

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use farmux_node::api::types::{DeliveryState, PageReport};
+use farmux_node::api::types::{DeliveryReport, DeliveryState, PageReport, RevisionReport};
 use farmux_raft::state::Health;
 use farmux_tests::lab::cluster::{AGREES_WITHIN, Cluster, shop};
 use farmux_tests::lab::mail::MailServer;
@@ -23,6 +23,19 @@ fn three_nodes_two_servers() -> Result<(Cluster, Nginx, Nginx)> {
     cluster.wait_for_health("shop", "s2", Health::Up)?;
     cluster.wait_for_service()?;
     Ok((cluster, one, two))
+}
+
+/// The page about this, once a delivery of it failed.
+fn failed_page(cluster: &Cluster, about: &str) -> Result<PageReport> {
+    let due = |page: &PageReport| {
+        let at_risk = |delivery: &DeliveryReport| {
+            delivery.state == DeliveryState::Due && delivery.failures > 0
+        };
+        page.subject.contains(about) && page.deliveries.iter().any(at_risk)
+    };
+    wait::until("a delivery that failed", AGREES_WITHIN, || {
+        cluster.any().ok()?.pages().ok()?.into_iter().find(due)
+    })
 }
 
 #[test]
@@ -99,15 +112,7 @@ fn a_page_survives_its_relay_and_its_leader() -> Result<()> {
     let mut mail = MailServer::start(&cluster.lab)?;
     mail.stop();
     two.stop()?;
-    let due = |page: &PageReport| {
-        let at_risk = |delivery: &farmux_node::api::types::DeliveryReport| {
-            delivery.state == DeliveryState::Due && delivery.failures > 0
-        };
-        page.subject.contains("shop/s2") && page.deliveries.iter().any(at_risk)
-    };
-    let page = wait::until("a delivery that failed", AGREES_WITHIN, || {
-        cluster.any().ok()?.pages().ok()?.into_iter().find(due)
-    })?;
+    let page = failed_page(&cluster, "shop/s2")?;
     let leader = cluster.leader()?;
     cluster.node(&leader).kill();
     mail.back()?;
@@ -133,6 +138,58 @@ fn a_page_survives_its_relay_and_its_leader() -> Result<()> {
         .context("still listed")?;
     ensure!(acked.acknowledged_by.as_deref() == Some("kim"), "{acked:?}");
     Ok(())
+}
+
+/// A leader that slept wakes as the leader that it was, with a retry overdue: it sends nothing, and
+/// acknowledges nothing, before it has followed whoever led meanwhile.
+#[test]
+fn a_leader_that_wakes_neither_mails_nor_acknowledges_before_it_follows() -> Result<()> {
+    let (mut cluster, _one, mut two) = three_nodes_two_servers()?;
+    let mut mail = MailServer::start(&cluster.lab)?;
+    mail.stop();
+    two.stop()?;
+    failed_page(&cluster, "shop/s2")?;
+    let old = cluster.leader()?;
+    cluster.node(&old).process()?.pause()?;
+    let others: Vec<_> = cluster
+        .nodes
+        .iter()
+        .filter(|node| node.name() != old)
+        .collect();
+    wait::until_true("another leads", 2 * AGREES_WITHIN, || {
+        let cluster = others[0].status().ok().and_then(|status| status.cluster);
+        cluster.is_some_and(|cluster| cluster.leader.is_some_and(|leader| leader.as_str() != old))
+    })?;
+    others[0].apply(&shop(&[7, 9]))?;
+    mail.back()?;
+    mail.wait_for("[DOWN] prod shop/s2", 2 * AGREES_WITHIN)?;
+
+    cluster.node(&old).process()?.resume()?;
+    let acknowledged = cluster.node(&old).apply(&shop(&[3, 4])).is_ok();
+    let weights = match acknowledged {
+        true => ["weight = 3", "weight = 4"],
+        false => ["weight = 7", "weight = 9"],
+    };
+    wait::until_true("all have what was acknowledged", AGREES_WITHIN, || {
+        let exports = cluster
+            .nodes
+            .iter()
+            .map(|node| node.ask(&["config", "export"]));
+        exports
+            .flatten()
+            .filter(|export| weights.iter().all(|weight| export.contains(weight)))
+            .count()
+            == 3
+    })?;
+    // What was decided meanwhile lies under it, or is the newest.
+    let history: Vec<RevisionReport> = cluster.nodes[0].report(&["config", "history"])?;
+    let decided = history
+        .iter()
+        .find(|revision| revision.diff.iter().any(|line| line.contains('9')));
+    ensure!(decided.is_some(), "{history:?}");
+    wait::throughout("one mail", NO_SECOND_WITHIN, || {
+        mail.about("[DOWN] prod shop/s2").len() == 1
+    })
 }
 
 /// A majority that is lost cannot log its own loss: whoever notices mails it by its own word, and

@@ -216,7 +216,8 @@ impl World {
         let now = self.now;
         let lan = self.lan.as_mut().expect("a LAN");
         let by = lan.believes.filter(|by| *by != node);
-        let Some(by) = by.filter(|by| self.sites[*by].owns && lan.reaches_gateway(node, now)) else {
+        let Some(by) = by.filter(|by| self.sites[*by].owns && lan.reaches_gateway(node, now))
+        else {
             return;
         };
         lan.yield_by.insert(node, (now, by));

@@ -1,11 +1,9 @@
 //! The farmux node of the bench: one machine without a VIP, that watches.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use farmux_netplane::probe::Lag;
 use farmux_tests::lab::network::Host;
 use farmux_tests::lab::node::Node;
@@ -52,7 +50,7 @@ pub(crate) fn watches(count: usize, hanging: usize) -> String {
 ///
 /// **Errors**: it does not answer.
 pub(crate) fn read(node: &Node) -> Result<Reading> {
-    let text = metrics(node)?;
+    let text = node.metrics()?;
     let number = |name: &str| -> Result<f64> {
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         let value = line.with_context(|| format!("no {name} in the metrics"))?;
@@ -97,15 +95,6 @@ pub(crate) fn between(before: &Lag, after: &Lag) -> Lag {
 )]
 fn whole(value: f64) -> u64 {
     value as u64
-}
-
-fn metrics(node: &Node) -> Result<String> {
-    let mut stream = UnixStream::connect(node.socket()).context("the admin socket")?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    ensure!(text.starts_with("HTTP/1.1 200"), "{text}");
-    Ok(text)
 }
 
 /// User and system time of the whole process (`proc(5)`, stat: fields 14 and 15, 10 ms each).

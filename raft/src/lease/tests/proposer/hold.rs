@@ -40,6 +40,7 @@ fn h1_a_hold_continues_a_live_lease_and_never_more_than_nine_tenths_of_t_ahead()
     assert_eq!(bench.wanted(608), Wanted::EchoesFromVip);
     let mut until = 743;
     for millis in 609..3_000 {
+        bench.outlook.answered_at = Some(at(millis));
         let did = bench.poll(millis);
         if did.contains("hold 1") {
             until = millis + 135;
@@ -51,6 +52,18 @@ fn h1_a_hold_continues_a_live_lease_and_never_more_than_nine_tenths_of_t_ahead()
         assert!(!did.contains("lost"), "at {millis}: {did}");
         assert!(until - millis > 135 - 31, "it is extended every R");
     }
+}
+
+#[test]
+fn h1_no_deadline_outlives_the_gateways_last_answer_by_more_than_180_ms() {
+    let mut bench = holder();
+    bench.outlook.answered_at = Some(at(610));
+    assert!(bench.poll(638).starts_with("hold 1 until 773, tell 1"));
+    // From now on it is silent, and the misses are not counted: that thread is stuck.
+    assert!(bench.poll(668).starts_with("hold 1 until 790, tell 1"));
+    assert!(bench.poll(698).starts_with("hold 1 until 790, tell 1"));
+    let did = bench.poll(790);
+    assert!(did.contains("lost") && !did.contains("hold"), "{did}");
 }
 
 #[test]
@@ -108,13 +121,18 @@ fn h2_a_higher_ballot_is_answered_with_the_next_round_not_with_a_chase() {
 #[test]
 fn h3_each_reason_ends_it_at_once() {
     type Happens = fn(&mut Bench) -> String;
-    let table: [(&str, Happens); 5] = [
+    let table: [(&str, Happens); 6] = [
         ("claimed, lost", |bench| {
             bench.outlook.claimed_at = Some(at(609));
             bench.poll(610)
         }),
         ("reference-silent, lost, release 1 to 123", |bench| {
             bench.outlook.missed = MISSED_MAX;
+            bench.poll(610)
+        }),
+        ("reference-silent, lost, release 1 to 123", |bench| {
+            bench.outlook.missed = MISSED_MAX - 1;
+            bench.outlook.elsewhere = true;
             bench.poll(610)
         }),
         ("higher-holding, lost", |bench| {
