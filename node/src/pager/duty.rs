@@ -1,7 +1,8 @@
 //! The pager's event loop: sends what the state says is due, then has it recorded.
 //!
 //! ```text
-//!   state, standing --watch--> look --errand--> courier (a task each, 8 at most)
+//!   state, standing --watch--> look --errand--> courier (a task each, 8 at most), once a majority
+//!                               ^  |            said that what is looked at is so
 //!                               ^  \--record--> proposer (a task each)
 //!                               +---- what came of either ----+
 //! ```
@@ -83,6 +84,7 @@ impl Pager {
             counters: Arc::clone(&counters),
             ledger: Ledger::default(),
             tasks: JoinSet::new(),
+            sureness: Sureness::Unsure,
         };
         let task = tokio::spawn(worker.run()).abort_handle();
         Pager { task, counters }
@@ -110,10 +112,20 @@ struct Worker {
     counters: Arc<Counters>,
     ledger: Ledger,
     tasks: JoinSet<Event>,
+    sureness: Sureness,
+}
+
+/// Whether what is known is known to be so now. It is worth one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sureness {
+    Unsure,
+    Asking,
+    Sure,
 }
 
 /// What a task leaves behind.
 enum Event {
+    Confirmed(bool),
     Landed {
         attempt: Attempt,
         through: u64,
@@ -175,41 +187,75 @@ impl Worker {
             let until = until.clamp(LOOK_SOON, LOOK_SELDOM);
             wake = Some(wake.map_or(until, |wake| wake.min(until)));
         }
+        if !ready.is_empty() {
+            wake = Some(wake.map_or(LOOK_EVERY, |wake| wake.min(LOOK_EVERY)));
+        }
+        let mine = |due: &DueMessage<'_>| self.is_for_us(due, now, state, duty);
+        let mut mine: Vec<DueMessage<'_>> = ready.into_iter().filter(mine).collect();
+        if mine.is_empty() || !self.is_sure() {
+            return wake;
+        }
         // What failed waits for what did not.
-        let mut ready = ready;
-        ready.sort_by_key(|due| (due.open.failures, due.not_before()));
-        for due in ready {
-            if !self.send(due, now, state, duty) {
-                wake = Some(wake.map_or(LOOK_EVERY, |wake| wake.min(LOOK_EVERY)));
-            }
+        mine.sort_by_key(|due| (due.open.failures, due.not_before()));
+        for due in mine {
+            self.send(due, state);
         }
         wake
     }
 
-    /// Sends a message, if it is this node's turn and there is room.
-    fn send(
-        &mut self,
-        due: DueMessage<'_>,
+    /// Whether it is known by a majority's word that what is looked at is so; otherwise it is asked.
+    fn is_sure(&mut self) -> bool {
+        match self.sureness {
+            Sureness::Sure => {
+                self.sureness = Sureness::Unsure;
+                true
+            }
+            Sureness::Asking => false,
+            Sureness::Unsure => {
+                self.sureness = Sureness::Asking;
+                let asked = self.parts.proposer.confirm();
+                self.tasks.spawn(async move {
+                    let sure = asked.await;
+                    if !sure {
+                        tokio::time::sleep(LOOK_EVERY).await;
+                    }
+                    Event::Confirmed(sure)
+                });
+                false
+            }
+        }
+    }
+
+    /// Whether it is this node's turn to send a message, and nothing of it is under way.
+    fn is_for_us(
+        &self,
+        due: &DueMessage<'_>,
         now: UnixMillis,
         state: &Arc<State>,
         duty: Duty,
     ) -> bool {
-        let key: Key = (due.contact.clone(), due.bundle);
-        let first_failures = first_channel_failures(state, &due);
-        let failures = due.open.failures.max(first_failures);
+        let failures = failures(state, due);
         let overdue_ms = now.0.saturating_sub(due.not_before().0);
-        if !self.ledger.is_free(&key, failures > 0, Instant::now())
-            || !is_mine(self.parts.me, duty, state, failures, overdue_ms)
-        {
-            return false;
+        let key: Key = (due.contact.clone(), due.bundle);
+        self.ledger.is_free(&key, failures > 0, Instant::now())
+            && is_mine(self.parts.me, duty, state, failures, overdue_ms)
+    }
+
+    /// Sends a message, if there is room.
+    fn send(&mut self, due: DueMessage<'_>, state: &Arc<State>) {
+        let key: Key = (due.contact.clone(), due.bundle);
+        let failures = failures(state, &due);
+        // What was begun a moment ago may have taken the room.
+        if !self.ledger.is_free(&key, failures > 0, Instant::now()) {
+            return;
         }
         let (Some(cluster), Some(contact)) =
             (&state.cluster, state.config.contacts.get(due.contact))
         else {
-            return false;
+            return;
         };
         let Some(message) = state.message(due.contact, due.bundle) else {
-            return false;
+            return;
         };
         let attempt = Attempt {
             key,
@@ -245,11 +291,12 @@ impl Worker {
                 receipt: receipt.await,
             }
         });
-        true
     }
 
     fn take(&mut self, event: Event) {
         match event {
+            Event::Confirmed(true) => self.sureness = Sureness::Sure,
+            Event::Confirmed(false) => self.sureness = Sureness::Unsure,
             Event::Landed {
                 attempt,
                 through,
@@ -296,6 +343,11 @@ impl Worker {
         self.ledger
             .landed(attempt, receipt.reached, record, Instant::now());
     }
+}
+
+/// How often in a row this message, or its contact's first channel, failed.
+fn failures(state: &State, due: &DueMessage<'_>) -> u32 {
+    due.open.failures.max(first_channel_failures(state, due))
 }
 
 /// How often in a row a contact's first channel failed.

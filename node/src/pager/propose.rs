@@ -7,6 +7,9 @@ use farmux_raft::state::{Applied, Proposal, Reject};
 pub trait Proposer: Send + Sync + 'static {
     /// Proposes once. The same proposal may be proposed again: its id makes it count once.
     fn propose(&self, proposal: Proposal) -> BoxFuture<'static, Result<Applied, NotDecided>>;
+
+    /// Whether this node's part and its state are those of now: see [`Consensus::confirm`].
+    fn confirm(&self) -> BoxFuture<'static, bool>;
 }
 
 /// Why something was not decided.
@@ -21,6 +24,11 @@ pub enum NotDecided {
 }
 
 impl Proposer for Consensus {
+    fn confirm(&self) -> BoxFuture<'static, bool> {
+        let consensus = self.clone();
+        Box::pin(async move { Consensus::confirm(&consensus).await })
+    }
+
     fn propose(&self, proposal: Proposal) -> BoxFuture<'static, Result<Applied, NotDecided>> {
         let consensus = self.clone();
         Box::pin(async move {

@@ -23,6 +23,10 @@ use super::propose::{NotDecided, Proposer};
 pub(crate) struct Decider(pub(crate) watch::Sender<Arc<State>>);
 
 impl Proposer for Decider {
+    fn confirm(&self) -> BoxFuture<'static, bool> {
+        Box::pin(async { true })
+    }
+
     fn propose(&self, proposal: Proposal) -> BoxFuture<'static, Result<Applied, NotDecided>> {
         let mut answer = Ok(Applied::Unchanged);
         self.0.send_modify(|state| {

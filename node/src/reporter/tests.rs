@@ -20,6 +20,10 @@ struct Log {
 }
 
 impl Proposer for Log {
+    fn confirm(&self) -> BoxFuture<'static, bool> {
+        Box::pin(async { true })
+    }
+
     fn propose(&self, proposal: Proposal) -> BoxFuture<'static, Answer> {
         if !*self.open.lock().expect("no panic") {
             return Box::pin(async { Err(NotDecided::Later("no leader".to_owned())) });

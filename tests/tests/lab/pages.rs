@@ -190,6 +190,7 @@ fn a_leader_that_wakes_neither_mails_nor_acknowledges_before_it_follows() -> Res
     wait::throughout("one mail", NO_SECOND_WITHIN, || {
         mail.about("[DOWN] prod shop/s2").len() == 1
     })
+    .with_context(|| format!("{old} slept; {:#?}", mail.mails()))
 }
 
 /// A majority that is lost cannot log its own loss: whoever notices mails it by its own word, and

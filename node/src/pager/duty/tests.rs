@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use farmux_raft::consensus::{BoxFuture, Quorum, Role};
 use farmux_raft::state::{Applied, ChannelKind, Health, Proposal};
@@ -17,9 +18,15 @@ struct Cluster {
     state: watch::Sender<Arc<State>>,
     refuse: Mutex<u32>,
     asked: AtomicU64,
+    follows: AtomicBool,
 }
 
 impl Proposer for Cluster {
+    fn confirm(&self) -> BoxFuture<'static, bool> {
+        let follows = self.follows.load(Ordering::SeqCst);
+        Box::pin(async move { follows })
+    }
+
     fn propose(&self, proposal: Proposal) -> BoxFuture<'static, Result<Applied, NotDecided>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let mut refuse = self.refuse.lock().expect("no test panics with it");
@@ -117,6 +124,7 @@ fn bench(state: State, standing: Standing, refuse: u32, outcome: DeliveryOutcome
         state: sender,
         refuse,
         asked,
+        follows: AtomicBool::new(true),
     });
     let post = Arc::new(Post {
         outcome,
@@ -227,6 +235,28 @@ async fn the_leader_sends_everything_once_and_records_it() {
     let flying = bench.post.flying.lock().expect("no panic");
     assert_eq!(flying.most_each, 1, "one at a time to each contact");
     assert!((2..=8).contains(&flying.most), "{} at once", flying.most);
+}
+
+/// **Source**: `vip-protocol.md`, section 9: a leader checks its quorum before it sends. One that
+/// slept remembers a quorum, and asks.
+#[tokio::test]
+async fn a_leader_whose_majority_does_not_confirm_sends_nothing() {
+    let bench = bench(down(2), leads(), 0, DeliveryOutcome::Delivered);
+    bench.until_carried(2).await;
+    let follows = |follows| bench.cluster.follows.store(follows, Ordering::SeqCst);
+    follows(false);
+    // The question that is under way may still be answered with yes.
+    tokio::time::sleep(2 * LOOK_EVERY).await;
+    let more = |state: &mut Arc<State>| {
+        let state = Arc::make_mut(state);
+        testing::report(state, "s2", Health::Down, "connection refused", 900_000);
+    };
+    let before = bench.carried().len();
+    bench.cluster.state.send_modify(more);
+    tokio::time::sleep(4 * LOOK_EVERY).await;
+    assert_eq!(bench.carried().len(), before);
+    follows(true);
+    bench.until_carried(before + 2).await;
 }
 
 /// What was sent stays sent: while no record is taken, only the record is tried again.

@@ -106,6 +106,10 @@ fn who_probes_in_the_place_of_another_says_so() {
 struct Log(Mutex<State>, watch::Sender<Arc<State>>);
 
 impl Proposer for Log {
+    fn confirm(&self) -> BoxFuture<'static, bool> {
+        Box::pin(async { true })
+    }
+
     fn propose(&self, proposal: Proposal) -> BoxFuture<'static, Result<Applied, NotDecided>> {
         let mut state = self.0.lock().expect("no panic");
         let answer = state.apply(TERM, proposal).map_err(NotDecided::Rejected);
