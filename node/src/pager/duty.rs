@@ -203,7 +203,7 @@ impl Worker {
         wake
     }
 
-    /// Whether it is known by a majority's word that what is looked at is so; otherwise it is asked.
+    /// Whether a majority said that what is looked at is so; if not, it is asked.
     fn is_sure(&mut self) -> bool {
         match self.sureness {
             Sureness::Sure => {

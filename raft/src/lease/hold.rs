@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use super::counters::HoldEnd;
 use super::proposer::{Ask, Proposer, Step, View};
-use super::time::{BACK_OFF_MIN, BootTime, RESEND};
+use super::time::{BootTime, RESEND};
 use super::{Held, Timing};
 use crate::id::{Ballot, NodeId};
 
@@ -302,7 +302,7 @@ impl Proposer {
         if self.lease.is_none_or(|lease| lease.alone_since.is_none()) {
             return Vec::new();
         }
-        (self.next, self.pause) = (view.now, BACK_OFF_MIN);
+        self.stand_back(view);
         self.solo.next = view.now;
         let mut steps = vec![Step::HoldOver(why)];
         steps.extend(self.end_lease());

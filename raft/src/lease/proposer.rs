@@ -150,7 +150,7 @@ impl Proposer {
     /// Does what is due: ends, sends again, renews, attempts.
     pub(crate) fn poll(&mut self, view: &View<'_>, dice: &mut Dice) -> Vec<Step> {
         let mut steps = self.stand_alone(view);
-        steps.extend(self.expire(view.now));
+        steps.extend(self.expire(view));
         if let Some(round) = &mut self.round {
             if view.now >= round.started + view.timing.renewal() {
                 self.end_round(view, dice);
@@ -247,13 +247,26 @@ impl Proposer {
         self.lease.take().map(|_| Step::Lost)
     }
 
-    fn expire(&mut self, now: BootTime) -> Option<Step> {
-        if self.lease.is_some_and(|lease| lease.until <= now) {
-            self.next = now;
-            self.pause = BACK_OFF_MIN;
+    fn expire(&mut self, view: &View<'_>) -> Option<Step> {
+        if self.lease.is_some_and(|lease| lease.until <= view.now) {
+            self.stand_back(view);
             return self.end_lease();
         }
         None
+    }
+
+    /// When whoever owned may attempt again: at once, unless nobody answered it lately. Then it may
+    /// be heard and hear nobody, and its questions would only get in the way of whoever does.
+    pub(super) fn stand_back(&mut self, view: &View<'_>) {
+        let me = view.roster.me;
+        let deaf = |round: &Round| round.answered.iter().all(|node| *node == me);
+        let others = view.roster.members.len() > 1;
+        if others && self.round.as_ref().is_some_and(deaf) {
+            self.pause = view.timing.lease() / 2;
+            self.next = view.now + self.pause;
+        } else {
+            (self.next, self.pause) = (view.now, BACK_OFF_MIN);
+        }
     }
 
     /// When a stand-by may attempt; `None` while it may not own.

@@ -144,8 +144,8 @@ impl Scene {
     }
 }
 
-/// Whether everybody answers it, somebody leads, and somebody owns the VIP. That a cable was loose,
-/// or a stranger claimed, is remembered for minutes, and is no reason to wait.
+/// Whether everybody answers it and votes, somebody leads, and somebody owns the VIP. That a cable
+/// was loose, or a stranger claimed, is remembered for minutes, and is no reason to wait.
 fn is_well(node: &Node) -> bool {
     let status = node.status().ok().and_then(|status| status.cluster);
     status.is_some_and(|cluster| {
@@ -153,6 +153,7 @@ fn is_well(node: &Node) -> bool {
         let mut vips = cluster.vips.iter();
         cluster.leader.is_some()
             && nodes.all(|node| node.answering != Answering::No)
+            && cluster.survives.failures >= Some(1)
             && vips.all(|vip| vip.owner.is_some() && vip.alone_since.is_none())
     })
 }

@@ -285,6 +285,21 @@ fn answers_count_for_their_own_question_only() {
 }
 
 #[test]
+fn an_owner_that_nobody_answered_stands_back_for_half_of_t() {
+    let mut deaf = Bench::owner();
+    let mut heard = Bench::owner();
+    for millis in (533..638).step_by(5) {
+        deaf.poll(millis);
+        heard.poll(millis);
+        heard.answer(millis + 1, 2, STRANGER);
+    }
+    assert_eq!(deaf.poll(638), "lost");
+    assert_eq!(deaf.poll(712), "-");
+    assert_eq!(deaf.poll(713), "prepare 2 to 123");
+    assert_eq!(heard.poll(638), "lost, prepare 2 to 123");
+}
+
+#[test]
 fn a_majority_is_one_of_each_half_and_a_learner_counts_in_none() {
     let nodes = |ids: &[u64]| ids.iter().map(|id| NodeId(*id)).collect::<BTreeSet<_>>();
     let joint = Roster {
