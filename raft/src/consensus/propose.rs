@@ -82,6 +82,8 @@ impl Consensus {
         while Instant::now() < end {
             match self.attempt(&proposal, end).await {
                 Attempt::Written(written) => return self.read_back(written, end).await,
+                // What an attempt before may have written may still be decided.
+                Attempt::Not(ProposeError::Stopped) if uncertain => break,
                 Attempt::Not(ProposeError::Stopped) => return Err(ProposeError::Stopped),
                 Attempt::Not(why) => reason = why,
                 Attempt::Unknown => uncertain = true,
@@ -131,11 +133,7 @@ impl Consensus {
                 .peers
                 .ask(leader, Request::Propose(Box::new(proposal.clone())), left);
         match question.await {
-            Ok(RpcReply::Proposed(answer)) => match answer {
-                // It is the leader that stops, not this node.
-                Err(Unwritten::Stopped) => Attempt::Unknown,
-                answer => Attempt::of(answer),
-            },
+            Ok(RpcReply::Proposed(answer)) => Attempt::of(answer),
             Err(TransportError::Unreachable { .. } | TransportError::Refused { .. }) => {
                 Attempt::Not(ProposeError::NoLeader)
             }
@@ -189,8 +187,8 @@ impl Attempt {
             Ok(written) => Attempt::Written(written),
             Err(Unwritten::NotLeader(_)) => Attempt::Not(ProposeError::NoLeader),
             Err(Unwritten::NoQuorum) => Attempt::Not(ProposeError::NoQuorum),
-            Err(Unwritten::Undecided) => Attempt::Unknown,
-            Err(Unwritten::Stopped) => Attempt::Not(ProposeError::Stopped),
+            // Consensus that ends under a proposal may have written it.
+            Err(Unwritten::Undecided | Unwritten::Stopped) => Attempt::Unknown,
         }
     }
 }
