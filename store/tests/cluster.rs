@@ -6,9 +6,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use common::cluster::{Cluster, DONE, PATIENCE, has_token, proposal, token, wait_for, write_many};
-use farmux_raft::consensus::{ChangeError, ProposeError, Quorum, Refusal, Request, Role};
+use farmux_raft::codec::NEWEST;
+use farmux_raft::consensus::{
+    ChangeError, NewestError, ProposeError, Quorum, Refusal, Request, Role,
+};
 use farmux_raft::consensus::{Consensus, Rpc, RpcReply};
 use farmux_raft::id::{ClusterId, NodeId};
+use farmux_raft::state::Command;
 
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
@@ -288,4 +292,57 @@ async fn foreign_questions_are_refused() {
         )
         .await;
     assert_eq!(impostor, RpcReply::Refused(Refusal::NotYourself));
+}
+
+/// What a node has by itself may be old; what it has after it asked is not, or it says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_has_all_that_was_decided_before_or_there_is_none() {
+    let cluster = Cluster::form(3).await;
+    let leader = cluster.leader_other_than(None).await;
+    let follower = match leader.config().me {
+        N3 => cluster.node(N2),
+        _ => cluster.node(N3),
+    };
+    let older = follower.newest().await;
+    assert_eq!(
+        older,
+        Err(NewestError::OlderFormat),
+        "a member may not know it"
+    );
+    let raised = leader.propose(proposal(Command::RaiseFormat(NEWEST))).await;
+    assert_eq!(raised, DONE);
+    wait_for("the format", || {
+        follower.state().borrow().format.number() == NEWEST
+    })
+    .await;
+    for number in 1..=20 {
+        assert_eq!(leader.propose(proposal(token(number))).await, DONE);
+        assert_eq!(follower.newest().await, Ok(()));
+        assert!(has_token(&follower, number), "decided before it asked");
+        assert_eq!(leader.newest().await, Ok(()));
+    }
+
+    let me = follower.config().me;
+    cluster.network.unplug(me);
+    assert_eq!(leader.propose(proposal(token(21))).await, DONE);
+    let asked = follower.newest().await;
+    assert!(asked.is_err(), "it cannot know: {asked:?}");
+    assert!(!has_token(&follower, 21));
+    cluster.network.plug(me);
+    wait_for("the leader to be heard again", || {
+        follower.standing().borrow().leader.is_some()
+    })
+    .await;
+    assert_eq!(follower.newest().await, Ok(()));
+    assert!(has_token(&follower, 21));
+
+    // A leader without a majority does not say that it knows.
+    for node in [N1, N2, N3]
+        .into_iter()
+        .filter(|node| *node != leader.config().me)
+    {
+        cluster.network.unplug(node);
+    }
+    let asked = leader.newest().await;
+    assert!(asked.is_err(), "another may lead: {asked:?}");
 }

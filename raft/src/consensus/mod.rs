@@ -15,6 +15,7 @@ mod confirm;
 mod election;
 mod membership;
 mod network;
+mod newest;
 mod peers;
 mod propose;
 pub mod record;
@@ -27,6 +28,7 @@ mod transport;
 mod types;
 
 pub use membership::{Change, ChangeError};
+pub use newest::NewestError;
 pub use propose::ProposeError;
 pub use recover::{RecoverError, Wreck};
 pub use rpc::{AppendReply, RPC_BYTES_MAX, Refusal, Request, Rpc, RpcReply, SnapshotReply};

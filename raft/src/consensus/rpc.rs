@@ -74,6 +74,8 @@ pub enum Request {
     Propose(Box<Proposal>),
     /// To the leader: change the membership.
     Change(Change),
+    /// To the leader: up to where must a copy be applied that shall have all that is decided?
+    Newest,
 }
 
 /// What a node answers.
@@ -102,6 +104,8 @@ pub enum RpcReply {
     Changed(Result<(), ChangeError>),
     /// To anything: it was not even looked at.
     Refused(Refusal),
+    /// To `Newest`: the index.
+    Newest(Result<u64, Unwritten>),
 }
 
 /// How an `Append` ended.

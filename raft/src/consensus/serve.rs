@@ -47,7 +47,7 @@ impl Consensus {
             }
             // A node that lags may not know the newest voter yet: it is asked, not refused.
             Request::PreVote { .. } => Ok(()),
-            Request::Propose(_) | Request::Change(_) => {
+            Request::Propose(_) | Request::Change(_) | Request::Newest => {
                 let members = self.inner.effective.borrow();
                 let known = members.is_voter(from) || members.learners.contains(&from);
                 if known {
@@ -120,6 +120,7 @@ impl Consensus {
                 RpcReply::Proposed(self.write(*proposal, end).await)
             }
             Request::Change(change) => RpcReply::Changed(self.change_here(change).await),
+            Request::Newest => RpcReply::Newest(self.decided_here().await),
         }
     }
 

@@ -47,6 +47,10 @@ pub(super) const PROPOSE_RETRY: Duration = Duration::from_millis(50);
 /// same. One heartbeat carries the commit; five leave room.
 pub(super) const READ_BACK_DEADLINE: Duration = Duration::from_millis(500);
 
+/// How long a leader waits for a majority to say that it still leads: openraft gives each of them a
+/// heartbeat's time; the rest is for a busy machine.
+pub(super) const NEWEST_DEADLINE: Duration = Duration::from_millis(400);
+
 /// A learner that has not caught up by then is not promoted: it downloads too slowly or not at all.
 pub(super) const CATCH_UP_DEADLINE: Duration = Duration::from_secs(30);
 

@@ -1,0 +1,126 @@
+//! Reading the newest: this node's copy of the state, once it has all that was decided before the
+//! question.
+//!
+//! ```text
+//!   reader ──Newest──▶ leader ──heartbeat──▶ a majority: it leads still
+//!     ▲                  └─ index of what is committed
+//!     └─ waits until its own copy is applied that far
+//! ```
+//!
+//! Nothing is written. Whoever reads without it reads what this node knows, which may be behind:
+//! on a node that is cut off, by as long as the cut lasts.
+
+use openraft::error::{CheckIsLeaderError, RaftError};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::timing::{NEWEST_DEADLINE, PROPOSE_DEADLINE, PROPOSE_RETRY};
+use super::{Consensus, Quorum, Request, Role, RpcReply, Unwritten};
+
+/// Why this node's copy may be behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NewestError {
+    /// Nobody leads; ask again.
+    #[error("no leader is known")]
+    NoLeader,
+    /// The leader has no majority; ask again.
+    #[error("the leader reaches no majority of the nodes")]
+    NoQuorum,
+    /// This node has not applied it in time; ask another.
+    #[error("this node is behind what was decided")]
+    Behind,
+    /// A member may be of a release that does not know the question.
+    #[error("it needs format {SINCE}, and not all members read that")]
+    OlderFormat,
+    /// This node stops.
+    #[error("this node is stopping")]
+    Stopped,
+}
+
+/// The format that has the question.
+const SINCE: u16 = 2;
+
+impl Consensus {
+    /// Waits until this node's state has all that was decided, by whomever, before the call.
+    ///
+    /// **Errors**: [`NewestError`]: the state may be behind. Nothing was changed.
+    ///
+    /// **Source**: Ongaro and Ousterhout, Raft, section 8.
+    pub async fn newest(&self) -> Result<(), NewestError> {
+        if self.inner.state.borrow().format.number() < SINCE {
+            return Err(NewestError::OlderFormat);
+        }
+        let end = Instant::now() + PROPOSE_DEADLINE;
+        let mut reason = NewestError::NoLeader;
+        while Instant::now() < end {
+            match self.decided(end).await {
+                Ok(index) => return self.await_applied(index, end).await,
+                Err(NewestError::Stopped) => return Err(NewestError::Stopped),
+                Err(why) => reason = why,
+            }
+            let mut standing = self.standing();
+            let pause = PROPOSE_RETRY.min(end.saturating_duration_since(Instant::now()));
+            _ = timeout(pause, standing.changed()).await;
+        }
+        Err(reason)
+    }
+
+    /// Up to where everything is decided, as the leader says.
+    async fn decided(&self, end: Instant) -> Result<u64, NewestError> {
+        let standing = self.inner.standing.borrow().clone();
+        if standing.role == Role::Stopped {
+            return Err(NewestError::Stopped);
+        }
+        let said = match standing.leader {
+            Some(node) if node == standing.me => self.decided_here().await,
+            Some(node) => {
+                let left = end.saturating_duration_since(Instant::now());
+                let patience = left.min(NEWEST_DEADLINE * 2);
+                match self.inner.peers.ask(node, Request::Newest, patience).await {
+                    Ok(RpcReply::Newest(said)) => match said {
+                        // It is the leader that stops, not this node.
+                        Err(Unwritten::Stopped) => return Err(NewestError::NoLeader),
+                        said => said,
+                    },
+                    Ok(_) | Err(_) => return Err(NewestError::NoLeader),
+                }
+            }
+            None => return Err(NewestError::NoLeader),
+        };
+        said.map_err(|why| match why {
+            Unwritten::NotLeader(_) => NewestError::NoLeader,
+            Unwritten::NoQuorum | Unwritten::Undecided => NewestError::NoQuorum,
+            Unwritten::Stopped => NewestError::Stopped,
+        })
+    }
+
+    /// The same on the leader: a majority says that nobody else leads.
+    pub(super) async fn decided_here(&self) -> Result<u64, Unwritten> {
+        let standing = self.inner.standing.borrow().clone();
+        if standing.role != Role::Leader {
+            return Err(Unwritten::NotLeader(standing.leader));
+        }
+        if matches!(standing.quorum, Quorum::Lost { .. }) {
+            return Err(Unwritten::NoQuorum);
+        }
+        match timeout(NEWEST_DEADLINE, self.inner.raft.get_read_log_id()).await {
+            Ok(Ok((read, _))) => Ok(read.map_or(0, |id| id.index)),
+            Ok(Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_)))) => {
+                Err(Unwritten::NotLeader(None))
+            }
+            Ok(Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(_)))) | Err(_) => {
+                Err(Unwritten::NoQuorum)
+            }
+            Ok(Err(RaftError::Fatal(_))) => Err(Unwritten::Stopped),
+        }
+    }
+
+    async fn await_applied(&self, index: u64, end: Instant) -> Result<(), NewestError> {
+        let mut metrics = self.inner.raft.metrics();
+        let applied = metrics.wait_for(|m| m.last_applied.is_some_and(|id| id.index >= index));
+        match timeout_at(end, applied).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(NewestError::Stopped),
+            Err(_) => Err(NewestError::Behind),
+        }
+    }
+}
