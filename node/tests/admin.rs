@@ -182,6 +182,38 @@ async fn an_older_configuration_is_shown_without_secrets_and_comes_back_as_a_rev
     }
 }
 
+/// Two who exported the same revision and changed different things: the second would undo what the
+/// first did. Who names the revision is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_a_revision_that_is_over_is_refused_where_it_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let machine = Machine::founder(folder.path()).await;
+    let file = folder.path().join("cluster.toml");
+    let apply = |to: &str, more: &str| {
+        std::fs::write(&file, contact(to)).expect("a file");
+        format!("farmux config apply {}{more}", file.display())
+    };
+    let made = machine.types(&apply("ada", " --base 0")).await;
+    assert!(made.expect("r0 is the newest").ends_with("revision r1\n"));
+    for (to, base) in [
+        ("ben", " --base 0"),
+        ("ada", " --base r0"),
+        ("ben", " --base 7"),
+    ] {
+        let fault = machine.types(&apply(to, base)).await;
+        let fault = fault.expect_err("it is not the newest");
+        assert_eq!(
+            (fault.code.as_str(), fault.exit),
+            ("FMX-S030", Exit::Refused)
+        );
+        assert!(fault.what.ends_with("the newest is r1"), "{fault}");
+    }
+    let made = machine.types(&apply("ben", " --base r1")).await;
+    assert!(made.expect("r1 is the newest").ends_with("revision r2\n"));
+    let made = machine.types(&apply("ada", "")).await;
+    assert!(made.expect("no base is named").ends_with("revision r3\n"));
+}
+
 /// A TLS connection to the admin port with a certificate of this name, which the cluster signed.
 async fn connection(machine: &Machine, name: &str) -> TlsStream<TcpStream> {
     let state = machine.node.member().expect("a member").state();

@@ -14,6 +14,7 @@ mod gather;
 mod handle;
 mod lines;
 pub mod metrics;
+mod newest;
 mod probed;
 pub mod report;
 mod router;

@@ -1,7 +1,7 @@
 //! Every path of the admin API.
 //!
 //! ```text
-//!   /v1/…       for people and their tools: socket and 9443
+//!   /v1/…       for people and their tools: socket and 9443; `?newest=true` on any GET
 //!   /ack/…      for whoever got a message, without a certificate: 9443
 //!   /healthz    for machines: socket, 9443, and the `metrics` address of node.toml
 //!   /leader
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
@@ -21,6 +21,7 @@ use super::handle::{
     admins, cluster, config, contacts, events, farms, links, moves, pages, prefer, probes, servers,
     silences, snapshots, status, vips, watches,
 };
+use super::newest::newest;
 use crate::daemon::Node;
 use crate::fault::{Code, Fault};
 
@@ -99,7 +100,8 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .route("/v1/pages/preview", get(pages::preview))
         .route("/v1/pages/{id}", get(pages::show))
         .route("/v1/pages/{id}/resolve", post(pages::resolve))
-        .route("/v1/pages/{id}/ack", post(pages::acknowledge));
+        .route("/v1/pages/{id}/ack", post(pages::acknowledge))
+        .route_layer(from_fn_with_state(Arc::clone(&node), newest));
     finish(people.merge(for_machines()).merge(for_guests()), node)
 }
 

@@ -170,6 +170,9 @@ pub enum ConfigAction {
         /// Why, for the history
         #[arg(long, default_value = "", hide_default_value = true)]
         note: String,
+        /// Only if this revision, from which the file was made, is the newest still
+        #[arg(long, value_name = "N", value_parser = parse_revision)]
+        base: Option<u64>,
     },
     /// Print the whole configuration; secrets are named, not shown
     Export,

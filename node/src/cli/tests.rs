@@ -247,6 +247,7 @@ fn words_become_types() {
         file: "-".into(),
         dry_run: false,
         note: String::new(),
+        base: None,
     };
     assert_eq!(apply.action, Action::Config(wanted));
     assert_eq!(apply.target.output, Output::Json);

@@ -24,7 +24,7 @@ use farmux_netplane::probe::Probing;
 use farmux_netplane::reference::References;
 use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::{Leases, Vips};
-use farmux_raft::consensus::{Consensus, ProposeError};
+use farmux_raft::consensus::{Consensus, NewestError, ProposeError};
 use farmux_raft::id::{Ballot, NodeId, RequestId, UnixMillis, VipName};
 use farmux_raft::lease::{LeaseHandle, Legs};
 use farmux_raft::peer::{Addresses, Identity, JoinStage, PeerClient, PeerServer, Refusals};
@@ -230,6 +230,13 @@ impl Member {
     /// Learns where members answer, before the log says so.
     pub(super) fn learn(&self, seeds: Addresses) {
         self.seeds.send_replace(seeds);
+    }
+
+    /// Waits until this node's state has all that was decided before the call.
+    ///
+    /// **Errors**: see [`Consensus::newest`]; the state may be behind.
+    pub async fn newest(&self) -> Result<(), NewestError> {
+        self.consensus.newest().await
     }
 
     /// Has a change decided, here or by the leader.

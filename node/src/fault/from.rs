@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use farmux_raft::consensus::{ChangeError, ProposeError};
+use farmux_raft::consensus::{ChangeError, NewestError, ProposeError};
 use farmux_raft::state::{Reject, explanation};
 use farmux_store::{OpenError, SeedError};
 
@@ -40,6 +40,19 @@ impl From<ProposeError> for Fault {
             ProposeError::NewerFormat { .. } => Fault::new(Code::FormatOlder).why(why),
             ProposeError::Stopped => Fault::new(Code::Stopping),
         }
+    }
+}
+
+impl From<NewestError> for Fault {
+    fn from(error: NewestError) -> Fault {
+        let code = match error {
+            NewestError::NoLeader => Code::NoLeader,
+            NewestError::NoQuorum => Code::NoQuorum,
+            NewestError::Behind => Code::RequestSlow,
+            NewestError::OlderFormat => Code::FormatOlder,
+            NewestError::Stopped => Code::Stopping,
+        };
+        Fault::new(code).why(error)
     }
 }
 

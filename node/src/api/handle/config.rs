@@ -1,9 +1,12 @@
 //! The configuration: apply, export, history, and the way back.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::{Query, State as Shared};
+use farmux_raft::consensus::NewestError;
 use farmux_raft::id::RevisionId;
-use farmux_raft::state::{Applied, Command, Revision};
+use farmux_raft::state::{Applied, Command, Reject, Revision, State};
 use serde::Deserialize;
 
 use super::super::answer::{Answer, Order, answer};
@@ -23,9 +26,21 @@ pub(crate) async fn apply(
     Order(request): Order<ApplyRequest>,
 ) -> Answer<ApplyAnswer> {
     let member = member(&node)?;
-    let state = member.state();
-    let config = read(&request.toml, &state.config, &state.nodes).map_err(unreadable)?;
-    let lines = diff(&state.config, &config);
+    let base = request.base.map(RevisionId);
+    let change = |state: &State| {
+        let config = read(&request.toml, &state.config, &state.nodes).map_err(unreadable)?;
+        let lines = diff(&state.config, &config);
+        Ok((config, lines))
+    };
+    let looks = |state: &State, lines: &[String]| {
+        let based = base.is_none_or(|base| base == state.revision);
+        based && (request.dry_run || !lines.is_empty())
+    };
+    let (state, (config, lines)) = settle(&member, change, looks).await?;
+    if let Some(base) = base.filter(|base| *base != state.revision) {
+        let newest = state.revision;
+        return Err(Reject::RevisionMoved { base, newest }.into());
+    }
     if request.dry_run || lines.is_empty() {
         return answer(ApplyAnswer {
             diff: lines,
@@ -52,9 +67,10 @@ pub(crate) async fn roll_back(
     Order(request): Order<RollbackRequest>,
 ) -> Answer<ApplyAnswer> {
     let member = member(&node)?;
-    let state = member.state();
     let to = RevisionId(request.revision);
-    let lines = diff(&state.config, &state.config_again(to)?);
+    let change = |state: &State| Ok(((), diff(&state.config, &state.config_again(to)?)));
+    let looks = |_: &State, lines: &[String]| request.dry_run || !lines.is_empty();
+    let (state, ((), lines)) = settle(&member, change, looks).await?;
     if request.dry_run || lines.is_empty() {
         return answer(ApplyAnswer {
             diff: lines,
@@ -75,6 +91,34 @@ pub(crate) async fn roll_back(
         diff: lines,
         revision,
     })
+}
+
+/// A change with its lines, made on this node's copy of the state; where the log would not be
+/// asked by the looks of that, on the newest: a node that lags would say that nothing changes, of
+/// what is long different.
+async fn settle<C>(
+    member: &Member,
+    change: impl Fn(&State) -> Result<(C, Vec<String>), Fault>,
+    looks: impl Fn(&State, &[String]) -> bool,
+) -> Result<(Arc<State>, (C, Vec<String>)), Fault> {
+    let state = member.state();
+    let made = change(&state)?;
+    if looks(&state, &made.1) {
+        return Ok((state, made));
+    }
+    confirm_newest(member).await?;
+    let state = member.state();
+    let made = change(&state)?;
+    Ok((state, made))
+}
+
+/// Waits until this node's copy is the newest; while a member may be of a release that cannot tell,
+/// the copy has to do.
+pub(super) async fn confirm_newest(member: &Member) -> Result<(), Fault> {
+    match member.newest().await {
+        Ok(()) | Err(NewestError::OlderFormat) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Has a revision made, and says which.
@@ -103,13 +147,15 @@ pub(crate) async fn show(
     Query(which): Query<Which>,
 ) -> Answer<Reading<ExportAnswer>> {
     let member = member(&node)?;
+    // Before the copy is taken: what is said of it may be less than it has, never more.
+    let fresh = freshness(&node, &member);
     let state = member.state();
     let config = match which.revision {
         None => &state.config,
         Some(revision) => state.config_at(RevisionId(revision))?,
     };
     answer(Reading {
-        fresh: freshness(&node, &member),
+        fresh,
         data: ExportAnswer {
             toml: export(config),
             revision: which.revision.unwrap_or(state.revision.0),
@@ -120,6 +166,7 @@ pub(crate) async fn show(
 /// `GET /v1/config/history`, the newest first.
 pub(crate) async fn history(Shared(node): Daemon) -> Answer<Reading<Vec<RevisionReport>>> {
     let member = member(&node)?;
+    let fresh = freshness(&node, &member);
     let state = member.state();
     let report = |revision: &Revision| RevisionReport {
         id: revision.id.0,
@@ -134,8 +181,5 @@ pub(crate) async fn history(Shared(node): Daemon) -> Answer<Reading<Vec<Revision
         .rev()
         .map(|revision| report(revision))
         .collect();
-    answer(Reading {
-        fresh: freshness(&node, &member),
-        data,
-    })
+    answer(Reading { fresh, data })
 }

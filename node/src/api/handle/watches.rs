@@ -15,7 +15,7 @@ use super::super::types::{
     Chosen, ImportRequest, Reading, SheetAnswer, WatchAnswer, WatchDetail, WatchReport,
     WatchRequest,
 };
-use super::config::revise;
+use super::config::{confirm_newest, revise};
 use super::{Daemon, freshness, member, pages, silences};
 use crate::config::{ConfigError, change_watches, diff, export_csv, import_csv};
 use crate::daemon::{Member, wall_clock};
@@ -119,6 +119,7 @@ pub(super) async fn bring_about(
         newest: Default::default(),
     };
     let mut attempt = 1;
+    let mut confirmed = false;
     loop {
         let state = member.state();
         let (config, touched) = change(&state).map_err(refused)?;
@@ -127,8 +128,15 @@ pub(super) async fn bring_about(
             diff: diff(&state.config, &config),
             revision: None,
         };
-        if wish.dry_run || config == *state.config {
+        let same = config == *state.config;
+        if wish.dry_run || (same && confirmed) {
             return Ok(made);
+        }
+        if same {
+            // That nothing changes is said of the newest only.
+            confirm_newest(member).await?;
+            confirmed = true;
+            continue;
         }
         let command = Command::Configure {
             author: caller.author(),

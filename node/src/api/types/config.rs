@@ -16,6 +16,10 @@ pub struct ApplyRequest {
     /// Why, in the author's words.
     #[serde(default)]
     pub note: String,
+    /// The revision that it was made from, as an export says: refused with `FMX-S030` where that is
+    /// the newest no more. Null, the default: it replaces whatever is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<u64>,
 }
 
 /// `POST /v1/config/rollback`: makes an older configuration the present one, as a new revision.

@@ -64,7 +64,8 @@ pub struct Reading<T> {
     pub data: T,
 }
 
-/// How fresh an answer is: every node answers from its own copy of the state.
+/// How fresh an answer is: every node answers from its own copy of the state. `?newest=true` makes
+/// it wait until that has all that was decided before the question.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Freshness {
     /// The log index up to which the answering node's copy is applied; 0 without a cluster.

@@ -18,11 +18,13 @@ impl Shell {
                 file,
                 dry_run,
                 note,
+                base,
             } => {
                 let request = ApplyRequest {
                     toml: read(&file)?,
                     dry_run,
                     note,
+                    base,
                 };
                 let answer: ApplyAnswer = self.client.post("/v1/config", &request).await?;
                 self.terminal
