@@ -8,7 +8,9 @@
 //! ```
 //!
 //! A certificate is renewed by writing `identity.json` anew; the key stays. Both are replaced by a
-//! rename, so that a power cut leaves the old file or the new one.
+//! rename, so that a power cut leaves the old file or the new one. A sum over its words tells a
+//! bit that a disk flipped from what was written: an epoch, a name or an address that is another
+//! one reads as well as the right one. The key needs none: it would not fit the certificate.
 
 mod file;
 mod renewal;
@@ -105,6 +107,29 @@ struct Words {
     /// Whom to ask for a vote after a restart that came before the first entry of the log.
     #[serde(default)]
     members: Addresses,
+    /// SHA-256 over all the others; what was written before there was one has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sum: Option<String>,
+}
+
+impl Words {
+    /// The sum that belongs to the others.
+    fn right_sum(&self) -> String {
+        let others = (
+            self.format,
+            &self.cluster_name,
+            self.epoch,
+            &self.certificate,
+            &self.ca,
+            &self.members,
+        );
+        let text = serde_json::to_vec(&others).expect("strings and numbers are JSON");
+        let sum = ring::digest::digest(&ring::digest::SHA256, &text);
+        sum.as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
 }
 
 /// The layout that this version writes and reads.
@@ -215,6 +240,13 @@ impl Home {
             let why = format!("format {}, where this version reads {FORMAT}", words.format);
             return Err(damaged(why));
         }
+        if words
+            .sum
+            .as_ref()
+            .is_some_and(|sum| *sum != words.right_sum())
+        {
+            return Err(damaged("its words are not what was written".to_owned()));
+        }
         Ok(Some(words))
     }
 
@@ -233,14 +265,16 @@ impl Home {
     pub fn save(&self, identity: &Identity, members: &Addresses) -> Result<(), HomeError> {
         let path = self.folder.join(KEY_FILE);
         file::replace(&path, identity.key().to_pem().as_bytes())?;
-        let words = Words {
+        let mut words = Words {
             format: FORMAT,
             cluster_name: identity.cluster_name().clone(),
             epoch: identity.epoch(),
             certificate: certificate_to_pem(identity.leaf()),
             ca: certificate_to_pem(identity.ca()),
             members: members.clone(),
+            sum: None,
         };
+        words.sum = Some(words.right_sum());
         let text = serde_json::to_string_pretty(&words).expect("strings and numbers are JSON");
         file::replace(&self.folder.join(IDENTITY_FILE), text.as_bytes())
     }

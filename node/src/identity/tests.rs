@@ -127,3 +127,69 @@ fn a_folder_that_others_may_read_is_closed() {
     Home::open(folder.path()).expect("it is ours");
     assert_eq!(mode(folder.path()), 0o700);
 }
+
+/// One bit flipped anywhere: the file is named, or the identity is the one that was saved. Without
+/// the sum, an epoch, a name and an address that were others read as well as the right ones.
+#[test]
+fn a_flipped_bit_is_named_or_changes_nothing() {
+    let (_folder, home) = home();
+    let saved = identity(home.key().expect("a key"));
+    let members = Addresses::from([(
+        NodeId(1),
+        vec!["10.0.0.11:7946".parse().expect("an address")],
+    )]);
+    home.save(&saved, &members).expect("saved");
+    let told = |identity: &Identity| {
+        let words = (identity.epoch(), identity.cluster_name().clone());
+        let proofs = (identity.leaf().clone(), identity.ca().clone());
+        (words, proofs, identity.key().fingerprint())
+    };
+    for file in [KEY_FILE, IDENTITY_FILE] {
+        let path = home.folder().join(file);
+        let whole = fs::read(&path).expect("it is there");
+        let mut named = 0;
+        for place in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1 << (place % 8);
+            fs::write(&path, bytes).expect("it can be written");
+            let loaded = home
+                .load()
+                .and_then(|identity| Ok((identity, home.members()?)));
+            match loaded {
+                Ok((loaded, found)) => {
+                    let loaded = loaded.expect("there is one");
+                    assert_eq!(told(&loaded), told(&saved), "{file}: bit of byte {place}");
+                    assert_eq!(found, members, "{file}: bit of byte {place}");
+                }
+                Err(error) => {
+                    // The two are checked together: either is a hint where to look.
+                    let text = error.to_string();
+                    let hint = text.contains(KEY_FILE) || text.contains(IDENTITY_FILE);
+                    assert!(hint, "{file}: bit of byte {place}: {text}");
+                    named += 1;
+                }
+            }
+        }
+        assert!(
+            named > whole.len() / 2,
+            "{file}: {named} of {}",
+            whole.len()
+        );
+        fs::write(&path, whole).expect("it can be written");
+    }
+}
+
+/// What was written before there was a sum.
+#[test]
+fn an_identity_without_a_sum_is_read() {
+    let (_folder, home) = home();
+    let saved = identity(home.key().expect("a key"));
+    home.save(&saved, &Addresses::new()).expect("saved");
+    let path = home.folder().join(IDENTITY_FILE);
+    let text = fs::read_to_string(&path).expect("it is there");
+    let mut words: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let fields = words.as_object_mut().expect("an object");
+    assert!(fields.remove("sum").is_some(), "{text}");
+    fs::write(&path, words.to_string()).expect("it can be written");
+    assert!(home.load().expect("readable").is_some());
+}
