@@ -3,13 +3,13 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::{append, entry, long_entry, open, vote};
 use farmux_raft::id::NodeId;
 use farmux_store::{OpenError, Store};
 use openraft::RaftLogReader;
-use openraft::storage::RaftLogStorage;
+use openraft::storage::{RaftLogStorage, RaftStateMachine};
 
 const ME: NodeId = NodeId(7);
 
@@ -231,48 +231,74 @@ async fn a_torn_snapshot_is_noticed() {
     assert!(is_damaged(folder.path()));
 }
 
-/// One bit flipped at each of 60 places of the database: it opens with all that was acknowledged,
-/// or it says that it is damaged. What it must not do is open with records missing (sled alone did,
-/// at 17 of 60 places).
+/// One bit flipped at each of 60 places of every file: it opens with all that was acknowledged, or
+/// it says that it is damaged. What it must not do is open with records missing (the database
+/// alone did, at 17 of 60 places).
 #[tokio::test]
 async fn a_flipped_bit_loses_nothing_in_silence() {
     const PLACES: usize = 60;
     const ENTRIES: u64 = 300;
+    const APPLIED: u64 = 99;
     let folder = tempfile::tempdir().expect("a folder");
     filled(folder.path(), ENTRIES).await;
-    let whole = fs::read(folder.path().join("log/db")).expect("it is read");
-    let used = whole
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .expect("something was written");
-    let mut noticed = 0;
-    for place in 0..PLACES {
-        let copy = tempfile::tempdir().expect("a folder");
-        common::copy(folder.path(), copy.path());
-        let mut bytes = whole.clone();
-        bytes[used * place / PLACES] ^= 0x10;
-        fs::write(copy.path().join("log/db"), bytes).expect("it is written");
-        match Store::open(copy.path(), ME) {
-            Ok(mut store) => {
-                let entries = store
-                    .log
-                    .try_get_log_entries(..)
-                    .await
-                    .expect("they are read");
-                let expected: Vec<_> = (0..ENTRIES).map(|index| entry(3, index)).collect();
-                assert!(
-                    entries == expected,
-                    "place {place}: opened with entries missing"
-                );
-                let found = store.log.read_vote().await.expect("it is read");
-                assert_eq!(found, Some(vote(3, ME)), "place {place}");
-            }
-            Err(OpenError::Damaged { .. }) => noticed += 1,
-            Err(other) => panic!("place {place}: {other}"),
-        }
+    {
+        let mut store = open(folder.path(), ME);
+        common::apply_and_snapshot(&mut store.machine, 0..=APPLIED).await;
+        let purged = store.log.purge(entry(3, APPLIED / 2).log_id).await;
+        purged.expect("it is purged");
     }
+    for file in files(folder.path()) {
+        let whole = fs::read(folder.path().join(&file)).expect("it is read");
+        let last = whole.iter().rposition(|byte| *byte != 0);
+        let Some(used) = last else { continue };
+        let mut noticed = 0;
+        for place in 0..PLACES {
+            let copy = tempfile::tempdir().expect("a folder");
+            common::copy(folder.path(), copy.path());
+            let mut bytes = whole.clone();
+            bytes[used * place / PLACES] ^= 1 << (place % 8);
+            fs::write(copy.path().join(&file), bytes).expect("it is written");
+            let here = format!("{} place {place}", file.display());
+            match Store::open(copy.path(), ME) {
+                Ok(store) => check_whole(store, APPLIED, ENTRIES, &here).await,
+                Err(OpenError::Damaged { .. } | OpenError::OtherVersion { .. }) => noticed += 1,
+                Err(other) => panic!("{here}: {other}"),
+            }
+        }
+        let none = "not one flip was noticed: the test flips nothing that counts";
+        assert!(noticed > 0, "{}: {none}", file.display());
+    }
+}
+
+/// Every file of a store.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for inside in ["", "log"] {
+        let entries = fs::read_dir(folder.join(inside)).expect("it is read");
+        let paths = entries.map(|entry| entry.expect("it is read").path());
+        let paths = paths.filter(|path| path.is_file());
+        files.extend(paths.map(|path| {
+            let inside = path.strip_prefix(folder);
+            inside.expect("it is in there").to_owned()
+        }));
+    }
+    files.sort();
+    files
+}
+
+/// Whether it has the vote, all entries behind the purge point, and the state as of its snapshot.
+async fn check_whole(mut store: Store, applied: u64, entries: u64, here: &str) {
+    let state = store.log.get_log_state().await.expect("it is read");
+    let purged = state.last_purged_log_id.map_or(0, |id| id.index + 1);
+    assert!(purged <= applied + 1, "{here}: purged up to {purged}");
+    let found = store.log.try_get_log_entries(..).await;
+    let expected: Vec<_> = (purged..entries).map(|index| entry(3, index)).collect();
     assert!(
-        noticed > 0,
-        "not one of {PLACES} flips was noticed: the test flips nothing that counts"
+        found.expect("they are read") == expected,
+        "{here}: opened with entries missing"
     );
+    let found = store.log.read_vote().await.expect("it is read");
+    assert_eq!(found, Some(vote(3, ME)), "{here}");
+    let (last, _) = store.machine.applied_state().await.expect("it is read");
+    assert_eq!(last.map(|id| id.index), Some(applied), "{here}");
 }
