@@ -1,6 +1,7 @@
 //! The proof: the lab of network namespaces, and what else the end-to-end tests share.
 //!
 //! ```text
+//!   chance  numbers that look random and are the same for the same seed
 //!   faults  what breaks nodes and the LAN, and two witnesses who judge
 //!   gap     how long an address did not answer, as a client sees it
 //!   judge   whether every page came, once and in time, and none for nothing
@@ -10,6 +11,7 @@
 //!   stream  requests of which none may be lost
 //! ```
 
+pub mod chance;
 pub mod faults;
 pub mod gap;
 pub mod judge;

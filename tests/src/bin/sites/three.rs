@@ -7,7 +7,6 @@
 //! ```
 
 mod beside;
-mod chance;
 mod harm;
 mod leader;
 mod long;

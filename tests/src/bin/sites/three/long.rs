@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use farmux_tests::chance::Chance;
 use farmux_tests::lab::neighbourhood::kind::Kind;
 use farmux_tests::lab::neighbourhood::order::Act;
 
-use super::chance::Chance;
 use super::leader::{Moment, arm, revive, strike};
 use super::scene::{Scene, now_ms};
 use crate::tell;

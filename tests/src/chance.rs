@@ -2,11 +2,11 @@
 
 /// A stream of them.
 #[derive(Debug, Clone)]
-pub(crate) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
     /// Begins at a seed.
-    pub(crate) fn new(seed: u64) -> Chance {
+    pub fn new(seed: u64) -> Chance {
         Chance(seed)
     }
 
@@ -22,14 +22,14 @@ impl Chance {
     /// One of `0..bound`.
     ///
     /// **Panics**: `bound` is 0.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
     /// One of several.
     ///
     /// **Panics**: there is none.
-    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         let count = u64::try_from(from.len()).unwrap_or(u64::MAX);
         let place = usize::try_from(self.below(count)).unwrap_or(0);
         from[place]
