@@ -6,6 +6,7 @@
 //!   gap     how long an address did not answer, as a client sees it
 //!   judge   whether every page came, once and in time, and none for nothing
 //!   lab     a LAN on this machine: hosts, nodes, nginx, a mail server, a client
+//!   linear  the admin API under faults, and a checker of what its clients saw
 //!   script  steps, and whether each showed the answers and pages that it should
 //!   source  reading Rust source for the house rules
 //!   stream  requests of which none may be lost
@@ -16,6 +17,7 @@ pub mod faults;
 pub mod gap;
 pub mod judge;
 pub mod lab;
+pub mod linear;
 pub mod script;
 pub mod source;
 pub mod stream;
