@@ -2,22 +2,26 @@
 //!
 //! ```text
 //!   chance  numbers that look random and are the same for the same seed
+//!   disk    a file system that forgets what was not synced
 //!   faults  what breaks nodes and the LAN, and two witnesses who judge
 //!   gap     how long an address did not answer, as a client sees it
 //!   judge   whether every page came, once and in time, and none for nothing
 //!   lab     a LAN on this machine: hosts, nodes, nginx, a mail server, a client
 //!   linear  the admin API under faults, and a checker of what its clients saw
+//!   powercut all nodes at once, under writes, on such a file system
 //!   script  steps, and whether each showed the answers and pages that it should
 //!   source  reading Rust source for the house rules
 //!   stream  requests of which none may be lost
 //! ```
 
 pub mod chance;
+pub mod disk;
 pub mod faults;
 pub mod gap;
 pub mod judge;
 pub mod lab;
 pub mod linear;
+pub mod powercut;
 pub mod script;
 pub mod source;
 pub mod stream;

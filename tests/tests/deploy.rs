@@ -58,6 +58,7 @@ fn the_shell_scripts_are_clean() -> Result<()> {
         "tests/bench/ftp.sh",
         "tests/sites.sh",
         "tests/linear.sh",
+        "tests/powercut.sh",
         ".ci/run",
     ];
     let there = scripts.iter().filter(|script| root().join(script).exists());

@@ -25,3 +25,13 @@ pub(super) fn unmount(folder: &Path) {
         let _ = run(Command::new("umount").arg(folder));
     }
 }
+
+/// Takes away whatever is mounted in a folder whose maker is dead: pins, and disks that nobody
+/// serves any more, which answer nothing but errors.
+pub(super) fn unmount_all_in(folder: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let targets = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    for target in targets.filter(|target| Path::new(target).starts_with(folder)) {
+        let _ = run(Command::new("umount").arg("--lazy").arg(target));
+    }
+}

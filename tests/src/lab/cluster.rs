@@ -39,18 +39,24 @@ impl Cluster {
     pub fn form_told(nodes: u8, tell: impl Fn(&str)) -> Result<Cluster> {
         let (vip, gateway) = (VIP.to_string(), GATEWAY.to_string());
         let vip = ["--vip", &vip, "--network", "lan", "--gateway", &gateway];
-        Cluster::found(nodes, &vip, tell)
+        Cluster::found(Lab::new()?, nodes, &vip, tell)
     }
 
     /// A cluster `prod` of `lb1`, `lb2`, … without any VIP: it watches, and balances nothing.
     ///
     /// **Errors**: a step failed, or took too long.
     pub fn form_watching(nodes: u8) -> Result<Cluster> {
-        Cluster::found(nodes, &[], |_| ())
+        Cluster::form_watching_in(Lab::new()?, nodes)
     }
 
-    fn found(nodes: u8, vip: &[&str], tell: impl Fn(&str)) -> Result<Cluster> {
-        let lab = Lab::new()?;
+    /// The same in a LAN that is there, with what its nodes shall find in it.
+    ///
+    /// **Errors**: a step failed, or took too long.
+    pub fn form_watching_in(lab: Lab, nodes: u8) -> Result<Cluster> {
+        Cluster::found(lab, nodes, &[], |_| ())
+    }
+
+    fn found(lab: Lab, nodes: u8, vip: &[&str], tell: impl Fn(&str)) -> Result<Cluster> {
         let client = lab.host("client", CLIENT)?;
         let mut cluster = Cluster {
             nodes: Vec::new(),

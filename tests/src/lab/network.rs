@@ -62,6 +62,11 @@ impl Host {
         Process::spawn(name, command, &self.folder.join(format!("{name}.log")))
     }
 
+    /// What everything that was spawned under this name wrote so far.
+    pub fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.join(format!("{name}.log"))).unwrap_or_default()
+    }
+
     /// Runs `work` on a thread that stands in this host's network.
     ///
     /// **Panics**: when `work` does, and when the namespace is gone.
@@ -304,7 +309,7 @@ pub fn remove_leftovers() {
     for prefix in dead {
         remove(&prefix);
         let folder = std::env::temp_dir().join(&prefix);
-        super::bpffs::unmount(&folder.join(super::PINS));
+        super::bpffs::unmount_all_in(&folder);
         let _ = fs::remove_dir_all(folder);
     }
 }

@@ -155,6 +155,11 @@ level = "info"
             .with_context(|| format!("{} does not run", self.name()))
     }
 
+    /// What it wrote in all its lives.
+    pub fn said(&self) -> String {
+        self.host.log(self.name())
+    }
+
     /// Delays these system calls of one thread of the daemon until what is returned is dropped.
     ///
     /// **Errors**: it does not run, has no such thread, or there is no strace.
