@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   chance  numbers that look random and are the same for the same seed
+//!   damage  bits flipped in the files of a stopped node
 //!   disk    a file system that forgets what was not synced
 //!   faults  what breaks nodes and the LAN, and two witnesses who judge
 //!   gap     how long an address did not answer, as a client sees it
@@ -15,6 +16,7 @@
 //! ```
 
 pub mod chance;
+pub mod damage;
 pub mod disk;
 pub mod faults;
 pub mod gap;

@@ -59,6 +59,7 @@ fn the_shell_scripts_are_clean() -> Result<()> {
         "tests/sites.sh",
         "tests/linear.sh",
         "tests/powercut.sh",
+        "tests/damage.sh",
         ".ci/run",
     ];
     let there = scripts.iter().filter(|script| root().join(script).exists());

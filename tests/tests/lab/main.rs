@@ -5,6 +5,7 @@ mod admission;
 mod advice;
 mod balance;
 mod bodies;
+mod damage;
 mod datagrams;
 mod disk;
 mod faces;
