@@ -21,10 +21,10 @@ use crate::lab::{Host, wait};
 
 /// Between two faults of one hand, in milliseconds: as long as an election or more, so that there
 /// is somebody to lose.
-const CALM_MS: (u64, u64) = (600, 2_600);
+const CALM_MS: (u64, u64) = (1_200, 4_000);
 
 /// How long a fault lasts: less and more than an election, and than a client's patience.
-const FAULT_MS: (u64, u64) = (150, 1_800);
+const FAULT_MS: (u64, u64) = (150, 1_500);
 
 /// How many faults there were.
 #[derive(Debug, Default)]
