@@ -266,7 +266,9 @@ async fn a_flipped_bit_loses_nothing_in_silence() {
             }
         }
         let none = "not one flip was noticed: the test flips nothing that counts";
-        assert!(noticed > 0, "{}: {none}", file.display());
+        // Of two marks one is whole still: with a log that is whole as well, that is enough.
+        let spare = file == Path::new("mark");
+        assert!(noticed > 0 || spare, "{}: {none}", file.display());
     }
 }
 
@@ -291,11 +293,14 @@ async fn check_whole(mut store: Store, applied: u64, entries: u64, here: &str) {
     let state = store.log.get_log_state().await.expect("it is read");
     let purged = state.last_purged_log_id.map_or(0, |id| id.index + 1);
     assert!(purged <= applied + 1, "{here}: purged up to {purged}");
-    let found = store.log.try_get_log_entries(..).await;
+    // What was purged may still lie there; nobody asks for it.
+    let found = store.log.try_get_log_entries(purged..).await;
+    let found = found.expect("they are read");
     let expected: Vec<_> = (purged..entries).map(|index| entry(3, index)).collect();
+    let have = found.len();
     assert!(
-        found.expect("they are read") == expected,
-        "{here}: opened with entries missing"
+        found == expected,
+        "{here}: opened with entries missing: {have}, purged up to {purged}"
     );
     let found = store.log.read_vote().await.expect("it is read");
     assert_eq!(found, Some(vote(3, ME)), "{here}");
