@@ -252,14 +252,20 @@ impl View<'_> {
 
     /// Balancers among those that answer and may take a VIP.
     fn balancers_answering(&self) -> usize {
+        self.balancers().count()
+    }
+
+    /// The same as node by node.
+    fn balancers(&self) -> impl Iterator<Item = NodeId> {
         let voters = self.voters();
-        let counts = |(id, node): &(&NodeId, &Node)| {
+        let counts = move |(id, node): &(&NodeId, &Node)| {
             node.role == NodeRole::Balancer
                 && !self.state.rests(**id)
                 && voters.contains(id)
                 && (self.reports.contains_key(id) || **id == self.me)
         };
-        self.state.nodes.iter().filter(counts).count()
+        let nodes = self.state.nodes.iter().filter(counts);
+        nodes.map(|(id, _)| *id)
     }
 }
 

@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 
 use farmux_raft::id::NodeId;
-use farmux_raft::state::NodeRole;
 
 use super::View;
 use super::alone::alone;
@@ -93,12 +92,9 @@ fn is_spared(view: &View<'_>, lost: NodeId) -> bool {
         let votes = without_vips || !view.is_settling(*node);
         *node != lost && view.answers(*node) && votes
     };
-    let balancer = |node: &NodeId| {
-        let known = view.state.nodes.get(node);
-        known.is_some_and(|known| known.role == NodeRole::Balancer)
-    };
-    let left = view.balancers_answering() - usize::from(balancer(&lost));
-    spare_of(view, counts).is_some() && (without_vips || left > 0)
+    // It may rest or be silent itself: then it is none of those that are left.
+    let left = view.balancers().any(|node| node != lost);
+    spare_of(view, counts).is_some() && (without_vips || left)
 }
 
 /// `a, b or c`.
