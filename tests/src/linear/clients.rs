@@ -141,6 +141,10 @@ impl Key {
                     return Ok(None);
                 };
                 let value = self.value(&shown.toml);
+                if value.is_none() && self.copy == Copy::Own {
+                    // The watch is not in that copy yet.
+                    return Ok(None);
+                }
                 let value = value.with_context(|| format!("no label in {}", shown.toml))?;
                 let revision = shown.revision;
                 *seen = Some((shown.toml, revision));

@@ -54,11 +54,12 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-/// Plays so many operations against a cluster of three under faults, drawn from a seed; `tell`
+/// Plays so many operations against a cluster of three under faults, drawn from a seed, with gets
+/// answered from that copy; `tell`
 /// hears of each key.
 ///
 /// **Errors**: the cluster could not be made, or did not come back.
-pub fn run(operations: usize, seed: u64, tell: impl Fn(&str)) -> Result<Outcome> {
+pub fn run(operations: usize, seed: u64, copy: Copy, tell: impl Fn(&str)) -> Result<Outcome> {
     let mut cluster = Cluster::form_watching(3)?;
     let begun = Instant::now();
     let nodes = std::mem::take(&mut cluster.nodes);
@@ -71,7 +72,7 @@ pub fn run(operations: usize, seed: u64, tell: impl Fn(&str)) -> Result<Outcome>
         let key = Key {
             name: format!("key{number}"),
             sockets: sockets.clone(),
-            copy: Copy::Newest,
+            copy,
             wanted: left.min(KEY_OPERATIONS_MAX),
             seed: seed
                 .wrapping_mul(1_000)

@@ -15,7 +15,7 @@ const OPERATIONS: usize = 1_000;
 
 #[test]
 fn what_clients_see_under_faults_is_one_register() -> Result<()> {
-    let outcome = run(OPERATIONS, 6, |_| ())?;
+    let outcome = run(OPERATIONS, 6, Copy::Newest, |_| ())?;
     ensure!(outcome.violations.is_empty(), "{:?}", outcome.violations);
     ensure!(outcome.operations == OPERATIONS, "{outcome}");
     Ok(())
