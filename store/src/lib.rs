@@ -25,6 +25,8 @@ mod mark;
 mod open;
 mod record;
 mod saved;
+#[doc(hidden)]
+pub mod seam;
 mod sled_kv;
 mod snapshot;
 

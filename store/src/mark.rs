@@ -128,7 +128,7 @@ impl MarkFile {
     }
 }
 
-fn write_slot(mark: &Mark) -> Vec<u8> {
+pub(crate) fn write_slot(mark: &Mark) -> Vec<u8> {
     let sealed = seal(codec::encode(mark).expect("a mark has a bounded size"));
     let length = u16::try_from(sealed.len()).expect("a mark has a bounded size");
     let mut slot = length.to_be_bytes().to_vec();
@@ -139,7 +139,7 @@ fn write_slot(mark: &Mark) -> Vec<u8> {
 }
 
 /// `None`: nothing whole stands here.
-fn read_slot(slot: &[u8]) -> Option<Result<Mark, DecodeError>> {
+pub(crate) fn read_slot(slot: &[u8]) -> Option<Result<Mark, DecodeError>> {
     let (length, rest) = slot.split_first_chunk::<2>()?;
     let sealed = rest.get(..usize::from(u16::from_be_bytes(*length)))?;
     Some(codec::decode(unseal(sealed)?))

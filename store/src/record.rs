@@ -182,7 +182,7 @@ fn parse_key(key: &[u8]) -> Option<(u64, u16)> {
     ))
 }
 
-fn whole(index: u64, value: &[u8]) -> Option<StoredEntry> {
+pub(crate) fn whole(index: u64, value: &[u8]) -> Option<StoredEntry> {
     let (length, rest) = value.split_first_chunk::<4>()?;
     let (chain, bytes) = rest.split_first_chunk::<CHAIN_BYTES>()?;
     let complete = u32::try_from(bytes.len()).ok()? == u32::from_be_bytes(*length);

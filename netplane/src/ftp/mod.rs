@@ -32,6 +32,8 @@ pub(crate) mod line;
 mod ports;
 pub mod refusal;
 pub(crate) mod reply;
+#[doc(hidden)]
+pub mod seam;
 pub(crate) mod session;
 pub(crate) mod tls;
 

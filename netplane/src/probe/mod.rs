@@ -35,6 +35,8 @@ mod page;
 mod results;
 mod runner;
 mod schedule;
+#[doc(hidden)]
+pub mod seam;
 mod shortage;
 mod suspicion;
 mod tcp;

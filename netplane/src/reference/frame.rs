@@ -6,10 +6,10 @@
 use std::net::Ipv4Addr;
 
 /// A question as bytes: Ethernet header and ARP, without padding.
-pub(super) type Frame = [u8; FRAME_BYTES];
+pub type Frame = [u8; FRAME_BYTES];
 
 /// Asks everybody who has `address`; a probe where `sender` is unspecified.
-pub(super) fn question(mac: [u8; 6], sender: Ipv4Addr, address: Ipv4Addr) -> Frame {
+pub fn question(mac: [u8; 6], sender: Ipv4Addr, address: Ipv4Addr) -> Frame {
     let mut frame = [0; FRAME_BYTES];
     frame[..6].copy_from_slice(&[0xff; 6]);
     frame[6..12].copy_from_slice(&mac);
@@ -23,7 +23,7 @@ pub(super) fn question(mac: [u8; 6], sender: Ipv4Addr, address: Ipv4Addr) -> Fra
 
 /// Who says by this frame that `address` is its own: the sender of an answer, of an announcement,
 /// or of a question that carries it.
-pub(super) fn owner(frame: &[u8], address: Ipv4Addr) -> Option<[u8; 6]> {
+pub fn owner(frame: &[u8], address: Ipv4Addr) -> Option<[u8; 6]> {
     let frame = frame.first_chunk::<FRAME_BYTES>()?;
     let says = frame[12..20] == ETHERNET_ARP && frame[28..32] == address.octets();
     let known = frame[20] == 0 && matches!(frame[21], 1 | 2);
@@ -32,7 +32,7 @@ pub(super) fn owner(frame: &[u8], address: Ipv4Addr) -> Option<[u8; 6]> {
 }
 
 /// 14 of Ethernet and 28 of ARP.
-pub(super) const FRAME_BYTES: usize = 42;
+pub const FRAME_BYTES: usize = 42;
 /// Ethertype ARP; hardware Ethernet, protocol IPv4, lengths 6 and 4.
 const ETHERNET_ARP: [u8; 8] = [0x08, 0x06, 0, 1, 0x08, 0, 6, 4];
 

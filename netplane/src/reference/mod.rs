@@ -13,7 +13,7 @@
 //!
 //! **Source**: `vip-protocol.md`, sections 5 (H2, H5, the pair) and 7 (legs).
 
-mod frame;
+pub mod frame;
 mod probe;
 mod sight;
 mod tally;

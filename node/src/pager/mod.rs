@@ -26,6 +26,8 @@ mod mail;
 mod message;
 mod propose;
 mod relay;
+#[doc(hidden)]
+pub mod seam;
 mod snpp;
 mod syslog;
 mod test_call;

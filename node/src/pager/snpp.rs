@@ -6,7 +6,7 @@
 //!
 //! **Source**: RFC 1861, 4.
 
-mod words;
+pub(super) mod words;
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! A collector answers nothing. What can be noticed is noticed: that nobody listens, and that a
 //! connection breaks before everything is written.
 
-mod line;
+pub(super) mod line;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

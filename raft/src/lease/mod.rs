@@ -21,6 +21,8 @@ mod hold;
 mod legs;
 mod proposer;
 mod roster;
+#[doc(hidden)]
+pub mod seam;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,8 @@ mod link;
 mod material;
 pub mod message;
 pub mod refusal;
+#[doc(hidden)]
+pub mod seam;
 mod server;
 pub mod tls;
 pub mod token;

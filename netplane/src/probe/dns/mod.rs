@@ -51,6 +51,19 @@ pub(super) async fn probe(
     }
 }
 
+/// What a probe makes of one message, without a socket: for those who prove the codec from outside
+/// of this crate.
+pub(super) fn heard(record: DnsRecord, message: &[u8]) -> Outcome {
+    let value = (record == DnsRecord::A).then_some("10.0.0.1");
+    let question = Question::new(0x6661, "www.example.com", record).expect("it is a name");
+    match question.read(message, value) {
+        Ok(Reply::Records(count)) => Outcome::Pass(Success::Resolved { record, count }),
+        Ok(Reply::NotOurs) => Outcome::Fail(Failure::Closed(Phase::Waiting)),
+        Ok(Reply::Truncated) => Outcome::Fail(Failure::Closed(Phase::Asking)),
+        Err(failure) => fail(failure),
+    }
+}
+
 async fn ask(
     target: SocketAddr,
     wanted: Wanted<'_>,

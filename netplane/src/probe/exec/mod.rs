@@ -17,6 +17,7 @@ mod process;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -110,6 +111,12 @@ pub(super) async fn probe(order: Order, plugins: &Arc<Plugins>, budget: &Budget)
         |outcome| outcome,
         |(status, output)| plugin::judge(status, &output),
     )
+}
+
+/// What a plugin that ended means, without running one: for those who prove it from outside of this
+/// crate.
+pub(super) fn heard(status: ExitStatus, output: &[u8]) -> Outcome {
+    plugin::judge(status, output)
 }
 
 async fn start(order: Order, plugins: &Arc<Plugins>, budget: &Budget) -> Result<Running, Outcome> {

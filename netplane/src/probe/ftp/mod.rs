@@ -8,6 +8,7 @@
 //! One budget of time for all of it; how it fails names the step.
 
 mod dialog;
+mod heard;
 
 use std::net::SocketAddr;
 
@@ -23,6 +24,7 @@ use crate::plan::ProxyVersion;
 use dialog::Next;
 
 pub use dialog::{FtpFailure, FtpStep};
+pub(super) use heard::heard;
 
 /// What a probe says of itself, and what it wants; none of it holds a line's end.
 #[derive(Debug, Clone, Copy)]

@@ -15,6 +15,7 @@
 //! vanished: each protocol's own goodbye is said, and the server closes first.
 
 mod failure;
+mod heard;
 mod imap;
 mod mysql;
 mod pop3;
@@ -34,6 +35,7 @@ use super::outcome::{Failure, Outcome, Phase, Success};
 use crate::origin::Origin;
 use crate::plan::{Protocol, ProxyVersion};
 pub use failure::{Greeted, GreetingFailure, GreetingStep, RedisError, SqlState};
+pub(super) use heard::heard;
 
 /// What a parser makes of the bytes that came; `None`: more must come.
 type Parsed = Result<Option<Next>, GreetingFailure>;

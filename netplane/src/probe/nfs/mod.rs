@@ -6,6 +6,7 @@
 //!
 //! A mount of a dead server hangs in the kernel; a call over a socket of our own ends in time.
 
+mod heard;
 mod rpc;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -20,6 +21,7 @@ use crate::origin::Origin;
 use crate::plan::NfsTransport;
 use rpc::{ANSWER_BYTES_MAX, Call, NFS, PORTMAPPER, Record};
 
+pub(super) use heard::heard;
 pub use rpc::RpcFailure;
 
 /// What is asked.

@@ -24,7 +24,7 @@ use super::super::brief::{headline, look, named, one_line};
 use super::super::call::{Call, Said, Word};
 
 /// What stands on the pager.
-pub(super) fn message(call: &Call, words: SnppWords, now: UnixMillis) -> String {
+pub(in crate::pager) fn message(call: &Call, words: SnppWords, now: UnixMillis) -> String {
     match words {
         SnppWords::Text => text(call, now),
         SnppWords::Codes => codes(call),

@@ -15,7 +15,7 @@ use super::super::call::{Call, Said, Word};
 use super::super::webhook::subject;
 
 /// The lines that carry a call, one a page.
-pub(super) fn lines(call: &Call, node: &str, now: UnixMillis) -> Vec<Vec<u8>> {
+pub(in crate::pager) fn lines(call: &Call, node: &str, now: UnixMillis) -> Vec<Vec<u8>> {
     let node = hostname(node);
     match &call.said {
         Said::Test { occasion, .. } => {
