@@ -249,9 +249,10 @@ impl<'de> SeqAccess<'de> for Counted<'_, 'de> {
         seed.deserialize(&mut *self.reader).map(Some)
     }
 
-    /// What is left of the bytes bounds what a length that lies can have allocated.
+    /// No word of how many will come: a length that lies would have room made for as many, and even
+    /// one that is bounded by the bytes that are left, for each of them as a whole struct.
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left.min(self.reader.rest.len()))
+        None
     }
 }
 
