@@ -8,6 +8,8 @@
 //!
 //! **Source**: RFC 959 section 4.2, RFC 2389 section 3.2.
 
+use std::borrow::Cow;
+
 use super::refusal::FtpRefusal;
 
 /// The longest reply: ten times what `STAT` of a large folder needs, and little enough to hold.
@@ -26,7 +28,8 @@ pub(crate) struct Reply {
 
 /// The first reply of `input`; `None` where its end has not come yet.
 ///
-/// A line feed alone ends a line too: old servers write it, and what we pass on is mended.
+/// A line feed alone ends a line too: old servers write it, and what we pass on is mended. So is a
+/// line with more carriage returns than the one before its end.
 ///
 /// **Errors**: it is too long, or begins with no code; the session cannot go on.
 pub(crate) fn take(input: &[u8]) -> Result<Option<Reply>, FtpRefusal> {
@@ -34,7 +37,7 @@ pub(crate) fn take(input: &[u8]) -> Result<Option<Reply>, FtpRefusal> {
     let mut reply: Option<Reply> = None;
     let mut rest = within;
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-        let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+        let line = &without_returns(&rest[..end])[..];
         rest = &rest[end + 1..];
         let said = code(line);
         let (reply, last) = match &mut reply {
@@ -72,6 +75,16 @@ pub(crate) fn take(input: &[u8]) -> Result<Option<Reply>, FtpRefusal> {
     match input.len() >= REPLY_BYTES_MAX {
         true => Err(FtpRefusal::ReplyTooLong),
         false => Ok(None),
+    }
+}
+
+/// A line without its carriage returns: one in its middle would end it for some clients, and what
+/// follows would be a reply of its own to them.
+fn without_returns(line: &[u8]) -> Cow<'_, [u8]> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match line.contains(&b'\r') {
+        false => Cow::Borrowed(line),
+        true => Cow::Owned(line.iter().copied().filter(|byte| *byte != b'\r').collect()),
     }
 }
 
@@ -136,6 +149,12 @@ mod tests {
             ("220 a\r\n331 b\r\n", Ok(Some((220, "220 a\r\n", 7)))),
             ("226\r\n", Ok(Some((226, "226\r\n", 5)))),
             ("220 hello\n", Ok(Some((220, "220 hello\r\n", 10)))),
+            // a client that takes a carriage return for an end reads no other reply than we do
+            ("220 a\r\r\n", Ok(Some((220, "220 a\r\n", 8)))),
+            (
+                "230-a\r221 bye\r\n230 b\r\n",
+                Ok(Some((230, "230-a221 bye\r\n230 b\r\n", 22))),
+            ),
             ("230-a\r\n b\r\n", Ok(None)),
             (
                 "230-a\r\nb\r\n230 c\r\n",
