@@ -65,7 +65,7 @@ impl Mail {
             .iter()
             .map(|to| address(to))
             .collect::<Result<_, _>>()?;
-        let date = SystemTime::UNIX_EPOCH + Duration::from_millis(self.date.0);
+        let date = SystemTime::UNIX_EPOCH + Duration::from_millis(self.date.0.min(DATE_MAX_MS));
         let mut builder = Message::builder()
             .from(Mailbox::new(None, from.clone()))
             .subject(&self.subject)
@@ -96,6 +96,10 @@ impl Mail {
         })
     }
 }
+
+/// The last second of the year 9999: a date has no more digits, and whoever writes one of a clock
+/// that is beyond would panic.
+const DATE_MAX_MS: u64 = 253_402_300_799_000;
 
 /// SMTP ends a letter with a line break of its own, and lettre writes one already.
 fn without_last_break(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -172,6 +176,23 @@ mod tests {
             assert!(
                 matches!(evil.encode(), Err(MailError::Address { .. })),
                 "{address:?}"
+            );
+        }
+    }
+
+    /// Found by a fuzz target: a clock beyond the year 9999 ended the process that mailed its page.
+    #[test]
+    fn a_clock_that_is_far_ahead_still_makes_a_mail() {
+        for date in [DATE_MAX_MS, DATE_MAX_MS + 1_000, u64::MAX] {
+            let late = Mail {
+                date: UnixMillis(date),
+                ..mail()
+            };
+            let fields = fields(&late.encode().expect("a mail"));
+            let date = fields.iter().find(|field| field.starts_with("Date:"));
+            assert!(
+                date.is_some_and(|date| date.contains("31 Dec 9999")),
+                "{date:?}"
             );
         }
     }
