@@ -132,7 +132,7 @@ pub(super) struct ServiceTable {
     #[serde(default)]
     pub(super) accept_proxy: Vec<Word>,
     /// Without one every server is taken to be up.
-    pub(super) check: Option<CheckTable>,
+    pub(super) check: Option<Box<CheckTable>>,
     /// Each has a default.
     pub(super) limits: Option<LimitsTable>,
 }
@@ -258,7 +258,7 @@ pub(super) struct GroupTable {
     #[serde(default)]
     pub(super) labels: BTreeMap<String, Word>,
     /// Of those that have none of their own.
-    pub(super) check: Option<CheckTable>,
+    pub(super) check: Option<Box<CheckTable>>,
     /// Of all its watches: watches, or servers as `farm/server`.
     #[serde(default)]
     pub(super) depends_on: Vec<Word>,
@@ -277,7 +277,7 @@ pub(super) struct WatchTable {
     #[serde(default)]
     pub(super) labels: BTreeMap<String, Word>,
     /// The group's by default.
-    pub(super) check: Option<CheckTable>,
+    pub(super) check: Option<Box<CheckTable>>,
     /// Watches, or servers as `farm/server`.
     #[serde(default)]
     pub(super) depends_on: Vec<Word>,

@@ -268,7 +268,9 @@ fn fill(
     if let Some(ladder) = said("ladder") {
         table.ladder = (!ladder.is_empty()).then(|| word(ladder));
     }
-    table.check = fill_check(table.check, &format!("{at}.check"), cells, &mut errors);
+    let before = table.check.map(|check| *check);
+    let check = fill_check(before, &format!("{at}.check"), cells, &mut errors);
+    table.check = check.map(Box::new);
     match errors.is_empty() {
         true => Ok(table),
         false => Err(errors),
@@ -400,7 +402,7 @@ fn line(name: &WatchName, watch: &Watch) -> Vec<String> {
         .iter()
         .map(|parent| part(parent.get_ref()))
         .collect();
-    let check = table.check.unwrap_or_else(blank);
+    let check = table.check.map_or_else(blank, |check| *check);
     let text = |word: &Option<Spanned<String>>| {
         let word = word.as_ref();
         word.map_or_else(String::new, |word| word.get_ref().clone())

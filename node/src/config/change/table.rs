@@ -143,7 +143,7 @@ pub(super) fn watch_table(name: &str, watch: &Watch) -> WatchTable {
         labels: labels
             .map(|(label, value)| (label.clone(), word(value)))
             .collect(),
-        check,
+        check: check.map(Box::new),
         depends_on: watch.depends_on.iter().map(word).collect(),
         ladder: watch.ladder.as_ref().map(word),
     }
@@ -275,7 +275,8 @@ impl WatchFields {
         table
             .labels
             .extend(labels.map(|(label, value)| (label.clone(), word(value))));
-        table.check = self.change_check(table.check);
+        let check = self.change_check(table.check.map(|check| *check));
+        table.check = check.map(Box::new);
         table
             .depends_on
             .retain(|parent| !self.not_depends_on.contains(parent.get_ref()));
