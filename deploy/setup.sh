@@ -23,7 +23,9 @@ packages_of() {
         tests) echo "strace=strace systemd-analyze=systemd shellcheck=shellcheck git=git \
             ganesha.nfsd=nfs-ganesha /usr/share/doc/nfs-ganesha-mem=nfs-ganesha-mem \
             haproxy=haproxy dnsmasq=dnsmasq-base nsd=nsd" ;;
-        bench) echo "haproxy=haproxy keepalived=keepalived wrk=wrk" ;;
+        bench) echo "haproxy=haproxy keepalived=keepalived wrk=wrk slowhttptest=slowhttptest" ;;
+        # libFuzzer itself is C++.
+        fuzz) echo "c++=g++" ;;
         *) die "packages_of: no group '$1'" ;;
     esac
 }

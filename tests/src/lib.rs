@@ -5,6 +5,7 @@
 //!   damage  bits flipped in the files of a stopped node
 //!   disk    a file system that forgets what was not synced
 //!   faults  what breaks nodes and the LAN, and two witnesses who judge
+//!   fuzz    what must be true of every decoder, whatever it reads
 //!   gap     how long an address did not answer, as a client sees it
 //!   judge   whether every page came, once and in time, and none for nothing
 //!   lab     a LAN on this machine: hosts, nodes, nginx, a mail server, a client
@@ -19,6 +20,7 @@ pub mod chance;
 pub mod damage;
 pub mod disk;
 pub mod faults;
+pub mod fuzz;
 pub mod gap;
 pub mod judge;
 pub mod lab;
