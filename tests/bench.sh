@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: tests/bench.sh http|failover|ftp|watch [ARGUMENT…]
+# usage: tests/bench.sh http|failover|ftp|move|slow|watch [ARGUMENT…]
 # Installs what is missing from Debian's packages, builds once, and measures; see tests/bench/*.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

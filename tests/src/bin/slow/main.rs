@@ -1,0 +1,224 @@
+//! Thousands of clients that are slow on purpose, and what becomes of the others:
+//! `tests/bench.sh slow`.
+//!
+//! ```text
+//!   host slow   ── slowhttptest, 4,000 connections ──┐
+//!   host client ── normal: kept connections, new ones ┴─▶ VIP farmux (a node) ──▶ s1 nginx
+//! ```
+//!
+//! The normal clients ask at a steady pace, so that their waiting times say how soon they are
+//! served, and not how fast this machine is.
+
+#![expect(clippy::print_stdout, reason = "a bench prints its rows")]
+
+mod normal;
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use farmux_tests::lab::cluster::{Cluster, shop};
+use farmux_tests::lab::nginx::Nginx;
+use farmux_tests::lab::process::{Process, run};
+use farmux_tests::lab::{Host, VIP};
+use normal::Waits;
+
+/// As many as the issue names.
+const CLIENTS: usize = 4_000;
+/// How long normal clients are looked at, before and during.
+const SPAN: Duration = Duration::from_secs(8);
+/// Before that: pools fill, and memory that is used once is used again.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// Until all slow clients are connected.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(12);
+/// By when memory has to be back.
+const BACK_WITHIN: Duration = Duration::from_secs(60);
+/// A host of its own for the slow clients: their work is not on the others' way.
+const SLOW: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 201);
+
+/// The promises: waiting times at most double, and memory comes back.
+const WAITS_GOAL: f64 = 2.0;
+const MEMORY_GOAL: f64 = 1.1;
+
+/// How a client is slow, as slowhttptest calls it.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// A head that never ends, a field every few seconds.
+    Headers,
+    /// A body that drips in.
+    Body,
+    /// An answer that is read a few bytes at a time.
+    Read,
+}
+
+impl Way {
+    fn of(word: &str) -> Option<Way> {
+        match word {
+            "headers" => Some(Way::Headers),
+            "body" => Some(Way::Body),
+            "read" => Some(Way::Read),
+            _ => None,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Way::Headers => "slow-headers",
+            Way::Body => "slow-body",
+            Way::Read => "slow-read",
+        }
+    }
+
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Way::Headers => &["-H", "-i", "4"],
+            Way::Body => &["-B", "-i", "4", "-s", "8192", "-t", "POST"],
+            Way::Read => &["-X", "-w", "1", "-y", "8", "-n", "4", "-z", "8", "-k", "1"],
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let way = words
+        .first()
+        .map_or(Some(Way::Headers), |word| Way::of(word));
+    let clients = words.get(1).map_or(Ok(CLIENTS), |word| word.parse());
+    let (Some(way), Ok(clients), ..=2) = (way, clients, words.len()) else {
+        bail!("usage: slow [headers|body|read [CLIENTS]]");
+    };
+    let cluster = Cluster::form(1)?;
+    let server = Nginx::start(&cluster.lab, 1)?;
+    // Large enough that no socket buffer takes it whole from a client that does not read.
+    std::fs::write(server.folder().join("large"), vec![b'x'; 4 << 20])?;
+    cluster.nodes[0].apply(&shop(&[1]))?;
+    cluster.owner()?;
+    cluster.wait_for_service()?;
+    bench(&cluster, way, clients)
+}
+
+fn bench(cluster: &Cluster, way: Way, clients: usize) -> Result<()> {
+    let daemon = cluster.nodes[0].process()?;
+    let node = cluster.nodes[0].host();
+    let slow = cluster.lab.host("slow", SLOW)?;
+    normal::waits(&cluster.client, cluster.front(), WARM_UP)?;
+    let before = normal::waits(&cluster.client, cluster.front(), SPAN)?;
+    let memory_before = daemon.resident_bytes()?;
+
+    let mut attack = attack(&slow, way, clients)?;
+    let most = until_connected(node, &attack, clients)?;
+    let during = normal::waits(&cluster.client, cluster.front(), SPAN)?;
+    let (held, memory_during) = (connections(node)?, daemon.resident_bytes()?);
+    attack.kill();
+    slow.crash();
+    let ended = Instant::now();
+    let memory_after = until_back(daemon, memory_before)?;
+
+    let name = way.word();
+    let mut good = true;
+    for (which, before, during) in [
+        ("kept", &before.kept, &during.kept),
+        ("new", &before.new, &during.new),
+    ] {
+        good &= row(name, which, before, during)?;
+    }
+    let mb = |bytes: u64| bytes as f64 / 1e6;
+    let ratio = memory_after as f64 / memory_before as f64;
+    println!(
+        "{name}-memory before_mb={:.1} during_mb={:.1} after_mb={:.1} after_s={} ratio={ratio:.2} \
+         goal<={MEMORY_GOAL}",
+        mb(memory_before),
+        mb(memory_during),
+        mb(memory_after),
+        ended.elapsed().as_secs(),
+    );
+    println!("{name}-clients asked={clients} connected={most} held={held}");
+    good &= ratio <= MEMORY_GOAL;
+    println!("goals {}", if good { "hold" } else { "MISSED" });
+    Ok(())
+}
+
+fn row(name: &str, which: &str, before: &Waits, during: &Waits) -> Result<bool> {
+    let ms = |wait: Duration| wait.as_secs_f64() * 1e3;
+    let [b50, b99, d50, d99] = [
+        before.within(50),
+        before.within(99),
+        during.within(50),
+        during.within(99),
+    ];
+    ensure!(
+        before.failed == 0,
+        "failed before it began: {:?}",
+        before.why
+    );
+    let ratio = ms(d99) / ms(b99);
+    println!(
+        "{name}-{which} before_p50_ms={:.2} before_p99_ms={:.2} during_p50_ms={:.2} \
+         during_p99_ms={:.2} ratio={ratio:.2} requests={} failed={} goal<={WAITS_GOAL}",
+        ms(b50),
+        ms(b99),
+        ms(d50),
+        ms(d99),
+        during.took.len(),
+        during.failed,
+    );
+    if let Some(why) = &during.why {
+        println!("note: the first that failed: {why}");
+    }
+    Ok(ratio <= WAITS_GOAL && during.failed == 0)
+}
+
+/// Starts slowhttptest; it ends with its process.
+fn attack(from: &Host, way: Way, clients: usize) -> Result<Process> {
+    let path = match way {
+        Way::Read => "large",
+        Way::Headers | Way::Body => "",
+    };
+    let mut command = from.command("sh");
+    // Each client is a descriptor of its own.
+    let files = clients * 2 + 1_000;
+    let run = format!("ulimit -n {files} && exec slowhttptest \"$@\"");
+    command.args(["-c", &run, "slowhttptest", "-l", "45", "-p", "5"]);
+    command.args(["-c", &clients.to_string(), "-r", "1000"]);
+    command.args(way.options());
+    command.args(["-u", &format!("http://{VIP}/{path}")]);
+    from.spawn("slowhttptest", command)
+}
+
+/// Waits until nearly all are connected, or no more come; how many that were.
+fn until_connected(node: &Host, attack: &Process, clients: usize) -> Result<usize> {
+    let (begun, mut most) = (Instant::now(), 0);
+    while most < clients * 95 / 100 && begun.elapsed() < CONNECTED_WITHIN {
+        ensure!(attack.is_running(), "slowhttptest ended: {}", attack.log());
+        std::thread::sleep(Duration::from_millis(250));
+        most = most.max(connections(node)?);
+    }
+    ensure!(
+        most > 0,
+        "slowhttptest connects to nothing: {}",
+        attack.log()
+    );
+    Ok(most)
+}
+
+/// Connections of clients to the VIP.
+fn connections(node: &Host) -> Result<usize> {
+    let mut command = node.command("ss");
+    command.args(["-Htn", "state", "established", "src", &format!("{VIP}:80")]);
+    Ok(run(&mut command)
+        .context("ss, of iproute2")?
+        .lines()
+        .count())
+}
+
+/// Waits until memory is back, and says what it is then, or when the time is over.
+fn until_back(daemon: &Process, before: u64) -> Result<u64> {
+    let begun = Instant::now();
+    loop {
+        let now = daemon.resident_bytes()?;
+        if now as f64 <= before as f64 * MEMORY_GOAL || begun.elapsed() >= BACK_WITHIN {
+            return Ok(now);
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
