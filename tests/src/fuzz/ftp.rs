@@ -90,8 +90,9 @@ fn judge(said: &Said) {
             let one = !line.iter().any(u8::is_ascii_control);
             assert!(one, "one line: {}", bytes.escape_ascii());
             let upper = line.to_ascii_uppercase();
+            let word = upper.split(|byte| *byte == b' ').next();
             let addresses = [&b"PORT"[..], b"EPRT", b"LPRT", b"LPSV", b"EPSV"];
-            let named = addresses.iter().any(|word| upper.starts_with(word));
+            let named = word.is_some_and(|word| addresses.contains(&word));
             assert!(!named, "{}", line.escape_ascii());
         }
         Said::ToClient(bytes) => {

@@ -110,7 +110,7 @@ fn call(texts: &[String], at: UnixMillis) -> Call {
         acknowledged: None,
         resolved: None,
     };
-    let several = texts.len() % 2 == 0;
+    let several = texts.len().is_multiple_of(2);
     let pages = (0..=u64::from(several)).map(|number| Arc::new(page(number)));
     let cluster = text(10).parse().ok();
     Call {
@@ -122,7 +122,7 @@ fn call(texts: &[String], at: UnixMillis) -> Call {
             pages: pages.collect(),
             word: Word::Uncommitted { by: text(5) },
         },
-        reminder: u32::from(texts.len() % 3 == 0),
+        reminder: u32::from(texts.len().is_multiple_of(3)),
         links: vec![text(4)],
     }
 }
