@@ -137,7 +137,7 @@ fn columns(header: &Record) -> Result<Vec<&'static str>, Vec<ConfigError>> {
     let mut columns = Vec::new();
     for cell in &header.cells {
         if errors.len() == FAULTS_MAX {
-            // Each complaint names every column: a header of commas would fill the memory with them.
+            // Each names every column: a header of commas would fill the memory with them.
             break;
         }
         match COLUMNS.iter().find(|column| *column == cell) {
