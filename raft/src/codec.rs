@@ -332,7 +332,10 @@ mod tests {
             /// Whatever bincode reads, our reader reads as the same; what it writes, both read.
             #[test]
             fn both_readers_say_the_same(
-                content in prop::collection::vec(prop_oneof![0..6u8, 249..=255u8, any::<u8>()], 0..40)
+                content in prop::collection::vec(
+                    prop_oneof![0..6u8, 249..=255u8, any::<u8>()],
+                    0..40,
+                )
             ) {
                 let bytes = [&[0, 1][..], &content].concat();
                 let theirs: Option<Any> = options(Any::BYTES_MAX).deserialize(&content).ok();
