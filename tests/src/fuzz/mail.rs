@@ -7,7 +7,9 @@ use std::sync::Arc;
 use farmux_node::pager::seam::{letter, snpp, syslog};
 use farmux_node::pager::{Call, Mail, Said, Word, call_mail};
 use farmux_raft::id::{ClusterId, PageId, UnixMillis};
-use farmux_raft::state::{MailChannel, Page, PageKind, PageVerdict, SnppWords, Subject};
+use farmux_raft::state::{
+    MailChannel, Page, PageKind, PageVerdict, REASON_CHARS_MAX, SnppWords, Subject,
+};
 
 use super::meter::Meter;
 
@@ -52,14 +54,16 @@ pub(super) fn mail(meter: &Meter, input: &[u8]) {
     let composed = meter.within(|| call_mail(&call, &channel, number(9)));
     assert!(composed.subject.chars().count() <= 2_000);
     written(meter, &composed);
+    // No text of a page has a longer word: the encoder folds between words only.
+    let short = |at: usize| -> String { text(at).chars().take(REASON_CHARS_MAX).collect() };
     // The encoder alone, with texts that nobody cleaned.
     written(
         meter,
         &Mail {
-            subject: text(0),
+            subject: short(0),
             body: text(1),
-            message_id: format!("<{}>", text(2)),
-            in_reply_to: Some(text(3)).filter(|id| !id.is_empty()),
+            message_id: format!("<{}>", short(2)),
+            in_reply_to: Some(short(3)).filter(|id| !id.is_empty()),
             ..composed
         },
     );
