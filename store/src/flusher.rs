@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use farmux_raft::clockwork::{Safeguard, lacks};
 use farmux_raft::consensus::record::{LogIdRecord, VoteRecord};
 
 use crate::chain::Chain;
@@ -34,10 +35,27 @@ pub(crate) struct Tail {
 /// What is called when all that was written before is durable.
 pub(crate) type Answer = Box<dyn FnOnce() + Send>;
 
-/// The thread, as those see it who wait for it.
+/// The flusher, as those see it who wait for it.
 pub(crate) struct Flusher {
     jobs: Option<Sender<Answer>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The flusher's work itself: of its thread, or of a simulator that does it when it likes.
+pub struct Pump {
+    kv: Arc<dyn Kv>,
+    mark: MarkFile,
+    tail: Arc<Mutex<Tail>>,
+    inbox: Receiver<Answer>,
+    waiting: Vec<Answer>,
+}
+
+/// What was written did not become durable.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {error}")]
+pub struct FlushError {
+    what: String,
+    error: String,
 }
 
 /// How soon writes that nobody waits for (what is committed, what was purged) become durable.
@@ -52,14 +70,30 @@ impl Flusher {
         mark: MarkFile,
         tail: Arc<Mutex<Tail>>,
     ) -> std::io::Result<Self> {
-        let (jobs, inbox) = channel();
+        let (mut flusher, pump) = Self::pumped(kv, mark, tail);
         let thread = std::thread::Builder::new()
             .name("farmux-flusher".to_owned())
-            .spawn(move || run(&*kv, mark, &tail, &inbox))?;
-        Ok(Flusher {
+            .spawn(move || pump.run())?;
+        flusher.thread = Some(thread);
+        Ok(flusher)
+    }
+
+    /// A flusher whose work somebody else does.
+    pub(crate) fn pumped(kv: Arc<dyn Kv>, mark: MarkFile, tail: Arc<Mutex<Tail>>) -> (Self, Pump) {
+        let (jobs, inbox) = channel();
+        let flusher = Flusher {
             jobs: Some(jobs),
-            thread: Some(thread),
-        })
+            thread: None,
+        };
+        let waiting = Vec::new();
+        let pump = Pump {
+            kv,
+            mark,
+            tail,
+            inbox,
+            waiting,
+        };
+        (flusher, pump)
     }
 
     /// Calls back when everything written until now is durable. Never blocks.
@@ -87,40 +121,70 @@ impl Drop for Flusher {
     }
 }
 
-fn run(kv: &dyn Kv, mut mark: MarkFile, tail: &Mutex<Tail>, inbox: &Receiver<Answer>) {
-    loop {
-        let first = match inbox.recv_timeout(IDLE_FLUSH) {
-            Ok(answer) => Some(answer),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return flush(kv, &mut mark, tail),
-        };
-        let mut answers: Vec<Answer> = first.into_iter().collect();
-        answers.extend(inbox.try_iter().take(ANSWERS_MAX));
-        flush(kv, &mut mark, tail);
-        answers.into_iter().for_each(|answer| answer());
+impl Pump {
+    fn run(mut self) {
+        loop {
+            let last = match self.inbox.recv_timeout(IDLE_FLUSH) {
+                Ok(answer) => {
+                    self.waiting.push(answer);
+                    false
+                }
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            if let Err(error) = self.flush() {
+                die(&error);
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// Whether anybody waits for the next flush.
+    pub fn is_awaited(&mut self) -> bool {
+        self.waiting.extend(self.inbox.try_iter().take(ANSWERS_MAX));
+        !self.waiting.is_empty()
+    }
+
+    /// Makes all that was written durable, and answers whoever waits for that.
+    ///
+    /// **Errors**: [`FlushError`]; nobody is answered, and the process must end.
+    pub fn flush(&mut self) -> Result<(), FlushError> {
+        self.is_awaited();
+        if !lacks(Safeguard::Barrier) {
+            flush(&*self.kv, &mut self.mark, &self.tail)?;
+        }
+        self.waiting.drain(..).for_each(|answer| answer());
+        Ok(())
     }
 }
 
 /// The barrier.
-fn flush(kv: &dyn Kv, mark: &mut MarkFile, tail: &Mutex<Tail>) {
+fn flush(kv: &dyn Kv, mark: &mut MarkFile, tail: &Mutex<Tail>) -> Result<(), FlushError> {
     let Tail { vote, last, .. } = tail
         .lock()
         .expect("no holder of this lock can panic")
         .clone();
-    if let Err(error) = kv.barrier() {
-        die("the log", &error);
+    kv.barrier().map_err(|error| failed("the log", &error))?;
+    if (vote, last) != (mark.newest().vote, mark.newest().last) {
+        mark.set(vote, last)
+            .map_err(|error| failed(&mark.path().display().to_string(), &error))?;
     }
-    if (vote, last) != (mark.newest().vote, mark.newest().last)
-        && let Err(error) = mark.set(vote, last)
-    {
-        die(&mark.path().display().to_string(), &error);
+    Ok(())
+}
+
+fn failed(what: &str, error: &dyn std::fmt::Display) -> FlushError {
+    FlushError {
+        what: what.to_owned(),
+        error: error.to_string(),
     }
 }
 
 /// After a failed sync nobody knows what is on the disk, and a second one would lie: the kernel
 /// forgets what it could not write. The process ends, and the next one looks.
-fn die(what: &str, error: &dyn std::fmt::Display) -> ! {
-    tracing::error!(%what, %error, "cannot be made durable; ending the process");
+fn die(error: &FlushError) -> ! {
+    tracing::error!(what = %error.what, error = %error.error, "cannot be made durable; ending the process");
     std::process::abort()
 }
 
@@ -128,6 +192,7 @@ fn die(what: &str, error: &dyn std::fmt::Display) -> ! {
 mod tests {
     use super::*;
     use crate::kv::{Batch, KvError, Visit};
+    use crate::media::System;
     use farmux_raft::id::NodeId;
 
     /// A database whose disk fails.
@@ -159,7 +224,8 @@ mod tests {
         use std::os::unix::process::ExitStatusExt;
         if std::env::var_os(CHILD).is_some() {
             let folder = tempfile::tempdir().expect("a folder");
-            let mark = MarkFile::create(&folder.path().join("mark"), NodeId(1)).expect("a mark");
+            let mark = MarkFile::create(&System, &folder.path().join("mark"), NodeId(1));
+            let mark = mark.expect("a mark");
             let tail = Arc::new(Mutex::new(Tail {
                 vote: None,
                 base: None,

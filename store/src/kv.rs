@@ -5,20 +5,22 @@ use std::ops::ControlFlow;
 
 /// Longest value: above it, sled 0.34 lost data after a power cut and panicked on reopening
 /// (measured at 16–40 KiB). Longer entries are split.
-pub(crate) const VALUE_BYTES_MAX: usize = 4096;
+pub const VALUE_BYTES_MAX: usize = 4096;
 
 /// What a database said when it failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct KvError(pub(crate) String);
+pub struct KvError(pub String);
 
 /// Changes that happen together or not at all.
 #[derive(Debug, Default)]
-pub(crate) struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
+pub struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
 
 impl Batch {
     /// Sets a value.
-    pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+    ///
+    /// **Panics**: when it is longer than [`VALUE_BYTES_MAX`].
+    pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         assert!(
             value.len() <= VALUE_BYTES_MAX,
             "a value of {} bytes",
@@ -28,22 +30,24 @@ impl Batch {
     }
 
     /// Forgets a value.
-    pub(crate) fn delete(&mut self, key: Vec<u8>) {
+    pub fn delete(&mut self, key: Vec<u8>) {
         self.0.push((key, None));
     }
 
     /// Its changes in order.
-    pub(crate) fn into_changes(self) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> {
+    pub fn into_changes(self) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> {
         self.0.into_iter()
     }
 }
 
 /// What [`Kv::scan`] calls with each key and value.
-pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// An ordered map of short values.
-pub(crate) trait Kv: Send + Sync + 'static {
+pub trait Kv: Send + Sync + 'static {
     /// A value.
+    ///
+    /// **Errors**: what the database said.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError>;
 
     /// Visits the keys from `from` up to but without `to`, in order, until the visitor breaks off.

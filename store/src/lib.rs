@@ -22,6 +22,7 @@ mod kv;
 mod log;
 mod machine;
 mod mark;
+mod media;
 mod open;
 mod record;
 mod saved;
@@ -31,7 +32,14 @@ mod sled_kv;
 mod snapshot;
 
 pub use error::OpenError;
+/// For a simulator, which brings its own disk.
+#[doc(hidden)]
+pub use flusher::{FlushError, Pump};
+#[doc(hidden)]
+pub use kv::{Batch, Kv, KvError, Visit};
 pub use log::LogStore;
 pub use machine::Machine;
+#[doc(hidden)]
+pub use media::{Media, Slots};
 pub use open::{Store, is_opening};
 pub use saved::{Saved, SeedError};

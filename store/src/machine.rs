@@ -6,6 +6,7 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
+use farmux_raft::clockwork;
 use farmux_raft::consensus::TypeConfig;
 use farmux_raft::consensus::record::SnapshotMetaRecord;
 use farmux_raft::id::NodeId;
@@ -14,7 +15,6 @@ use openraft::storage::RaftStateMachine;
 use openraft::{EmptyNode, Entry, EntryPayload, LogId, OptionalSend, RaftSnapshotBuilder};
 use openraft::{Snapshot, SnapshotMeta, StorageError, StorageIOError, StoredMembership};
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 
 use crate::log::any;
 use crate::snapshot::{self, SnapshotError, SnapshotFile, SnapshotRecord};
@@ -194,7 +194,5 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
 ) -> Result<T, SnapshotError> {
-    spawn_blocking(work)
-        .await
-        .expect("encoding a snapshot does not panic")
+    clockwork::blocking(work).await
 }

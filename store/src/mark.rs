@@ -9,8 +9,6 @@
 //! The two slots are written in turn, a page apart, each followed by `fdatasync`: a torn write
 //! costs the one that was never answered for, never the other.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use farmux_raft::codec::{self, DecodeError, Record};
@@ -20,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::{Chain, seal, unseal};
 use crate::error::OpenError;
-use crate::files;
+use crate::media::{Media, Slots};
 
 /// How far the log reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +47,7 @@ const SLOT_OFFSETS: [u64; 2] = [0, 4096];
 /// The file, and which mark it holds.
 pub(crate) struct MarkFile {
     path: PathBuf,
-    file: File,
+    slots: Box<dyn Slots>,
     newest: Mark,
 }
 
@@ -57,9 +55,9 @@ impl MarkFile {
     /// Opens the file; `None` where there is none.
     ///
     /// **Errors**: [`OpenError`], damaged when neither slot holds a mark.
-    pub(crate) fn open(path: &Path) -> Result<Option<Self>, OpenError> {
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(file) => file,
+    pub(crate) fn open(media: &dyn Media, path: &Path) -> Result<Option<Self>, OpenError> {
+        let slots = match media.open(path) {
+            Ok(slots) => slots,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(OpenError::io(path)(error)),
         };
@@ -67,7 +65,7 @@ impl MarkFile {
         for offset in SLOT_OFFSETS {
             let mut slot = [0; SLOT_BYTES];
             // Short only where the second slot was never written; the rest stays zero.
-            _ = file
+            _ = slots
                 .read_at(&mut slot, offset)
                 .map_err(OpenError::io(path))?;
             match read_slot(&slot) {
@@ -81,21 +79,23 @@ impl MarkFile {
         let newest = newest.ok_or_else(|| OpenError::damaged(path, "neither mark is whole"))?;
         Ok(Some(MarkFile {
             path: path.to_owned(),
-            file,
+            slots,
             newest,
         }))
     }
 
     /// Makes the file of a new store.
-    pub(crate) fn create(path: &Path, node: NodeId) -> Result<Self, OpenError> {
+    pub(crate) fn create(media: &dyn Media, path: &Path, node: NodeId) -> Result<Self, OpenError> {
         let first = Mark {
             number: 0,
             node,
             vote: None,
             last: None,
         };
-        files::replace(path, &write_slot(&first)).map_err(OpenError::io(path))?;
-        Self::open(path)?.ok_or_else(|| OpenError::damaged(path, "it vanished"))
+        media
+            .replace(path, &write_slot(&first))
+            .map_err(OpenError::io(path))?;
+        Self::open(media, path)?.ok_or_else(|| OpenError::damaged(path, "it vanished"))
     }
 
     /// The mark it holds.
@@ -116,8 +116,8 @@ impl MarkFile {
             ..self.newest.clone()
         };
         let offset = SLOT_OFFSETS[usize::from(mark.number % 2 == 1)];
-        self.file.write_all_at(&write_slot(&mark), offset)?;
-        self.file.sync_data()?;
+        self.slots.write_all_at(&write_slot(&mark), offset)?;
+        self.slots.sync_data()?;
         self.newest = mark;
         Ok(())
     }
@@ -148,6 +148,7 @@ pub(crate) fn read_slot(slot: &[u8]) -> Option<Result<Mark, DecodeError>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::System;
 
     fn at(index: u64) -> Option<(LogIdRecord, Chain)> {
         Some((
@@ -170,23 +171,23 @@ mod tests {
     fn a_torn_mark_leaves_the_one_before() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("mark");
-        let mut file = MarkFile::create(&path, NodeId(3)).expect("a new mark");
+        let mut file = MarkFile::create(&System, &path, NodeId(3)).expect("a new mark");
         for index in 1..=4 {
             file.set(None, at(index)).expect("it is written");
         }
-        let reopened = MarkFile::open(&path)
+        let reopened = MarkFile::open(&System, &path)
             .expect("it opens")
             .expect("it is there");
         assert_eq!(reopened.newest().last, at(4));
         flip(&path, 20); // number 4 is even: slot 0
-        let torn = MarkFile::open(&path)
+        let torn = MarkFile::open(&System, &path)
             .expect("it opens")
             .expect("it is there");
         assert_eq!(torn.newest().last, at(3));
         assert_eq!(torn.newest().node, NodeId(3));
         flip(&path, 4096 + 20);
         assert!(matches!(
-            MarkFile::open(&path),
+            MarkFile::open(&System, &path),
             Err(OpenError::Damaged { .. })
         ));
     }

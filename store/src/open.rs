@@ -15,17 +15,17 @@ use tokio::sync::watch;
 use crate::chain::Chain;
 use crate::error::OpenError;
 use crate::files;
-use crate::flusher::{Flusher, Tail};
+use crate::flusher::{Flusher, Pump, Tail};
 use crate::kv::{Kv, KvError};
 use crate::log::LogStore;
 use crate::machine::Machine;
 use crate::mark::{Mark, MarkFile};
+use crate::media::{Media, System};
 use crate::record::{
     Order, ReadError, StoredBase, StoredCommitted, StoredEntry, StoredVote, delete_entries,
     get_single, scan_entries,
 };
-use crate::sled_kv::SledKv;
-use crate::snapshot::SnapshotFile;
+use crate::snapshot::{SnapshotFile, SnapshotRecord};
 
 /// An open store: what consensus runs on.
 pub struct Store {
@@ -85,28 +85,78 @@ impl Store {
 
 fn open(folder: &Path, me: NodeId) -> Result<Store, OpenError> {
     files::make_folder(folder).map_err(OpenError::io(folder))?;
-    let database = folder.join("log");
-    let kv: Arc<dyn Kv> = Arc::new(SledKv::open(&database)?);
-    let mark = open_mark(&folder.join("mark"), me, &*kv, &database)?;
-    let (file, snapshot) = SnapshotFile::open(&folder.join("snapshot"))?;
-    let reached = snapshot.as_ref().and_then(|snapshot| snapshot.meta.last);
-    let tail =
-        verify(&*kv, mark.newest(), reached).map_err(|problem| problem.into_error(&database))?;
-    let tail = Arc::new(Mutex::new(tail));
-    let flusher = Flusher::spawn(kv.clone(), mark, tail.clone()).map_err(OpenError::io(folder))?;
-    let (machine, state) = Machine::new(file, snapshot);
+    let opened = Opened::new(Arc::new(System), folder, me)?;
+    let flusher = Flusher::spawn(opened.kv.clone(), opened.mark, opened.tail.clone());
+    let flusher = flusher.map_err(OpenError::io(folder))?;
+    let (machine, state) = Machine::new(opened.file, opened.snapshot);
     Ok(Store {
-        log: LogStore::new(me, kv, tail, flusher),
+        log: LogStore::new(me, opened.kv, opened.tail, flusher),
         machine,
         state,
     })
 }
 
-fn open_mark(path: &Path, me: NodeId, kv: &dyn Kv, database: &Path) -> Result<MarkFile, OpenError> {
-    let mark = match MarkFile::open(path)? {
+/// What was found in a folder, whole.
+struct Opened {
+    kv: Arc<dyn Kv>,
+    mark: MarkFile,
+    tail: Arc<Mutex<Tail>>,
+    file: SnapshotFile,
+    snapshot: Option<SnapshotRecord>,
+}
+
+impl Opened {
+    fn new(media: Arc<dyn Media>, folder: &Path, me: NodeId) -> Result<Self, OpenError> {
+        let database = folder.join("log");
+        let kv = media.database(&database)?;
+        let mark = open_mark(&*media, &folder.join("mark"), me, &*kv, &database)?;
+        let (file, snapshot) = SnapshotFile::open(media, &folder.join("snapshot"))?;
+        let reached = snapshot.as_ref().and_then(|snapshot| snapshot.meta.last);
+        let tail = verify(&*kv, mark.newest(), reached)
+            .map_err(|problem| problem.into_error(&database))?;
+        Ok(Opened {
+            kv,
+            mark,
+            tail: Arc::new(Mutex::new(tail)),
+            file,
+            snapshot,
+        })
+    }
+}
+
+impl Store {
+    /// Opens a store on other media than this machine's, for a simulator, which flushes it too.
+    ///
+    /// **Errors**: as [`Store::open`].
+    #[doc(hidden)]
+    pub fn open_on(
+        media: Arc<dyn Media>,
+        folder: &Path,
+        me: NodeId,
+    ) -> Result<(Store, Pump), OpenError> {
+        let opened = Opened::new(media, folder, me)?;
+        let (flusher, pump) = Flusher::pumped(opened.kv.clone(), opened.mark, opened.tail.clone());
+        let (machine, state) = Machine::new(opened.file, opened.snapshot);
+        let store = Store {
+            log: LogStore::new(me, opened.kv, opened.tail, flusher),
+            machine,
+            state,
+        };
+        Ok((store, pump))
+    }
+}
+
+fn open_mark(
+    media: &dyn Media,
+    path: &Path,
+    me: NodeId,
+    kv: &dyn Kv,
+    database: &Path,
+) -> Result<MarkFile, OpenError> {
+    let mark = match MarkFile::open(media, path)? {
         Some(mark) => mark,
         None if is_empty(kv).map_err(|e| OpenError::damaged(database, e))? => {
-            MarkFile::create(path, me)?
+            MarkFile::create(media, path, me)?
         }
         None => {
             return Err(OpenError::damaged(

@@ -1,7 +1,7 @@
 //! Snapshots as plain files: the whole state up to an entry, sealed with its hash.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use farmux_raft::codec::{self, EncodeError, Record};
 use farmux_raft::consensus::record::{LogIdRecord, SNAPSHOT_BYTES_MAX, SnapshotMetaRecord};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::{seal, unseal};
 use crate::error::OpenError;
-use crate::files;
+use crate::media::Media;
 
 /// A snapshot, in its file and on its way to another node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,16 +69,19 @@ pub(crate) fn decode(sealed: &[u8]) -> Result<SnapshotRecord, SnapshotError> {
 }
 
 /// The newest snapshot in its file.
-#[derive(Debug)]
 pub(crate) struct SnapshotFile {
+    media: Arc<dyn Media>,
     path: PathBuf,
     newest: Mutex<Option<SnapshotMetaRecord>>,
 }
 
 impl SnapshotFile {
     /// Reads what is there.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Option<SnapshotRecord>), OpenError> {
-        let record = match std::fs::read(path) {
+    pub(crate) fn open(
+        media: Arc<dyn Media>,
+        path: &Path,
+    ) -> Result<(Self, Option<SnapshotRecord>), OpenError> {
+        let record = match media.read(path) {
             Ok(bytes) => Some(decode(&bytes).map_err(|error| match error {
                 SnapshotError::Decode(error) => OpenError::undecodable(path, error),
                 error @ (SnapshotError::Altered
@@ -91,6 +94,7 @@ impl SnapshotFile {
         let newest = Mutex::new(record.as_ref().map(|record| record.meta.clone()));
         Ok((
             SnapshotFile {
+                media,
                 path: path.to_owned(),
                 newest,
             },
@@ -115,7 +119,7 @@ impl SnapshotFile {
         {
             return Ok(());
         }
-        files::replace(&self.path, bytes)?;
+        self.media.replace(&self.path, bytes)?;
         *newest = Some(meta.clone());
         Ok(())
     }
@@ -127,7 +131,7 @@ impl SnapshotFile {
             .lock()
             .expect("no holder of this lock can panic");
         match newest.as_ref() {
-            Some(meta) => Ok(Some((meta.clone(), std::fs::read(&self.path)?))),
+            Some(meta) => Ok(Some((meta.clone(), self.media.read(&self.path)?))),
             None => Ok(None),
         }
     }

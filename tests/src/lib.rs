@@ -12,6 +12,7 @@
 //!   linear  the admin API under faults, and a checker of what its clients saw
 //!   powercut all nodes at once, under writes, on such a file system
 //!   script  steps, and whether each showed the answers and pages that it should
+//!   sim     nodes of production code in a simulated world
 //!   source  reading Rust source for the house rules
 //!   stream  requests of which none may be lost
 //! ```
@@ -27,5 +28,6 @@ pub mod lab;
 pub mod linear;
 pub mod powercut;
 pub mod script;
+pub mod sim;
 pub mod source;
 pub mod stream;

@@ -41,4 +41,7 @@ pub use network::AddressAbsent;
 pub use node::Node;
 pub use order::{InitOrder, InitVip, JoinOrder, Joined, OrderError, TOKEN_TTL, TokenOrder};
 pub use plugins::PluginsUnusable;
+/// For the simulator, which has the production's own rosters.
+#[doc(hidden)]
+pub use roster::roster as lease_roster;
 pub use run::{Ended, RunError, run};

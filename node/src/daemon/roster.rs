@@ -14,7 +14,7 @@ use farmux_raft::state::{LentVips, State};
 /// The roster of `me`, or `None` while no membership is known: then nothing is answered.
 ///
 /// A node that is in neither half nor a learner gets none either: it was removed.
-pub(super) fn roster(state: &State, me: NodeId, voting: &Effective) -> Option<Roster> {
+pub fn roster(state: &State, me: NodeId, voting: &Effective) -> Option<Roster> {
     let cluster = state.cluster.as_ref()?;
     let taking_part: BTreeSet<NodeId> = voting
         .halves

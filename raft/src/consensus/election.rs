@@ -12,11 +12,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
-
 use super::record::LogIdRecord;
 use super::timing::{ELECTION_MAX, ELECTION_MIN, PRE_VOTE_DEADLINE, STEP_ASIDE_DEADLINE, between};
 use super::{Consensus, Effective, Request, Role, RpcReply};
+use crate::clockwork::{TaskSet, now, sleep};
 use crate::id::NodeId;
 
 /// When the leader was heard last.
@@ -25,7 +24,7 @@ pub(super) struct Hearing(Mutex<Option<Instant>>);
 
 impl Hearing {
     pub(super) fn note(&self) {
-        *self.0.lock().expect("no holder of this lock can panic") = Some(Instant::now());
+        *self.0.lock().expect("no holder of this lock can panic") = Some(now());
     }
 
     pub(super) fn last(&self) -> Option<Instant> {
@@ -44,13 +43,13 @@ pub(super) struct Sanction(Mutex<Option<Instant>>);
 
 impl Sanction {
     pub(super) fn grant(&self) {
-        let until = Instant::now() + STEP_ASIDE_DEADLINE;
+        let until = now() + STEP_ASIDE_DEADLINE;
         *self.0.lock().expect("no holder of this lock can panic") = Some(until);
     }
 
     pub(super) fn holds(&self) -> bool {
         let until = *self.0.lock().expect("no holder of this lock can panic");
-        until.is_some_and(|until| Instant::now() < until)
+        until.is_some_and(|until| now() < until)
     }
 }
 
@@ -74,7 +73,7 @@ impl Ballot {
 impl Consensus {
     /// Runs elections until consensus stops.
     pub(super) async fn drive_elections(self: Consensus) {
-        let mut started = Instant::now();
+        let mut started = now();
         loop {
             let patience = between(ELECTION_MIN, ELECTION_MAX);
             self.wait_for_silence(started, patience).await;
@@ -89,7 +88,7 @@ impl Consensus {
                     }
                 }
             }
-            started = Instant::now();
+            started = now();
         }
     }
 
@@ -101,11 +100,11 @@ impl Consensus {
                 .hearing
                 .last()
                 .map_or(started, |heard| heard.max(started));
-            let left = (last + patience).saturating_duration_since(Instant::now());
+            let left = (last + patience).saturating_duration_since(now());
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left).await;
+            sleep(left).await;
         }
     }
 
@@ -123,7 +122,7 @@ impl Consensus {
         };
         let mut questions = self.ask_voters(&members, &request);
         while !members.is_majority(&yes) {
-            match questions.join_next().await {
+            match questions.next().await {
                 Some(Ok(Some(node))) => _ = yes.insert(node),
                 Some(_) => {}
                 None => return false,
@@ -132,8 +131,8 @@ impl Consensus {
         true
     }
 
-    fn ask_voters(&self, members: &Effective, request: &Request) -> JoinSet<Option<NodeId>> {
-        let mut questions = JoinSet::new();
+    fn ask_voters(&self, members: &Effective, request: &Request) -> TaskSet<Option<NodeId>> {
+        let mut questions = TaskSet::default();
         for node in members
             .voters()
             .into_iter()

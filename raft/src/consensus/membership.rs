@@ -9,7 +9,6 @@ use std::time::Instant;
 use openraft::error::{ChangeMembershipError, ClientWriteError, RaftError};
 use openraft::{ChangeMembers, EmptyNode};
 use serde::{Deserialize, Serialize};
-use tokio::time::{sleep, timeout};
 
 use super::record::VoteRecord;
 use super::timing::{
@@ -18,6 +17,7 @@ use super::timing::{
     STEP_ASIDE_PAUSE,
 };
 use super::{Consensus, Quorum, Request, Role, RpcReply};
+use crate::clockwork::{elapsed, now, sleep, timeout};
 use crate::id::NodeId;
 
 /// A change of the membership.
@@ -79,8 +79,8 @@ impl Consensus {
     ///
     /// **Errors**: [`ChangeError`]; within 3 s where nobody leads, and after 45 s at most.
     pub async fn change(&self, change: Change) -> Result<(), ChangeError> {
-        let end = Instant::now() + CHANGE_TOTAL_DEADLINE;
-        let mut led = Instant::now();
+        let end = now() + CHANGE_TOTAL_DEADLINE;
+        let mut led = now();
         loop {
             let leader = self.inner.standing.borrow().leader;
             let outcome = match leader {
@@ -90,13 +90,13 @@ impl Consensus {
                 Some(_) | None => self.change_here(change).await,
             };
             if leader.is_some() {
-                led = Instant::now();
+                led = now();
             }
             let again = matches!(
                 outcome,
                 Err(ChangeError::NotLeader(_) | ChangeError::InProgress)
             );
-            if !again || Instant::now() >= end || led.elapsed() >= PROPOSE_DEADLINE {
+            if !again || now() >= end || elapsed(led) >= PROPOSE_DEADLINE {
                 return outcome;
             }
             sleep(PROPOSE_RETRY).await;
@@ -137,7 +137,7 @@ impl Consensus {
         change: Change,
         end: Instant,
     ) -> Result<(), ChangeError> {
-        let left = end.saturating_duration_since(Instant::now());
+        let left = end.saturating_duration_since(now());
         match self
             .inner
             .peers
@@ -231,7 +231,7 @@ impl Consensus {
         let answered = self.answered();
         let answers = |voter: &&NodeId| {
             **voter == self.inner.config.me
-                || answered.get(voter).is_some_and(|at| at.elapsed() < SILENCE)
+                || answered.get(voter).is_some_and(|at| elapsed(*at) < SILENCE)
         };
         if voters.iter().filter(answers).count() * 2 > voters.len() {
             Ok(())
@@ -241,7 +241,7 @@ impl Consensus {
     }
 
     async fn wait_until_caught_up(&self, node: NodeId) -> Result<(), ChangeError> {
-        let end = Instant::now() + CATCH_UP_DEADLINE;
+        let end = now() + CATCH_UP_DEADLINE;
         loop {
             self.check_leads()?;
             let behind = self
@@ -255,7 +255,7 @@ impl Consensus {
             if behind.is_some_and(|entries| entries <= CATCH_UP_ENTRIES) {
                 return Ok(());
             }
-            if Instant::now() >= end {
+            if now() >= end {
                 return Err(ChangeError::NotCaughtUp { node, behind });
             }
             sleep(CATCH_UP_POLL).await;
@@ -326,7 +326,7 @@ impl Consensus {
                 let standing = self.inner.standing.borrow();
                 let answered = self.answered();
                 let answers =
-                    |node: &&NodeId| answered.get(node).is_some_and(|at| at.elapsed() < SILENCE);
+                    |node: &&NodeId| answered.get(node).is_some_and(|at| elapsed(*at) < SILENCE);
                 let behind = |node: &NodeId| standing.lag.get(node).copied().flatten();
                 let known = others
                     .iter()

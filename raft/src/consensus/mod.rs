@@ -21,6 +21,7 @@ mod propose;
 pub mod record;
 mod recover;
 mod rpc;
+mod runtime;
 mod serve;
 mod standing;
 mod timing;
@@ -44,8 +45,8 @@ use std::time::Instant;
 
 use openraft::storage::{RaftLogStorage, RaftStateMachine};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
+use crate::clockwork::{TaskSet, timeout};
 use crate::id::{ClusterId, NodeId};
 use crate::state::State;
 
@@ -100,7 +101,7 @@ struct Inner {
     stepping_aside: AtomicBool,
     /// Held by whoever changes the membership: one change at a time.
     changing: tokio::sync::Mutex<()>,
-    tasks: Mutex<JoinSet<()>>,
+    tasks: Mutex<TaskSet<()>>,
 }
 
 impl Consensus {
@@ -219,7 +220,7 @@ impl Consensus {
         }
         let mut standing = self.standing();
         let stopped = standing.wait_for(|s| s.role == Role::Stopped);
-        _ = tokio::time::timeout(timing::SILENCE, stopped).await;
+        _ = timeout(timing::SILENCE, stopped).await;
         self.inner
             .tasks
             .lock()

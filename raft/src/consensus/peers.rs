@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Request, Rpc, RpcReply, Transport, TransportError};
+use crate::clockwork::{now, timeout};
 use crate::id::{ClusterId, NodeId};
 
 /// The other nodes as this one sees them.
@@ -43,11 +44,11 @@ impl Peers {
             node: to,
             reason: format!("{deadline:?} passed"),
         };
-        let reply = tokio::time::timeout(deadline, call).await.map_err(lost)??;
+        let reply = timeout(deadline, call).await.map_err(lost)??;
         if let RpcReply::Refused(refusal) = reply {
             return Err(TransportError::Refused { node: to, refusal });
         }
-        self.answers().insert(to, Instant::now());
+        self.answers().insert(to, now());
         Ok(reply)
     }
 

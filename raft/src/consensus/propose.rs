@@ -4,13 +4,14 @@
 //! whatever is uncertain is sent again until the deadline, and only then called undecided.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use openraft::error::{ClientWriteError, RaftError};
-use tokio::time::{Instant, timeout, timeout_at};
 
 use super::record::{EntryRecord, LogIdRecord, PayloadRecord};
 use super::timing::{PROPOSE_DEADLINE, PROPOSE_RETRY, READ_BACK_DEADLINE};
 use super::{Consensus, Quorum, Request, Role, RpcReply, TransportError, Unwritten, Written};
+use crate::clockwork::{now, random, timeout, timeout_at};
 use crate::codec;
 use crate::id::{NodeId, RequestId};
 use crate::state::{Applied, Proposal, Reject};
@@ -51,12 +52,7 @@ impl RequestId {
     ///
     /// **Panics**: when the system has no random numbers.
     pub fn random() -> Self {
-        use ring::rand::SecureRandom;
-        let mut bytes = [0; 16];
-        ring::rand::SystemRandom::new()
-            .fill(&mut bytes)
-            .expect("the system has random numbers");
-        RequestId(u128::from_le_bytes(bytes))
+        RequestId(u128::from_le_bytes(random()))
     }
 }
 
@@ -76,10 +72,10 @@ impl Consensus {
     /// may be made again; after all others nothing was changed.
     pub async fn propose(&self, proposal: Proposal) -> Result<Applied, ProposeError> {
         self.check_form(&proposal)?;
-        let end = Instant::now() + PROPOSE_DEADLINE;
+        let end = now() + PROPOSE_DEADLINE;
         let mut uncertain = false;
         let mut reason = ProposeError::NoLeader;
-        while Instant::now() < end {
+        while now() < end {
             match self.attempt(&proposal, end).await {
                 Attempt::Written(written) => return self.read_back(written, end).await,
                 // What an attempt before may have written may still be decided.
@@ -89,7 +85,7 @@ impl Consensus {
                 Attempt::Unknown => uncertain = true,
             }
             let mut standing = self.standing();
-            let pause = PROPOSE_RETRY.min(end.saturating_duration_since(Instant::now()));
+            let pause = PROPOSE_RETRY.min(end.saturating_duration_since(now()));
             _ = timeout(pause, standing.changed()).await;
         }
         Err(if uncertain {
@@ -127,7 +123,7 @@ impl Consensus {
     }
 
     async fn forward(&self, leader: NodeId, proposal: &Proposal, end: Instant) -> Attempt {
-        let left = end.saturating_duration_since(Instant::now());
+        let left = end.saturating_duration_since(now());
         let question =
             self.inner
                 .peers
@@ -173,7 +169,7 @@ impl Consensus {
     /// Waits until this node has applied what was decided, so that its proposer can read it here.
     async fn read_back(&self, written: Written, end: Instant) -> Result<Applied, ProposeError> {
         let mut metrics = self.inner.raft.metrics();
-        let until = end.min(Instant::now() + READ_BACK_DEADLINE);
+        let until = end.min(now() + READ_BACK_DEADLINE);
         let applied =
             metrics.wait_for(|m| m.last_applied.is_some_and(|id| id.index >= written.index));
         _ = timeout_at(until, applied).await;

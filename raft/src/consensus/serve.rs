@@ -1,8 +1,6 @@
 //! What other nodes ask of us. Who they are has been checked by `peer`; what they claim is checked
 //! here.
 
-use std::time::Instant;
-
 use openraft::error::{InstallSnapshotError, RaftError};
 use openraft::raft::VoteRequest;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest};
@@ -11,6 +9,7 @@ use super::election::Ballot;
 use super::record::{SNAPSHOT_BYTES_MAX, VoteRecord};
 use super::timing::{ELECTION_MAX, ELECTION_MIN, PROPOSE_DEADLINE};
 use super::{AppendReply, Consensus, Refusal, Request, Rpc, RpcReply, SnapshotReply};
+use crate::clockwork::{Safeguard, lacks, now};
 use crate::id::NodeId;
 
 impl Consensus {
@@ -80,7 +79,8 @@ impl Consensus {
                 last,
                 sanctioned,
             } => {
-                if !sanctioned && self.leader_lives() {
+                let guarded = !sanctioned && !lacks(Safeguard::VoteGuard);
+                if guarded && self.leader_lives() {
                     tracing::debug!(%from, "no vote: the leader lives");
                     return self.withhold_vote();
                 }
@@ -116,7 +116,7 @@ impl Consensus {
             }
             Request::ElectNow { vote } => RpcReply::ElectNow(self.stand_for(vote).await),
             Request::Propose(proposal) => {
-                let end = tokio::time::Instant::now() + PROPOSE_DEADLINE;
+                let end = now() + PROPOSE_DEADLINE;
                 RpcReply::Proposed(self.write(*proposal, end).await)
             }
             Request::Change(change) => RpcReply::Changed(self.change_here(change).await),
@@ -197,6 +197,6 @@ impl Consensus {
             let recent = u64::try_from(ELECTION_MAX.as_millis()).unwrap_or(u64::MAX);
             return ack.is_some_and(|ms| ms <= recent);
         }
-        self.inner.hearing.within(ELECTION_MIN, Instant::now())
+        self.inner.hearing.within(ELECTION_MIN, now())
     }
 }

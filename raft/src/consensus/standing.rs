@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::election::Hearing;
 use super::timing::{HEARTBEAT, SILENCE};
 use super::types::Metrics;
+use crate::clockwork::{now, timeout};
 use crate::id::NodeId;
 
 /// Where this node stands in the agreement.
@@ -112,7 +113,7 @@ pub(super) async fn watch_metrics(
     effective: watch::Sender<Effective>,
 ) {
     loop {
-        let now = Instant::now();
+        let now = now();
         let seen = metrics.borrow_and_update().clone();
         let members = effective_of(&seen);
         effective.send_if_modified(|old| replace(old, members));
@@ -121,7 +122,7 @@ pub(super) async fn watch_metrics(
             replace(old, new)
         });
         // Silence changes no metric: look again with every heartbeat that should have come.
-        let changed = tokio::time::timeout(HEARTBEAT, metrics.changed()).await;
+        let changed = timeout(HEARTBEAT, metrics.changed()).await;
         if matches!(changed, Ok(Err(_))) || seen.running_state.is_err() {
             standing.send_modify(|s| {
                 s.role = Role::Stopped;

@@ -98,12 +98,8 @@ pub(super) const BACKOFF_MAX: Duration = Duration::from_millis(50);
 
 /// A duration between the two, drawn anew each time.
 pub(super) fn between(shortest: Duration, longest: Duration) -> Duration {
-    use ring::rand::SecureRandom;
-    let mut bytes = [0; 4];
-    ring::rand::SystemRandom::new()
-        .fill(&mut bytes)
-        .expect("the system has random numbers");
-    let share = f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX);
+    let roll = u32::from_le_bytes(crate::clockwork::random());
+    let share = f64::from(roll) / f64::from(u32::MAX);
     shortest + (longest - shortest).mul_f64(share)
 }
 

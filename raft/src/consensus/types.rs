@@ -2,6 +2,7 @@
 
 use openraft::EmptyNode;
 
+use super::runtime::Runtime;
 use crate::id::NodeId;
 use crate::state::{Applied, Proposal, Reject};
 
@@ -14,6 +15,7 @@ openraft::declare_raft_types!(
         NodeId = NodeId,
         Node = EmptyNode,
         SnapshotData = std::io::Cursor<Vec<u8>>,
+        AsyncRuntime = Runtime,
 );
 
 pub(super) type Raft = openraft::Raft<TypeConfig>;

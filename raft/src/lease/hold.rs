@@ -159,7 +159,9 @@ impl Proposer {
     /// the lower ballot yields.
     pub(crate) fn heard_holding(&mut self, view: &View<'_>, theirs: Ballot) -> Vec<Step> {
         let quiet_until = view.now + view.timing.holding_quiet();
-        self.solo.hushed.insert(theirs.node, quiet_until);
+        if view.timing.heeds_holding() {
+            self.solo.hushed.insert(theirs.node, quiet_until);
+        }
         self.solo.forget_reasons();
         match self.lease {
             Some(lease) if lease.alone_since.is_some() && lease.ballot < theirs => {

@@ -31,10 +31,15 @@ mod time;
 mod wire;
 
 pub use counters::{Counters, HoldEnd, Ignored};
+/// For a simulator, which is the thread around the engine itself.
+#[doc(hidden)]
+pub use engine::{Drawn, Engine, Output, Source};
 pub use hold::{MISSED_MAX, Outlook, Vacancy, Wanted};
 pub use legs::Legs;
 pub use roster::{Group, Member, PAIR_PATHS_MIN, Roster, disjoint_paths};
 pub use thread::{Hooks, LeaseHandle, OnChange, OnLook, OnStart, SpawnError, spawn};
+#[doc(hidden)]
+pub use time::Margins;
 pub use time::{BootTime, LEASE_MAX, LEASE_MIN, LeaseTimeError, Timing};
 
 use crate::id::Ballot;

@@ -43,13 +43,16 @@ pub struct Timing {
     margins: Margins,
 }
 
-/// The two margins on which safety rests; only tests make others, to see them fail.
+/// The margins and rules on which safety rests; only tests and the simulator make others, to see
+/// them fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Margins {
+pub struct Margins {
     /// Silence of a started acceptor, in percent of the largest T.
-    pub(crate) silence_percent: u32,
+    pub silence_percent: u32,
     /// Time an owner owns, in percent of T.
-    pub(crate) own_percent: u32,
+    pub own_percent: u32,
+    /// Whether who hears somebody hold proposes nothing (H4).
+    pub heeds_holding: bool,
 }
 
 /// A T outside of what acceptors take.
@@ -112,9 +115,14 @@ impl Timing {
         self.lease * 2
     }
 
+    /// Whether it proposes nothing while it hears somebody hold.
+    pub(crate) fn heeds_holding(&self) -> bool {
+        self.margins.heeds_holding
+    }
+
     /// The same with other margins.
-    #[cfg(test)]
-    pub(crate) fn with_margins(self, margins: Margins) -> Timing {
+    #[doc(hidden)]
+    pub fn with_margins(self, margins: Margins) -> Timing {
         Timing { margins, ..self }
     }
 }
@@ -132,6 +140,7 @@ const RENEWALS: u32 = 5;
 const MARGINS: Margins = Margins {
     silence_percent: 110,
     own_percent: 90,
+    heeds_holding: true,
 };
 /// An unanswered request is sent again after this: three times in a renewal of 30 ms, which makes
 /// 20 % loss harmless.

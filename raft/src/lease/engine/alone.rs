@@ -15,7 +15,7 @@ use crate::lease::{BootTime, Held, Roster};
 
 impl Engine {
     /// What has to be known of the network of each VIP before the next [`Engine::poll`].
-    pub(crate) fn wanted(&self, now: BootTime) -> BTreeMap<VipName, Wanted> {
+    pub fn wanted(&self, now: BootTime) -> BTreeMap<VipName, Wanted> {
         let seats = self.table.iter().flat_map(|table| &table.seats);
         seats
             .filter_map(|(group, seat)| {
@@ -26,7 +26,7 @@ impl Engine {
     }
 
     /// Says how the network of a VIP looks.
-    pub(crate) fn set_outlook(&mut self, group: &VipName, outlook: Outlook) {
+    pub fn set_outlook(&mut self, group: &VipName, outlook: Outlook) {
         let table = self.table.as_mut();
         if let Some(seat) = table.and_then(|table| table.seats.get_mut(group)) {
             seat.outlook = outlook;
@@ -35,7 +35,7 @@ impl Engine {
 
     /// Says since when an earlier start of this process held a VIP. Its ballot went with it: the
     /// lowest stands in for it, so that it yields to every other holder.
-    pub(crate) fn remember(&mut self, group: &VipName, since: BootTime) {
+    pub fn remember(&mut self, group: &VipName, since: BootTime) {
         let Some(table) = self.table.as_mut() else {
             return;
         };

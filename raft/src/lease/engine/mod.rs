@@ -35,7 +35,7 @@ use crate::id::{Ballot, ClusterId, NodeId, VipName};
 
 /// What the engine wants done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Output {
+pub enum Output {
     /// Send to a member, on every path.
     Send(NodeId, Vec<u8>),
     /// Send to whoever is at this address, by the path on which it was heard.
@@ -46,22 +46,24 @@ pub(crate) enum Output {
 
 /// Where a datagram came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Source {
-    pub(crate) path: usize,
-    pub(crate) address: SocketAddr,
+pub struct Source {
+    /// By which path.
+    pub path: usize,
+    /// From which address.
+    pub address: SocketAddr,
 }
 
 /// What is drawn at random for one start.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Drawn {
+pub struct Drawn {
     /// Tells this start from every other; never zero, which means unknown.
-    pub(crate) nonce: u64,
+    pub nonce: u64,
     /// For the pauses.
-    pub(crate) seed: u64,
+    pub seed: u64,
 }
 
 /// One node's part in all leases.
-pub(crate) struct Engine {
+pub struct Engine {
     timing: Timing,
     counters: Arc<Counters>,
     nonce: u64,
@@ -103,7 +105,9 @@ struct Seat {
 
 impl Engine {
     /// An engine that has just started and knows no membership.
-    pub(crate) fn new(
+    ///
+    /// **Panics**: when the nonce is zero.
+    pub fn new(
         timing: Timing,
         counters: Arc<Counters>,
         now: BootTime,
@@ -131,12 +135,12 @@ impl Engine {
     }
 
     /// What is to be done since the last call.
-    pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
+    pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
     }
 
     /// Replaces the roster. Another cluster or epoch is a new start: silence, and no memory.
-    pub(crate) fn set_roster(&mut self, now: BootTime, roster: Option<Roster>) {
+    pub fn set_roster(&mut self, now: BootTime, roster: Option<Roster>) {
         let Some(roster) = roster else {
             self.drop_leases(|_| true);
             self.table = None;
@@ -186,12 +190,12 @@ impl Engine {
     }
 
     /// Says how fit this node is.
-    pub(crate) fn set_legs(&mut self, legs: Legs) {
+    pub fn set_legs(&mut self, legs: Legs) {
         self.legs = legs;
     }
 
     /// Says whether the serving runtimes are alive; if not, everything is released.
-    pub(crate) fn set_serving(&mut self, now: BootTime, serving: bool) {
+    pub fn set_serving(&mut self, now: BootTime, serving: bool) {
         self.serving = serving;
         if !serving {
             self.release_all(now);
@@ -199,19 +203,19 @@ impl Engine {
     }
 
     /// Gives every lease up.
-    pub(crate) fn release_all(&mut self, now: BootTime) {
+    pub fn release_all(&mut self, now: BootTime) {
         self.held()
             .into_keys()
             .for_each(|group| self.release(now, &group, None));
     }
 
     /// Gives a lease up, if there is one.
-    pub(crate) fn release(&mut self, now: BootTime, group: &VipName, to: Option<NodeId>) {
+    pub fn release(&mut self, now: BootTime, group: &VipName, to: Option<NodeId>) {
         self.with_seat(now, group, |proposer, view, _| proposer.release(view, to));
     }
 
     /// What this node owns.
-    pub(crate) fn held(&self) -> BTreeMap<VipName, Held> {
+    pub fn held(&self) -> BTreeMap<VipName, Held> {
         let seats = self.table.iter().flat_map(|table| &table.seats);
         seats
             .filter_map(|(group, seat)| Some((group.clone(), seat.proposer.lease()?)))
@@ -219,14 +223,14 @@ impl Engine {
     }
 
     /// What this node's acceptor has lent.
-    pub(crate) fn seen(&self, now: BootTime) -> BTreeMap<VipName, (NodeId, Ballot)> {
+    pub fn seen(&self, now: BootTime) -> BTreeMap<VipName, (NodeId, Ballot)> {
         let live = self.acceptor.live(now);
         live.map(|(group, grant)| (group.clone(), (grant.ballot.node, grant.ballot)))
             .collect()
     }
 
     /// When [`Engine::poll`] has something to do, if nothing arrives before.
-    pub(crate) fn due(&self, now: BootTime) -> Option<BootTime> {
+    pub fn due(&self, now: BootTime) -> Option<BootTime> {
         let table = self.table.as_ref()?;
         let seat = |(group, seat): (&VipName, &Seat)| seat.proposer.due(&self.view(now, group)?);
         let expiry = self.acceptor.live(now).map(|(_, grant)| grant.expiry);
@@ -240,7 +244,7 @@ impl Engine {
     }
 
     /// Does what is due.
-    pub(crate) fn poll(&mut self, now: BootTime) {
+    pub fn poll(&mut self, now: BootTime) {
         let Some(table) = &self.table else { return };
         if now >= self.greet_at {
             self.greet_at = now + GREETING;

@@ -12,7 +12,7 @@ use crate::lease::{BootTime, Ignored};
 
 impl Engine {
     /// Takes a datagram; `now` was read after it was received and before anything is sent.
-    pub(crate) fn receive(&mut self, now: BootTime, source: Source, bytes: &[u8]) {
+    pub fn receive(&mut self, now: BootTime, source: Source, bytes: &[u8]) {
         self.counters.received.fetch_add(1, Relaxed);
         if let Err(reason) = self.try_receive(now, source, bytes) {
             self.counters.count(reason);

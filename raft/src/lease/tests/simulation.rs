@@ -9,6 +9,7 @@ use crate::lease::time::Margins;
 const SAFE: Margins = Margins {
     silence_percent: 110,
     own_percent: 90,
+    heeds_holding: true,
 };
 const STORM: Weather = Weather {
     loss: 15,

@@ -1,0 +1,182 @@
+//! Tasks: started, waited for, ended.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::oneshot;
+
+use super::installed;
+
+/// A task that was started; dropping this lets it go on.
+pub struct Task<T>(Handle<T>);
+
+enum Handle<T> {
+    System(tokio::task::JoinHandle<T>),
+    Driven {
+        outcome: oneshot::Receiver<T>,
+        end: Arc<End>,
+    },
+}
+
+/// Tells a driven task to end.
+#[derive(Default)]
+struct End(Mutex<Order>);
+
+#[derive(Default)]
+struct Order {
+    given: bool,
+    waker: Option<Waker>,
+}
+
+/// A task came to no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// It was ended, or panicked.
+    #[error(transparent)]
+    System(#[from] tokio::task::JoinError),
+    /// It was ended, or its machine was.
+    #[error("the task was ended")]
+    Ended,
+}
+
+/// Starts a task.
+pub fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let Some(clockwork) = installed() else {
+        return Task(Handle::System(tokio::spawn(future)));
+    };
+    let (sender, outcome) = oneshot::channel();
+    let end = Arc::new(End::default());
+    let mut future = Box::pin(future);
+    let order = end.clone();
+    clockwork.spawn(Box::pin(async move {
+        let ended_or_done = poll_fn(|context| match order.is_given(context) {
+            true => Poll::Ready(None),
+            false => future.as_mut().poll(context).map(Some),
+        });
+        if let Some(value) = ended_or_done.await {
+            _ = sender.send(value);
+        }
+    }));
+    Task(Handle::Driven { outcome, end })
+}
+
+/// Does what waits for a disk or takes long, where it holds up nobody.
+///
+/// **Panics**: when `work` does.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match installed() {
+        None => tokio::task::spawn_blocking(work)
+            .await
+            .expect("what is done here does not panic"),
+        Some(_) => work(),
+    }
+}
+
+impl End {
+    fn is_given(&self, context: &mut Context<'_>) -> bool {
+        let mut order = self.0.lock().expect("no holder of this lock can panic");
+        order.waker = Some(context.waker().clone());
+        order.given
+    }
+
+    fn give(&self) {
+        let mut order = self.0.lock().expect("no holder of this lock can panic");
+        order.given = true;
+        let waker = order.waker.take();
+        drop(order);
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<T> Task<T> {
+    /// Ends it where it waits next.
+    pub fn abort(&self) {
+        match &self.0 {
+            Handle::System(handle) => handle.abort(),
+            Handle::Driven { end, .. } => end.give(),
+        }
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Handle::System(handle) => Pin::new(handle).poll(context).map_err(Into::into),
+            Handle::Driven { outcome, .. } => Pin::new(outcome)
+                .poll(context)
+                .map_err(|_| TaskError::Ended),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Task")
+    }
+}
+
+impl TaskError {
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        match self {
+            TaskError::System(error) => error.is_panic(),
+            TaskError::Ended => false,
+        }
+    }
+}
+
+/// Some tasks; dropping it ends those that are left.
+#[derive(Debug)]
+pub struct TaskSet<T>(Vec<Task<T>>);
+
+impl<T> Default for TaskSet<T> {
+    fn default() -> Self {
+        TaskSet(Vec::new())
+    }
+}
+
+impl<T: Send + 'static> TaskSet<T> {
+    /// Starts one more.
+    pub fn spawn(&mut self, future: impl Future<Output = T> + Send + 'static) {
+        self.0.push(spawn(future));
+    }
+
+    /// The outcome of the next one that ends; `None` when none is left.
+    pub async fn next(&mut self) -> Option<Result<T, TaskError>> {
+        poll_fn(|context| {
+            for place in 0..self.0.len() {
+                if let Poll::Ready(outcome) = Pin::new(&mut self.0[place]).poll(context) {
+                    drop(self.0.remove(place));
+                    return Poll::Ready(Some(outcome));
+                }
+            }
+            match self.0.is_empty() {
+                true => Poll::Ready(None),
+                false => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+impl<T> TaskSet<T> {
+    /// Ends all of them.
+    pub fn abort_all(&self) {
+        self.0.iter().for_each(Task::abort);
+    }
+}
+
+impl<T> Drop for TaskSet<T> {
+    fn drop(&mut self) {
+        self.abort_all();
+    }
+}

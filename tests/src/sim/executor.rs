@@ -1,0 +1,279 @@
+//! Tasks of all nodes on one thread, in an order that the dice choose; and what a node's
+//! [`Clockwork`] is.
+//!
+//! ```text
+//!   wakers ──> ready (a set: the order of waking is nothing) ──dice──> poll, under its node's clock
+//!   timers (in true time) ──> wakers
+//! ```
+//!
+//! tokio wakes those who watch a channel in an order of its own that no seed reaches; so whoever is
+//! ready is first collected, and only then somebody is chosen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use farmux_raft::clockwork::{Clockwork, Safeguard, drive};
+use farmux_raft::lease::BootTime;
+
+use super::dice::Dice;
+
+/// A moment of true time, in nanoseconds since the world began.
+pub(super) type Moment = u64;
+
+/// A task's work.
+pub(super) type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A task: of which node, and which one.
+type TaskId = (usize, u64);
+
+/// A node's clock: how it runs, and what it showed when the world began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    /// Per mille of true time.
+    pub(super) rate: u64,
+    /// In nanoseconds.
+    pub(super) offset: u64,
+}
+
+impl Clock {
+    /// What it shows.
+    pub(super) fn show(self, now: Moment) -> BootTime {
+        BootTime(self.offset + now * self.rate / 1000)
+    }
+
+    /// The first moment at which it shows `time`.
+    pub(super) fn moment(self, time: BootTime) -> Moment {
+        (time.0.saturating_sub(self.offset) * 1000).div_ceil(self.rate)
+    }
+}
+
+/// What wakers and clocks reach.
+#[derive(Default)]
+pub(super) struct Core(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    now: Moment,
+    ready: BTreeSet<TaskId>,
+    spawned: Vec<(TaskId, Job)>,
+    timers: BTreeMap<(Moment, u64), Waker>,
+    serial: u64,
+}
+
+impl Core {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().expect("no holder of this lock can panic")
+    }
+
+    /// True time now.
+    pub(super) fn now(&self) -> Moment {
+        self.lock().now
+    }
+
+    /// Lets time come.
+    pub(super) fn set_now(&self, now: Moment) {
+        self.lock().now = now;
+    }
+
+    /// When the next timer is due.
+    pub(super) fn next_timer(&self) -> Option<Moment> {
+        self.lock().timers.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Wakes whoever waited for this moment.
+    pub(super) fn fire(&self) {
+        loop {
+            let waker = {
+                let mut inner = self.lock();
+                let now = inner.now;
+                let due = inner.timers.first_entry().filter(|due| due.key().0 <= now);
+                due.map(|due| due.remove())
+            };
+            match waker {
+                Some(waker) => waker.wake(),
+                None => return,
+            }
+        }
+    }
+
+    /// Starts a task of a node.
+    pub(super) fn spawn(&self, node: usize, job: Job) {
+        let mut inner = self.lock();
+        inner.serial += 1;
+        let id = (node, inner.serial);
+        inner.ready.insert(id);
+        inner.spawned.push((id, job));
+    }
+}
+
+struct TaskWaker {
+    id: TaskId,
+    core: Arc<Core>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.core.lock().ready.insert(self.id);
+    }
+}
+
+/// A node's machine, as what runs on it sees it.
+pub(super) struct Machine {
+    pub(super) node: usize,
+    pub(super) clock: Clock,
+    pub(super) core: Arc<Core>,
+    pub(super) dice: Mutex<Dice>,
+    pub(super) lacking: BTreeSet<Safeguard>,
+}
+
+impl Clockwork for Machine {
+    fn now(&self) -> Instant {
+        base() + Duration::from_nanos(self.clock.show(self.core.now()).0)
+    }
+
+    fn wake_at(&self, at: Instant, waker: Waker) {
+        let shown = at.saturating_duration_since(base());
+        let time = BootTime(u64::try_from(shown.as_nanos()).unwrap_or(u64::MAX / 2000));
+        let moment = self.clock.moment(time);
+        let mut inner = self.core.lock();
+        inner.serial += 1;
+        let serial = inner.serial;
+        inner.timers.insert((moment, serial), waker);
+    }
+
+    fn spawn(&self, task: Job) {
+        self.core.spawn(self.node, task);
+    }
+
+    fn roll(&self) -> u64 {
+        self.dice
+            .lock()
+            .expect("no holder of this lock can panic")
+            .roll()
+    }
+
+    fn lacks(&self, safeguard: Safeguard) -> bool {
+        self.lacking.contains(&safeguard)
+    }
+}
+
+/// When every clock showed zero; only differences to it are ever seen.
+fn base() -> Instant {
+    static BASE: OnceLock<Instant> = OnceLock::new();
+    *BASE.get_or_init(Instant::now)
+}
+
+/// All tasks of all nodes.
+pub(super) struct Tasks {
+    core: Arc<Core>,
+    machines: BTreeMap<usize, Arc<dyn Clockwork>>,
+    jobs: BTreeMap<TaskId, Job>,
+    /// How often anything was polled.
+    pub(super) polls: u64,
+}
+
+/// Something runs for ever without time passing.
+pub(super) struct Livelock;
+
+/// So many polls at one moment are no work any more.
+const POLLS_MAX: u64 = 200_000;
+
+impl Tasks {
+    pub(super) fn new(core: Arc<Core>) -> Tasks {
+        Tasks {
+            core,
+            machines: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            polls: 0,
+        }
+    }
+
+    /// Gives a node a machine to run on.
+    pub(super) fn boot(&mut self, node: usize, machine: Arc<dyn Clockwork>) {
+        self.machines.insert(node, machine);
+    }
+
+    /// Runs whoever is ready and not paused, until nobody is; returns whose tasks ran.
+    pub(super) fn run(
+        &mut self,
+        dice: &mut Dice,
+        is_paused: impl Fn(usize) -> bool,
+    ) -> Result<BTreeSet<usize>, Livelock> {
+        let mut touched = BTreeSet::new();
+        for _ in 0..POLLS_MAX {
+            let Some(id) = self.choose(dice, &is_paused) else {
+                return Ok(touched);
+            };
+            touched.insert(id.0);
+            self.poll(id);
+        }
+        Err(Livelock)
+    }
+
+    fn choose(&mut self, dice: &mut Dice, is_paused: &impl Fn(usize) -> bool) -> Option<TaskId> {
+        let mut inner = self.core.lock();
+        self.jobs.extend(inner.spawned.drain(..));
+        let jobs = &self.jobs;
+        inner.ready.retain(|id| jobs.contains_key(id));
+        let able = |id: &&TaskId| !is_paused(id.0);
+        let count = inner.ready.iter().filter(able).count();
+        let place = match count {
+            0 => return None,
+            1 => 0,
+            _ => dice.below(count),
+        };
+        let id = inner.ready.iter().filter(able).nth(place).copied()?;
+        inner.ready.remove(&id);
+        Some(id)
+    }
+
+    fn poll(&mut self, id: TaskId) {
+        self.polls += 1;
+        let Some(mut job) = self.jobs.remove(&id) else {
+            return;
+        };
+        let core = self.core.clone();
+        let waker = Waker::from(Arc::new(TaskWaker { id, core }));
+        let machine = self.machines.get(&id.0).expect("a task runs on a machine");
+        let poll = drive(machine, || {
+            let poll = job.as_mut().poll(&mut Context::from_waker(&waker));
+            match poll {
+                Poll::Ready(()) => {
+                    drop(job);
+                    None
+                }
+                Poll::Pending => Some(job),
+            }
+        });
+        if let Some(job) = poll {
+            self.jobs.insert(id, job);
+        }
+    }
+
+    /// Ends all tasks of a node at once.
+    pub(super) fn kill(&mut self, node: usize) {
+        let spawned = std::mem::take(&mut self.core.lock().spawned);
+        self.jobs.extend(spawned);
+        let ids: Vec<TaskId> = self
+            .jobs
+            .keys()
+            .copied()
+            .filter(|id| id.0 == node)
+            .collect();
+        let jobs: Vec<Job> = ids.iter().filter_map(|id| self.jobs.remove(id)).collect();
+        if let Some(machine) = self.machines.get(&node) {
+            drive(machine, || drop(jobs));
+        }
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        let nodes: Vec<usize> = self.machines.keys().copied().collect();
+        nodes.into_iter().for_each(|node| self.kill(node));
+    }
+}

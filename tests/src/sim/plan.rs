@@ -1,0 +1,51 @@
+//! PURE. What a seed says of its round before it begins: how many nodes, which policy, how bad.
+
+use std::time::Duration;
+
+use farmux_raft::state::OnQuorumLoss;
+
+use super::dice::Dice;
+use super::wire::Weather;
+
+/// The outline of a round.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) balancers: u64,
+    pub(super) witnesses: u64,
+    pub(super) policy: OnQuorumLoss,
+    pub(super) weather: Weather,
+    /// A mishap so often, on the average.
+    pub(super) mishap_every: Duration,
+    /// A client's wish so often, on the average.
+    pub(super) client_every: Duration,
+    /// How long things go wrong.
+    pub(super) storm: Duration,
+}
+
+impl Plan {
+    pub(super) fn draw(dice: &mut Dice) -> Plan {
+        let sizes = [(2, 0), (2, 1), (3, 0), (3, 0), (3, 2), (5, 0)];
+        let (balancers, witnesses) = sizes[dice.below(sizes.len())];
+        let policies = [OnQuorumLoss::Release, OnQuorumLoss::Hold];
+        let pair = (balancers, witnesses) == (2, 0);
+        let policy = match policies[dice.below(policies.len())] {
+            OnQuorumLoss::Hold if pair && dice.percent(50) => OnQuorumLoss::HoldOrTake,
+            policy => policy,
+        };
+        let weather = Weather {
+            loss: dice.roll() % 20,
+            twice: dice.roll() % 10,
+            late: dice.roll() % 12,
+        };
+        let every = [150, 300, 600];
+        Plan {
+            balancers,
+            witnesses,
+            policy,
+            weather,
+            mishap_every: Duration::from_millis(every[dice.below(every.len())]),
+            client_every: Duration::from_millis(120),
+            storm: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! PURE. What is left out on purpose, to see that it is missed.
+
+use std::collections::BTreeSet;
+
+use farmux_raft::clockwork::Safeguard;
+use farmux_raft::lease::{Margins, Timing};
+
+/// A safeguard that a world lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quirk {
+    /// A started acceptor answers at once.
+    NoSilence,
+    /// An owner owns for all of T.
+    NoMargin,
+    /// Who hears somebody hold proposes all the same.
+    NoHeeding,
+    /// Votes and entries are answered for before they are durable.
+    NoBarrier,
+    /// A voter votes against a leader that it has just heard.
+    NoVoteGuard,
+}
+
+impl Quirk {
+    /// All of them.
+    pub const ALL: [Quirk; 5] = [
+        Quirk::NoSilence,
+        Quirk::NoMargin,
+        Quirk::NoHeeding,
+        Quirk::NoBarrier,
+        Quirk::NoVoteGuard,
+    ];
+
+    /// As the command line says it: `--without silence`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Quirk::NoSilence => "silence",
+            Quirk::NoMargin => "margin",
+            Quirk::NoHeeding => "h4",
+            Quirk::NoBarrier => "barrier",
+            Quirk::NoVoteGuard => "vote-guard",
+        }
+    }
+}
+
+/// The times of leases, without what the quirk leaves out.
+pub(super) fn timing(quirk: Option<Quirk>) -> Timing {
+    let margins = Margins {
+        silence_percent: if quirk == Some(Quirk::NoSilence) {
+            0
+        } else {
+            110
+        },
+        own_percent: if quirk == Some(Quirk::NoMargin) {
+            100
+        } else {
+            90
+        },
+        heeds_holding: quirk != Some(Quirk::NoHeeding),
+    };
+    Timing::default().with_margins(margins)
+}
+
+/// What consensus and store lack.
+pub(super) fn lacking(quirk: Option<Quirk>) -> BTreeSet<Safeguard> {
+    match quirk {
+        Some(Quirk::NoBarrier) => [Safeguard::Barrier].into(),
+        Some(Quirk::NoVoteGuard) => [Safeguard::VoteGuard].into(),
+        Some(Quirk::NoSilence | Quirk::NoMargin | Quirk::NoHeeding) | None => [].into(),
+    }
+}

@@ -1,0 +1,188 @@
+//! One node: its clock and disk, which outlive its process; and the process, made of the
+//! production's own store, consensus and lease engine.
+
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use farmux_raft::clockwork::{Clockwork, drive};
+use farmux_raft::consensus::{Consensus, ConsensusConfig, Effective, Standing};
+use farmux_raft::id::{ClusterId, NodeId, UnixMillis};
+use farmux_raft::lease::{BootTime, Counters, Drawn, Engine, Roster, Timing};
+use farmux_raft::state::{NodeRole, State};
+use farmux_store::{OpenError, Pump, Store};
+use tokio::sync::watch;
+
+use super::disk::Disk;
+use super::executor::{Clock, Core, Machine, Moment};
+use super::wire::{Cable, Calls};
+
+/// The cluster of every world.
+pub(super) const CLUSTER: ClusterId = ClusterId(0xfa23);
+
+/// What a process and its tasks share.
+#[derive(Default)]
+pub(super) struct Mind {
+    /// There once it started.
+    pub(super) consensus: Option<Consensus>,
+    /// It did not start.
+    pub(super) failed: Option<String>,
+    /// When it last took a leader's word.
+    pub(super) heard: Option<Instant>,
+}
+
+/// A process that runs.
+pub(super) struct Process {
+    pub(super) machine: Arc<dyn Clockwork>,
+    pub(super) mind: Arc<Mutex<Mind>>,
+    pub(super) pump: Pump,
+    /// A flush is under way.
+    pub(super) flushing: bool,
+    pub(super) engine: Engine,
+    pub(super) counters: Arc<Counters>,
+    pub(super) state: watch::Receiver<Arc<State>>,
+    pub(super) roster: Option<Roster>,
+    pub(super) standing: Option<Standing>,
+}
+
+/// A machine, and what runs on it.
+pub(super) struct Site {
+    pub(super) id: NodeId,
+    pub(super) role: NodeRole,
+    pub(super) clock: Clock,
+    /// How far the wall clock is beside the truth, in milliseconds.
+    pub(super) wall_ms: u64,
+    pub(super) disk: Disk,
+    pub(super) process: Option<Process>,
+    /// Which process it is; what was meant for another one is stale.
+    pub(super) life: u64,
+    pub(super) paused_until: Moment,
+    /// Stale wake-ups of the engine are told by it.
+    pub(super) round: u64,
+    pub(super) owns: bool,
+    pub(super) owns_until: Moment,
+    /// Without a majority.
+    pub(super) alone: bool,
+    /// When it was last told that somebody holds.
+    pub(super) heard_holding: Vec<(Moment, usize)>,
+    /// Since when the cluster does without it.
+    pub(super) removed_at: Option<Moment>,
+    /// Its disk is slow until then.
+    pub(super) slow_until: Moment,
+}
+
+impl Site {
+    pub(super) fn new(id: NodeId, role: NodeRole, clock: Clock) -> Site {
+        Site {
+            id,
+            role,
+            clock,
+            wall_ms: 1_700_000_000_000,
+            disk: Disk::default(),
+            process: None,
+            life: 0,
+            paused_until: 0,
+            round: 0,
+            owns: false,
+            owns_until: 0,
+            alone: false,
+            heard_holding: Vec::new(),
+            removed_at: None,
+            slow_until: 0,
+        }
+    }
+
+    /// What its boot clock shows.
+    pub(super) fn local(&self, now: Moment) -> BootTime {
+        self.clock.show(now)
+    }
+
+    /// What its wall clock shows.
+    pub(super) fn wall(&self, now: Moment) -> UnixMillis {
+        UnixMillis(self.wall_ms + now / 1_000_000)
+    }
+
+    pub(super) fn is_paused(&self, now: Moment) -> bool {
+        self.paused_until > now
+    }
+
+    /// Its consensus, once it has started.
+    pub(super) fn consensus(&self) -> Option<Consensus> {
+        let mind = self.process.as_ref()?.mind.lock();
+        mind.expect("no holder of this lock can panic")
+            .consensus
+            .clone()
+    }
+
+    /// The state that it applied.
+    pub(super) fn state(&self) -> Option<Arc<State>> {
+        Some(self.process.as_ref()?.state.borrow().clone())
+    }
+
+    /// The effective membership, as it knows it.
+    pub(super) fn membership(&self) -> Effective {
+        self.consensus()
+            .map(|consensus| consensus.membership().borrow().clone())
+            .unwrap_or_default()
+    }
+
+    /// `Holding` heard so far.
+    pub(super) fn holding_count(&self) -> u64 {
+        let process = self.process.as_ref();
+        process.map_or(0, |process| process.counters.holding.load(Relaxed))
+    }
+
+    /// Starts a process on whatever the disk holds.
+    pub(super) fn start(
+        &mut self,
+        node: usize,
+        machine: Arc<Machine>,
+        calls: Calls,
+        (timing, drawn): (Timing, Drawn),
+    ) -> Result<(), OpenError> {
+        let core: Arc<Core> = machine.core.clone();
+        let now = self.local(core.now());
+        let machine: Arc<dyn Clockwork> = machine;
+        let media = Arc::new(self.disk.clone());
+        let id = self.id;
+        let opened = drive(&machine, || Store::open_on(media, Path::new("store"), id));
+        let (store, pump) = opened?;
+        let counters = Arc::new(Counters::default());
+        let engine = Engine::new(timing, counters.clone(), now, drawn);
+        let mind = Arc::new(Mutex::new(Mind::default()));
+        let state = store.state.clone();
+        let own = mind.clone();
+        core.spawn(
+            node,
+            Box::pin(async move {
+                let config = ConsensusConfig {
+                    me: id,
+                    cluster: CLUSTER,
+                    epoch: 0,
+                };
+                let cable = Arc::new(Cable { me: node, calls });
+                let started =
+                    Consensus::start(config, store.log, store.machine, store.state, cable).await;
+                let mut mind = own.lock().expect("no holder of this lock can panic");
+                match started {
+                    Ok(consensus) => mind.consensus = Some(consensus),
+                    Err(error) => mind.failed = Some(error.to_string()),
+                }
+            }),
+        );
+        self.life += 1;
+        self.process = Some(Process {
+            machine,
+            mind,
+            pump,
+            flushing: false,
+            engine,
+            counters,
+            state,
+            roster: None,
+            standing: None,
+        });
+        Ok(())
+    }
+}
