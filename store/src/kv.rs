@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 /// Longest value: above it, sled 0.34 lost data after a power cut and panicked on reopening
 /// (measured at 16–40 KiB). Longer entries are split.
-pub const VALUE_BYTES_MAX: usize = 4096;
+pub(crate) const VALUE_BYTES_MAX: usize = 4096;
 
 /// What a database said when it failed.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
 impl Batch {
     /// Sets a value.
     ///
-    /// **Panics**: when it is longer than [`VALUE_BYTES_MAX`].
+    /// **Panics**: when it is longer than 4 KiB.
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         assert!(
             value.len() <= VALUE_BYTES_MAX,

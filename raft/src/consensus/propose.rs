@@ -75,7 +75,11 @@ impl Consensus {
         let end = now() + PROPOSE_DEADLINE;
         let mut uncertain = false;
         let mut reason = ProposeError::NoLeader;
+        let mut standing = self.standing();
         while now() < end {
+            // Only what changes from here on is a reason to look again before the pause is over:
+            // a receiver that is cloned anew takes all that ever changed for news, and never waits.
+            standing.mark_unchanged();
             match self.attempt(&proposal, end).await {
                 Attempt::Written(written) => return self.read_back(written, end).await,
                 // What an attempt before may have written may still be decided.
@@ -84,7 +88,6 @@ impl Consensus {
                 Attempt::Not(why) => reason = why,
                 Attempt::Unknown => uncertain = true,
             }
-            let mut standing = self.standing();
             let pause = PROPOSE_RETRY.min(end.saturating_duration_since(now()));
             _ = timeout(pause, standing.changed()).await;
         }

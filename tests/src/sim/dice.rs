@@ -6,16 +6,16 @@ use std::time::Duration;
 ///
 /// **Source**: SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
     /// The stream of a seed.
-    pub fn new(seed: u64) -> Dice {
+    pub(super) fn new(seed: u64) -> Dice {
         Dice(seed)
     }
 
     /// The next number.
-    pub fn roll(&mut self) -> u64 {
+    pub(super) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,29 +24,29 @@ impl Dice {
     }
 
     /// A stream of its own, for somebody whose draws shall not move those of others.
-    pub fn branch(&mut self) -> Dice {
+    pub(super) fn branch(&mut self) -> Dice {
         Dice(self.roll())
     }
 
     /// Below `count`, which is not zero.
-    pub fn below(&mut self, count: usize) -> usize {
+    pub(super) fn below(&mut self, count: usize) -> usize {
         let count = u64::try_from(count).expect("small");
         usize::try_from(self.roll() % count).expect("small")
     }
 
     /// True in `percent` of a hundred cases.
-    pub fn percent(&mut self, percent: u64) -> bool {
+    pub(super) fn percent(&mut self, percent: u64) -> bool {
         self.roll() % 100 < percent
     }
 
     /// A time from `from` up to, not including, `to`.
-    pub fn between(&mut self, from: Duration, to: Duration) -> Duration {
+    pub(super) fn between(&mut self, from: Duration, to: Duration) -> Duration {
         let span = nanos(to.saturating_sub(from)).max(1);
         from + Duration::from_nanos(self.roll() % span)
     }
 }
 
 /// A time in nanoseconds.
-pub fn nanos(span: Duration) -> u64 {
+pub(super) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).expect("short")
 }

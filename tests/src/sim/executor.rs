@@ -171,9 +171,15 @@ fn base() -> Instant {
 pub(super) struct Tasks {
     core: Arc<Core>,
     machines: BTreeMap<usize, Arc<dyn Clockwork>>,
-    jobs: BTreeMap<TaskId, Job>,
+    jobs: BTreeMap<TaskId, Running>,
     /// How often anything was polled.
     pub(super) polls: u64,
+}
+
+/// A task, with its one waker: whoever was told of it need not be told again.
+struct Running {
+    job: Job,
+    waker: Waker,
 }
 
 /// Something runs for ever without time passing.
@@ -215,8 +221,8 @@ impl Tasks {
     }
 
     fn choose(&mut self, dice: &mut Dice, is_paused: &impl Fn(usize) -> bool) -> Option<TaskId> {
+        self.take_spawned();
         let mut inner = self.core.lock();
-        self.jobs.extend(inner.spawned.drain(..));
         let jobs = &self.jobs;
         inner.ready.retain(|id| jobs.contains_key(id));
         let able = |id: &&TaskId| !is_paused(id.0);
@@ -231,15 +237,22 @@ impl Tasks {
         Some(id)
     }
 
+    fn take_spawned(&mut self) {
+        let spawned = std::mem::take(&mut self.core.lock().spawned);
+        for (id, job) in spawned {
+            let core = self.core.clone();
+            let waker = Waker::from(Arc::new(TaskWaker { id, core }));
+            self.jobs.insert(id, Running { job, waker });
+        }
+    }
+
     fn poll(&mut self, id: TaskId) {
         self.polls += 1;
-        let Some(mut job) = self.jobs.remove(&id) else {
+        let Some(Running { mut job, waker }) = self.jobs.remove(&id) else {
             return;
         };
-        let core = self.core.clone();
-        let waker = Waker::from(Arc::new(TaskWaker { id, core }));
         let machine = self.machines.get(&id.0).expect("a task runs on a machine");
-        let poll = drive(machine, || {
+        let left = drive(machine, || {
             let poll = job.as_mut().poll(&mut Context::from_waker(&waker));
             match poll {
                 Poll::Ready(()) => {
@@ -249,22 +262,16 @@ impl Tasks {
                 Poll::Pending => Some(job),
             }
         });
-        if let Some(job) = poll {
-            self.jobs.insert(id, job);
+        if let Some(job) = left {
+            self.jobs.insert(id, Running { job, waker });
         }
     }
 
     /// Ends all tasks of a node at once.
     pub(super) fn kill(&mut self, node: usize) {
-        let spawned = std::mem::take(&mut self.core.lock().spawned);
-        self.jobs.extend(spawned);
-        let ids: Vec<TaskId> = self
-            .jobs
-            .keys()
-            .copied()
-            .filter(|id| id.0 == node)
-            .collect();
-        let jobs: Vec<Job> = ids.iter().filter_map(|id| self.jobs.remove(id)).collect();
+        self.take_spawned();
+        let ids: Vec<TaskId> = self.jobs.keys().copied().filter(|id| id.0 == node).collect();
+        let jobs: Vec<Running> = ids.iter().filter_map(|id| self.jobs.remove(id)).collect();
         if let Some(machine) = self.machines.get(&node) {
             drive(machine, || drop(jobs));
         }

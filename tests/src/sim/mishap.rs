@@ -24,7 +24,7 @@ impl World {
         for node in 0..self.sites.len() {
             if self.sites[node].is_paused(self.now) {
                 self.sites[node].paused_until = self.now;
-                self.after(Duration::ZERO, Event::Resume(node));
+                self.after(Duration::ZERO, Event::Resume);
             }
             self.start(node);
         }
@@ -69,7 +69,7 @@ impl World {
         let span = self.dice.between(Duration::from_millis(1), most);
         let until = self.now + nanos(span);
         self.sites[node].paused_until = until;
-        self.at(until, Event::Resume(node));
+        self.at(until, Event::Resume);
         "paused"
     }
 

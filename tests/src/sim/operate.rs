@@ -59,7 +59,7 @@ pub(super) enum Said {
     /// A token was revoked, or not, or nobody knows.
     Revoked(u64, Clearly),
     /// A joiner has its number.
-    Joined(NodeId, NodeRole),
+    Joined(NodeId),
     /// A join came to its end.
     JoinOver,
     /// The membership does without it.
@@ -106,7 +106,7 @@ const DAY_MS: u64 = 24 * 3_600_000;
 impl World {
     /// Has the first node found a cluster, and the others join.
     pub(super) fn form(&mut self) {
-        self.add_site(NodeId(1), NodeRole::Balancer);
+        self.add_site(NodeId(1));
         let (plan, said, mind) = (self.plan, self.said.clone(), self.mind_of(0));
         let at = self.sites[0].wall(0);
         let work = async move {
@@ -147,10 +147,10 @@ impl World {
             Said::Answered { call, bytes, voted } => self.answered(call, bytes, voted),
             Said::Made(number, clearly) => self.learn(number, clearly, Known::There),
             Said::Revoked(number, clearly) => self.learn(number, clearly, Known::Gone),
-            Said::Joined(id, role) => {
+            Said::Joined(id) => {
                 if self.place(id).is_none() {
                     self.trace.note(self.now, format_args!("{id} joins"));
-                    self.add_site(id, role);
+                    self.add_site(id);
                 }
             }
             Said::JoinOver => self.desk.joining = false,
@@ -344,7 +344,7 @@ async fn join(
     let Some(Applied::Node(id)) = insist(consensus, at, claim).await else {
         return None;
     };
-    tell(said, Said::Joined(id, role));
+    tell(said, Said::Joined(id));
     for change in [Change::AddLearner(id), Change::Promote(id)] {
         let mut tries = 0;
         while consensus.change(change).await.is_err() {

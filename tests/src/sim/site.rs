@@ -10,7 +10,7 @@ use farmux_raft::clockwork::{Clockwork, drive};
 use farmux_raft::consensus::{Consensus, ConsensusConfig, Effective, Standing};
 use farmux_raft::id::{ClusterId, NodeId, UnixMillis};
 use farmux_raft::lease::{BootTime, Counters, Drawn, Engine, Roster, Timing};
-use farmux_raft::state::{NodeRole, State};
+use farmux_raft::state::State;
 use farmux_store::{OpenError, Pump, Store};
 use tokio::sync::watch;
 
@@ -49,7 +49,6 @@ pub(super) struct Process {
 /// A machine, and what runs on it.
 pub(super) struct Site {
     pub(super) id: NodeId,
-    pub(super) role: NodeRole,
     pub(super) clock: Clock,
     /// How far the wall clock is beside the truth, in milliseconds.
     pub(super) wall_ms: u64,
@@ -73,10 +72,9 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(id: NodeId, role: NodeRole, clock: Clock) -> Site {
+    pub(super) fn new(id: NodeId, clock: Clock) -> Site {
         Site {
             id,
-            role,
             clock,
             wall_ms: 1_700_000_000_000,
             disk: Disk::default(),

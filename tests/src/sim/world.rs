@@ -11,7 +11,6 @@ use farmux_raft::clockwork::drive;
 use farmux_raft::consensus::Role;
 use farmux_raft::id::NodeId;
 use farmux_raft::lease::{Drawn, Timing};
-use farmux_raft::state::NodeRole;
 use farmux_store::OpenError;
 
 use super::dice::{Dice, nanos};
@@ -50,7 +49,7 @@ pub(super) enum Event {
     /// A process starts.
     Start { node: usize, life: u64 },
     /// A node goes on.
-    Resume(usize),
+    Resume,
     /// The lease engine learns what the log says.
     Roster(usize),
     /// Something goes wrong.
@@ -176,7 +175,7 @@ impl World {
             Event::Answer { call, bytes } => self.answer_arrives(call, bytes),
             Event::Nothing { call, delivered } => self.comes_to_nothing(call, delivered),
             Event::Start { node, life } if self.sites[node].life == life => self.start(node),
-            Event::Start { .. } | Event::Resume(_) => {}
+            Event::Start { .. } | Event::Resume => {}
             Event::Roster(node) => self.set_roster(node),
             Event::Mishap => self.mishap(),
             Event::Client => self.client(),
@@ -264,7 +263,7 @@ impl World {
     }
 
     /// A new machine, in nobody's cluster.
-    pub(super) fn add_site(&mut self, id: NodeId, role: NodeRole) -> usize {
+    pub(super) fn add_site(&mut self, id: NodeId) -> usize {
         let node = self.sites.len();
         // Any two rates differ by at most 5 %; the ends are as likely as all between them.
         let rate = match self.dice.below(3) {
@@ -274,7 +273,7 @@ impl World {
         };
         // Boot clocks have nothing to do with each other.
         let offset = 1_000_000_000 * (1 + 977 * u64::try_from(node).expect("small"));
-        self.sites.push(Site::new(id, role, Clock { rate, offset }));
+        self.sites.push(Site::new(id, Clock { rate, offset }));
         self.start(node);
         self.after(Duration::from_millis(30), Event::Look(node));
         node
