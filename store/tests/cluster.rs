@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::cluster::{Cluster, DONE, PATIENCE, has_token, proposal, token, wait_for, write_many};
 use farmux_raft::codec::NEWEST;
+use farmux_raft::consensus::record::{LogIdRecord, VoteRecord};
 use farmux_raft::consensus::{
     ChangeError, NewestError, ProposeError, Quorum, Refusal, Request, Role,
 };
@@ -345,4 +346,55 @@ async fn the_newest_has_all_that_was_decided_before_or_there_is_none() {
     }
     let asked = leader.newest().await;
     assert!(asked.is_err(), "another may lead: {asked:?}");
+}
+
+/// Votes were ordered by term and node: who had voted in a term voted again for a higher id, and
+/// two nodes led in one term. A voter gives one vote a term, to whoever asks first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_voter_votes_once_a_term() {
+    let cluster = Cluster::form(3).await;
+    let voter = cluster.node(N1);
+    for id in [N2, N3] {
+        cluster.kill(id).await;
+    }
+    let ask = async |node: NodeId, term: u64| {
+        let committed = false;
+        let vote = VoteRecord {
+            term,
+            node,
+            committed,
+        };
+        let last = Some(LogIdRecord {
+            term: u64::MAX,
+            node,
+            index: u64::MAX,
+        });
+        let request = Request::Vote {
+            vote,
+            last,
+            sanctioned: true,
+        };
+        let rpc = Rpc {
+            cluster: voter.config().cluster,
+            epoch: 0,
+            request,
+        };
+        voter.handle(node, rpc).await
+    };
+    // openraft's own guard of a leader runs out a moment after its last word.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut terms = 1_000..;
+    let mut first = 0;
+    let granted = |reply: &RpcReply| matches!(reply, RpcReply::Vote { granted: true, .. });
+    while first == 0 {
+        let term = terms.next().expect("no end");
+        if granted(&ask(N2, term).await) {
+            first = term;
+        }
+    }
+    assert!(!granted(&ask(N3, first).await), "a second vote in {first}");
+    assert!(
+        granted(&ask(N3, first + 1).await),
+        "the next term is another"
+    );
 }

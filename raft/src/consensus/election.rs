@@ -83,7 +83,7 @@ impl Consensus {
                 Role::Leader => self.finish_change_left_behind().await,
                 Role::Learner => {}
                 Role::Follower | Role::Candidate => {
-                    if self.pre_vote().await && self.inner.raft.trigger().elect().await.is_err() {
+                    if self.pre_vote().await && !self.stand().await {
                         return;
                     }
                 }
@@ -106,6 +106,12 @@ impl Consensus {
             }
             sleep(left).await;
         }
+    }
+
+    /// Stands for election, and so votes for itself; whether consensus runs at all.
+    pub(super) async fn stand(&self) -> bool {
+        let _one = self.inner.voting.lock().await;
+        self.inner.raft.trigger().elect().await.is_ok()
     }
 
     /// Asks all voters whether they would vote for us, until a majority would or cannot any more.

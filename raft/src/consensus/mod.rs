@@ -99,6 +99,8 @@ struct Inner {
     effective: watch::Receiver<Effective>,
     /// We lead and are stepping aside: proposals wait for the successor.
     stepping_aside: AtomicBool,
+    /// Held by whoever votes, for itself or another: one vote at a time, and one a term.
+    voting: tokio::sync::Mutex<()>,
     /// Held by whoever changes the membership: one change at a time.
     changing: tokio::sync::Mutex<()>,
     tasks: Mutex<TaskSet<()>>,
@@ -144,6 +146,7 @@ impl Consensus {
             standing,
             effective,
             stepping_aside: AtomicBool::new(false),
+            voting: tokio::sync::Mutex::new(()),
             changing: tokio::sync::Mutex::new(()),
             tasks: Mutex::default(),
         };

@@ -142,7 +142,19 @@ impl Consensus {
         RpcReply::Append(reply)
     }
 
+    /// Votes once a term, for whoever asks first in a term of which we knew nothing. openraft by
+    /// itself orders votes by term and node, and would give a second one of a term to a higher id:
+    /// then two could lead in one term, and whatever is told apart by its term could not be.
     async fn take_vote(&self, rpc: VoteRequest<NodeId>) -> RpcReply {
+        let wanted = VoteRecord::from(rpc.vote);
+        let _one = self.inner.voting.lock().await;
+        let ours = self.inner.raft.with_raft_state(|state| *state.vote_ref());
+        let Ok(ours) = ours.await.map(VoteRecord::from) else {
+            return RpcReply::Refused(Refusal::Stopped);
+        };
+        if ours.term >= wanted.term {
+            return self.withhold(ours);
+        }
         match self.inner.raft.vote(rpc).await {
             Ok(answer) => RpcReply::Vote {
                 vote: answer.vote.into(),
@@ -171,6 +183,10 @@ impl Consensus {
 
     fn withhold_vote(&self) -> RpcReply {
         let vote = self.inner.raft.metrics().borrow().vote.into();
+        self.withhold(vote)
+    }
+
+    fn withhold(&self, vote: VoteRecord) -> RpcReply {
         RpcReply::Vote {
             vote,
             granted: false,
@@ -186,7 +202,7 @@ impl Consensus {
             return false;
         }
         self.inner.sanction.grant();
-        self.inner.raft.trigger().elect().await.is_ok()
+        self.stand().await
     }
 
     /// Whether there is a leader that a candidate would only disturb: we, with a majority that

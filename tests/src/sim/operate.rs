@@ -117,9 +117,11 @@ impl World {
                 sleep(Duration::from_millis(10)).await;
             };
             first.initialize().await.expect("its store is empty");
-            let founding = [init(), configure(plan)];
+            let raise = Command::RaiseFormat(farmux_raft::codec::NEWEST);
+            let founding = [init(), raise, configure(plan)];
             for command in founding {
-                insist(&first, at, command).await;
+                let done = insist(&first, at, command).await;
+                done.expect("the founder's commands are good");
             }
             let (balancers, all) = (plan.balancers, plan.balancers + plan.witnesses);
             for number in 2..=all {
@@ -295,7 +297,8 @@ impl World {
         Some(Box::pin(async move {
             if consensus.change(Change::Remove(node)).await.is_ok() {
                 tell(&said, Said::Removed(node));
-                insist(&consensus, at, Command::RemoveNode { node, lease_key }).await;
+                // Undecided, it stays in the state, and is no member all the same.
+                _ = insist(&consensus, at, Command::RemoveNode { node, lease_key }).await;
             }
             tell(&said, Said::RemovalOver);
         }))
@@ -310,20 +313,29 @@ fn hand_over(consensus: Consensus) -> Job {
 }
 
 /// Proposes until it is decided, a few times.
-async fn insist(consensus: &Consensus, at: UnixMillis, command: Command) -> Option<Applied> {
+async fn insist(
+    consensus: &Consensus,
+    at: UnixMillis,
+    command: Command,
+) -> Result<Applied, ProposeError> {
     let proposal = Proposal {
         id: RequestId::random(),
         at,
         command,
     };
+    let mut outcome = Err(ProposeError::NoLeader);
     for _ in 0..10 {
-        match consensus.propose(proposal.clone()).await {
-            Ok(applied) => return Some(applied),
-            Err(ProposeError::Rejected(_) | ProposeError::Stopped) => return None,
-            Err(_) => sleep(Duration::from_millis(100)).await,
+        outcome = consensus.propose(proposal.clone()).await;
+        let again = !matches!(
+            outcome,
+            Ok(_) | Err(ProposeError::Rejected(_) | ProposeError::Stopped)
+        );
+        if !again {
+            break;
         }
+        sleep(Duration::from_millis(100)).await;
     }
-    None
+    outcome
 }
 
 /// A node joins: a token, a number, a learner, a voter.
@@ -335,13 +347,15 @@ async fn join(
     said: &Telling,
 ) -> Option<()> {
     let token = JOIN_TOKENS + number;
-    insist(consensus, at, make_token(token, at, role)).await?;
+    insist(consensus, at, make_token(token, at, role))
+        .await
+        .ok()?;
     let claim = Command::ClaimToken {
         hash: hash_of(token),
         key: hash_of(token),
         node: machine(number, role),
     };
-    let Some(Applied::Node(id)) = insist(consensus, at, claim).await else {
+    let Ok(Applied::Node(id)) = insist(consensus, at, claim).await else {
         return None;
     };
     tell(said, Said::Joined(id));
@@ -355,7 +369,8 @@ async fn join(
             sleep(Duration::from_millis(200)).await;
         }
     }
-    insist(consensus, at, Command::FinishJoin(id)).await;
+    // Whoever leads next may find it open, and closes it.
+    _ = insist(consensus, at, Command::FinishJoin(id)).await;
     Some(())
 }
 
