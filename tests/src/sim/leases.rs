@@ -13,7 +13,7 @@ use farmux_raft::state::OnQuorumLoss;
 
 use super::dice::nanos;
 use super::executor::Moment;
-use super::site::Site;
+use super::site::{HeardHolding, Site};
 use super::world::{Event, World};
 
 /// The one VIP of every world.
@@ -62,11 +62,22 @@ impl World {
         }
     }
 
-    pub(super) fn datagram_arrives(&mut self, to: usize, from: usize, bytes: Vec<u8>) {
+    pub(super) fn datagram_arrives(
+        &mut self,
+        to: usize,
+        (from, sent): (usize, Moment),
+        bytes: Vec<u8>,
+    ) {
         let site = &mut self.sites[to];
         if site.is_paused(self.now) {
             let until = site.paused_until;
-            return self.at(until, Event::Datagram { to, from, bytes });
+            let again = Event::Datagram {
+                to,
+                from,
+                sent,
+                bytes,
+            };
+            return self.at(until, again);
         }
         let (local, before) = (site.local(self.now), site.holding_count());
         let Some(process) = &mut site.process else {
@@ -82,8 +93,12 @@ impl World {
         if self.sites[to].holding_count() > before {
             let (now, long) = (self.now, nanos(Duration::from_secs(1)));
             let heard = &mut self.sites[to].heard_holding;
-            heard.retain(|(at, _)| at + long > now);
-            heard.push((now, from));
+            heard.retain(|heard| heard.at + long > now);
+            heard.push(HeardHolding {
+                at: now,
+                from,
+                sent,
+            });
         }
         self.settle(to);
     }
@@ -138,8 +153,14 @@ impl World {
 
     fn send(&mut self, from: usize, to: usize, bytes: &[u8]) {
         for at in self.links.datagram(from, to, self.now, &mut self.dice) {
-            let bytes = bytes.to_vec();
-            self.at(at, Event::Datagram { to, from, bytes });
+            let (bytes, sent) = (bytes.to_vec(), self.now);
+            let datagram = Event::Datagram {
+                to,
+                from,
+                sent,
+                bytes,
+            };
+            self.at(at, datagram);
         }
     }
 
@@ -163,6 +184,9 @@ impl World {
         self.check_owner(node, alone, owned);
         self.change_on_lan(node, alone, held.taken);
         let site = &mut self.sites[node];
+        if alone && !(owned && was_alone) {
+            site.alone_since = now;
+        }
         self.gains += u64::from(!owned);
         (site.owns, site.owns_until, site.alone) = (true, until, alone);
     }
@@ -202,13 +226,15 @@ impl World {
         // What was under way when it was heard may still succeed; after 2 T it may ask again.
         let quiet = nanos(self.timing.holding_quiet()) * 1000 / site.clock.rate;
         let rounds = nanos(self.timing.renewal()) * 3;
-        let heard = |(at, from): &&(Moment, usize)| {
-            let holder = &self.sites[*from];
+        let heard = |heard: &&HeardHolding| {
+            let holder = &self.sites[heard.from];
             let holds = holder.owns && holder.alone && holder.owns_until > self.now;
-            holds && self.now > at + rounds && self.now < at + quiet
+            // What was said of an earlier hold may have been taken back since.
+            let said = holds && heard.sent >= holder.alone_since;
+            said && self.now > heard.at + rounds && self.now < heard.at + quiet
         };
         let heard = site.heard_holding.iter().find(heard)?;
-        Some(self.sites[heard.1].id)
+        Some(self.sites[heard.from].id)
     }
 }
 

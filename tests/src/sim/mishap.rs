@@ -50,7 +50,8 @@ impl World {
             17 => self.order(Order::HandOver),
             18 if self.dice.percent(30) => self.order(Order::Join),
             18 if self.dice.percent(50) => self.order(Order::Remove),
-            _ => self.mishap_cut(node, false),
+            18 => self.mishap_cut(node, false),
+            _ => self.mishap_restarts(node),
         };
         *self.faults.entry(name).or_default() += 1;
         let id = self.sites[node].id;
@@ -78,12 +79,17 @@ impl World {
             return "killed again";
         }
         self.kill(node);
-        self.start_within(node, Duration::from_secs(1));
+        // A supervisor may be quicker than a lease, or slower than an election.
+        let most = match self.dice.percent(60) {
+            true => Duration::from_millis(40),
+            false => Duration::from_secs(1),
+        };
+        self.start_within(node, most);
         "killed"
     }
 
     fn start_within(&mut self, node: usize, most: Duration) {
-        let span = self.dice.between(Duration::from_millis(20), most);
+        let span = self.dice.between(Duration::from_millis(1), most);
         let life = self.sites[node].life;
         self.after(span, Event::Start { node, life });
     }
@@ -109,6 +115,15 @@ impl World {
             self.start_within(node, Duration::from_secs(1));
         }
         "power cut of all"
+    }
+
+    /// All but one are restarted by their supervisors, as after a bad package.
+    fn mishap_restarts(&mut self, but: usize) -> &'static str {
+        for node in (0..self.sites.len()).filter(|node| *node != but) {
+            self.kill(node);
+            self.start_within(node, Duration::from_millis(30));
+        }
+        "all but one restarted"
     }
 
     fn mishap_cut(&mut self, node: usize, both: bool) -> &'static str {

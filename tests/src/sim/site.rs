@@ -46,6 +46,15 @@ pub(super) struct Process {
     pub(super) standing: Option<Standing>,
 }
 
+/// Somebody was told that another holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeardHolding {
+    pub(super) at: Moment,
+    pub(super) from: usize,
+    /// When that one said so.
+    pub(super) sent: Moment,
+}
+
 /// A machine, and what runs on it.
 pub(super) struct Site {
     pub(super) id: NodeId,
@@ -63,8 +72,9 @@ pub(super) struct Site {
     pub(super) owns_until: Moment,
     /// Without a majority.
     pub(super) alone: bool,
+    pub(super) alone_since: Moment,
     /// When it was last told that somebody holds.
-    pub(super) heard_holding: Vec<(Moment, usize)>,
+    pub(super) heard_holding: Vec<HeardHolding>,
     /// Since when the cluster does without it.
     pub(super) removed_at: Option<Moment>,
     /// Its disk is slow until then.
@@ -85,6 +95,7 @@ impl Site {
             owns: false,
             owns_until: 0,
             alone: false,
+            alone_since: 0,
             heard_holding: Vec::new(),
             removed_at: None,
             slow_until: 0,

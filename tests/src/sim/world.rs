@@ -32,6 +32,7 @@ pub(super) enum Event {
     Datagram {
         to: usize,
         from: usize,
+        sent: Moment,
         bytes: Vec<u8>,
     },
     /// A lease engine has something to do.
@@ -167,7 +168,12 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Timers => self.core.fire(),
-            Event::Datagram { to, from, bytes } => self.datagram_arrives(to, from, bytes),
+            Event::Datagram {
+                to,
+                from,
+                sent,
+                bytes,
+            } => self.datagram_arrives(to, (from, sent), bytes),
             Event::Wake { node, round } => self.wake(node, round),
             Event::Flush { node, life } => self.flush(node, life),
             Event::Idle { node, life } => self.idle(node, life),
