@@ -270,7 +270,12 @@ impl Tasks {
     /// Ends all tasks of a node at once.
     pub(super) fn kill(&mut self, node: usize) {
         self.take_spawned();
-        let ids: Vec<TaskId> = self.jobs.keys().copied().filter(|id| id.0 == node).collect();
+        let ids: Vec<TaskId> = self
+            .jobs
+            .keys()
+            .copied()
+            .filter(|id| id.0 == node)
+            .collect();
         let jobs: Vec<Running> = ids.iter().filter_map(|id| self.jobs.remove(id)).collect();
         if let Some(machine) = self.machines.get(&node) {
             drive(machine, || drop(jobs));

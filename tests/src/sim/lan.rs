@@ -3,7 +3,8 @@
 //!
 //! A claim reaches whoever is on the same side of the LAN and has its cable in. The gateway
 //! believes the last one that reached it, and echoes nobody else who asks from the VIP. By 200 ms
-//! after a claim reached a holder, or the gateway, the holder must have yielded.
+//! after a claim reached a holder, or the gateway, the holder must have yielded; a paused one so
+//! much later (section 6 states it as a limit).
 //!
 //! **Source**: `vip-protocol.md`, section 5, the promise.
 
@@ -246,9 +247,11 @@ impl World {
         let Some((told, by)) = self.lan.yield_by.get(&node).copied() else {
             return;
         };
-        // An earlier debt was paid; this one is due later.
-        if self.now < told + nanos(YIELD_WITHIN) {
-            return;
+        // An earlier debt was paid, and this one is due later; or it was paused meanwhile, and its
+        // questions to the gateway with it.
+        let due = told + nanos(YIELD_WITHIN) + self.sites[node].paused_since(told, self.now);
+        if self.now < due {
+            return self.at(due + nanos(Duration::from_millis(1)), Event::Yield(node));
         }
         self.lan.yield_by.remove(&node);
         let both = self.owns(node) && self.owns(by);

@@ -69,7 +69,11 @@ impl World {
     fn pause(&mut self, node: usize, most: Duration) -> &'static str {
         let span = self.dice.between(Duration::from_millis(1), most);
         let until = self.now + nanos(span);
+        if self.sites[node].is_paused(self.now) {
+            return "paused already";
+        }
         self.sites[node].paused_until = until;
+        self.sites[node].pauses.push((self.now, until));
         self.at(until, Event::Resume);
         "paused"
     }

@@ -14,6 +14,8 @@ pub(super) struct Plan {
     pub(super) witnesses: u64,
     pub(super) policy: OnQuorumLoss,
     pub(super) weather: Weather,
+    /// What is not late takes up to so long from one node to another.
+    pub(super) usual_delay: Duration,
     /// A mishap so often, on the average.
     pub(super) mishap_every: Duration,
     /// A client's wish so often, on the average.
@@ -43,6 +45,7 @@ impl Plan {
             witnesses,
             policy,
             weather,
+            usual_delay: Duration::from_micros(if dice.percent(50) { 200 } else { 2_000 }),
             mishap_every: Duration::from_millis(every[dice.below(every.len())]),
             client_every: Duration::from_millis(120),
             storm: Duration::from_secs(10),

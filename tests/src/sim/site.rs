@@ -66,6 +66,8 @@ pub(super) struct Site {
     /// Which process it is; what was meant for another one is stale.
     pub(super) life: u64,
     pub(super) paused_until: Moment,
+    /// When it was paused, from and until.
+    pub(super) pauses: Vec<(Moment, Moment)>,
     /// Stale wake-ups of the engine are told by it.
     pub(super) round: u64,
     pub(super) owns: bool,
@@ -91,6 +93,7 @@ impl Site {
             process: None,
             life: 0,
             paused_until: 0,
+            pauses: Vec::new(),
             round: 0,
             owns: false,
             owns_until: 0,
@@ -110,6 +113,13 @@ impl Site {
     /// What its wall clock shows.
     pub(super) fn wall(&self, now: Moment) -> UnixMillis {
         UnixMillis(self.wall_ms + now / 1_000_000)
+    }
+
+    /// How long it was paused between two moments, in nanoseconds.
+    pub(super) fn paused_since(&self, from: Moment, to: Moment) -> u64 {
+        let pauses = self.pauses.iter();
+        let within = pauses.map(|pause| pause.1.min(to).saturating_sub(pause.0.max(from)));
+        within.sum()
     }
 
     pub(super) fn is_paused(&self, now: Moment) -> bool {

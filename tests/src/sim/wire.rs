@@ -36,6 +36,8 @@ impl Weather {
 /// All ways from one node to another.
 pub(super) struct Links {
     pub(super) weather: Weather,
+    /// What is not late takes up to so long.
+    usual_delay: Duration,
     cut: BTreeMap<(usize, usize), Moment>,
 }
 
@@ -49,9 +51,10 @@ pub(super) enum Way {
 }
 
 impl Links {
-    pub(super) fn new(weather: Weather) -> Links {
+    pub(super) fn new(usual_delay: Duration) -> Links {
         Links {
-            weather,
+            weather: Weather::CALM,
+            usual_delay,
             cut: BTreeMap::new(),
         }
     }
@@ -111,7 +114,7 @@ impl Links {
     fn delay(&self, dice: &mut Dice) -> Duration {
         let most = match dice.percent(self.weather.late) {
             true => Duration::from_millis(300),
-            false => Duration::from_millis(2),
+            false => self.usual_delay,
         };
         dice.between(Duration::from_micros(50), most)
     }

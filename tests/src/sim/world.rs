@@ -122,7 +122,7 @@ impl World {
             events: BTreeMap::new(),
             sequence: 0,
             order: dice.branch(),
-            links: Links::new(super::wire::Weather::CALM),
+            links: Links::new(plan.usual_delay),
             calls: Calls::default(),
             pending: BTreeMap::new(),
             next_call: 0,
@@ -271,10 +271,10 @@ impl World {
     /// A new machine, in nobody's cluster.
     pub(super) fn add_site(&mut self, id: NodeId) -> usize {
         let node = self.sites.len();
-        // Any two rates differ by at most 5 %; the ends are as likely as all between them.
-        let rate = match self.dice.below(3) {
-            0 => 1000,
-            1 => 1050,
+        // Any two rates differ by at most 5 %; the ends are where margins are used up.
+        let rate = match self.dice.below(5) {
+            0 | 1 => 1000,
+            2 | 3 => 1050,
             _ => 1000 + self.dice.roll() % 51,
         };
         // Boot clocks have nothing to do with each other.

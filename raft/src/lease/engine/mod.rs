@@ -107,12 +107,7 @@ impl Engine {
     /// An engine that has just started and knows no membership.
     ///
     /// **Panics**: when the nonce is zero.
-    pub fn new(
-        timing: Timing,
-        counters: Arc<Counters>,
-        now: BootTime,
-        drawn: Drawn,
-    ) -> Engine {
+    pub fn new(timing: Timing, counters: Arc<Counters>, now: BootTime, drawn: Drawn) -> Engine {
         assert!(drawn.nonce != 0, "zero means that no nonce is known");
         Engine {
             timing,
