@@ -2,12 +2,14 @@
 //! [`Clockwork`] is.
 //!
 //! ```text
-//!   wakers ──> ready (a set: the order of waking is nothing) ──dice──> poll, under its node's clock
+//!   wakers ──> ready (a set: the order of waking is nothing) ──dice──> poll by its node's clock
 //!   timers (in true time) ──> wakers
 //! ```
 //!
 //! tokio wakes those who watch a channel in an order of its own that no seed reaches; so whoever is
-//! ready is first collected, and only then somebody is chosen.
+//! ready is first collected, and only then somebody is chosen. For the same reason a task has at
+//! most one timer for a moment: openraft's `select!` asks its branches in an order of its own, and
+//! does or does not look at the clock before it takes what has come.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -60,7 +62,9 @@ struct Inner {
     now: Moment,
     ready: BTreeSet<TaskId>,
     spawned: Vec<(TaskId, Job)>,
-    timers: BTreeMap<(Moment, u64), Waker>,
+    timers: BTreeSet<(Moment, TaskId)>,
+    /// Who runs now.
+    current: Option<TaskId>,
     serial: u64,
 }
 
@@ -81,22 +85,20 @@ impl Core {
 
     /// When the next timer is due.
     pub(super) fn next_timer(&self) -> Option<Moment> {
-        self.lock().timers.keys().next().map(|(at, _)| *at)
+        self.lock().timers.first().map(|(at, _)| *at)
     }
 
     /// Wakes whoever waited for this moment.
     pub(super) fn fire(&self) {
-        loop {
-            let waker = {
-                let mut inner = self.lock();
-                let now = inner.now;
-                let due = inner.timers.first_entry().filter(|due| due.key().0 <= now);
-                due.map(|due| due.remove())
-            };
-            match waker {
-                Some(waker) => waker.wake(),
-                None => return,
-            }
+        let mut inner = self.lock();
+        while let Some((_, id)) = inner
+            .timers
+            .first()
+            .copied()
+            .filter(|due| due.0 <= inner.now)
+        {
+            inner.timers.pop_first();
+            inner.ready.insert(id);
         }
     }
 
@@ -135,14 +137,14 @@ impl Clockwork for Machine {
         base() + Duration::from_nanos(self.clock.show(self.core.now()).0)
     }
 
-    fn wake_at(&self, at: Instant, waker: Waker) {
+    fn wake_at(&self, at: Instant, _waker: Waker) {
         let shown = at.saturating_duration_since(base());
         let time = BootTime(u64::try_from(shown.as_nanos()).unwrap_or(u64::MAX / 2000));
         let moment = self.clock.moment(time);
         let mut inner = self.core.lock();
-        inner.serial += 1;
-        let serial = inner.serial;
-        inner.timers.insert((moment, serial), waker);
+        // Whoever waits runs now, and is woken by its one waker.
+        let id = inner.current.expect("only tasks wait");
+        inner.timers.insert((moment, id));
     }
 
     fn spawn(&self, task: Job) {
@@ -252,6 +254,7 @@ impl Tasks {
             return;
         };
         let machine = self.machines.get(&id.0).expect("a task runs on a machine");
+        self.core.lock().current = Some(id);
         let left = drive(machine, || {
             let poll = job.as_mut().poll(&mut Context::from_waker(&waker));
             match poll {
@@ -262,6 +265,7 @@ impl Tasks {
                 Poll::Pending => Some(job),
             }
         });
+        self.core.lock().current = None;
         if let Some(job) = left {
             self.jobs.insert(id, Running { job, waker });
         }

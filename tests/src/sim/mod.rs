@@ -3,9 +3,9 @@
 //! ```text
 //!   dice ─> plan (how many nodes, which policy, how bad)
 //!    │
-//!    ├─> mishap: pauses, kills, power cuts, cuts, disks, clocks     operate: joins, removals, writes
-//!    │          │                                                      │
-//!    │          ▼                                                      ▼
+//!    ├─> mishap: pauses, kills, power cuts, cuts, disks      operate: joins, removals, writes
+//!    │          │                                                    │
+//!    │          ▼                                                    ▼
 //!    └──────> world: true time, events ── datagrams, answers, flushes, timers ──┐
 //!               ▲  │                                                            ▼
 //!               │  └─> site: clock, disk │ process: store ─ consensus ─ state ─ lease engine

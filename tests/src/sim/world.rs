@@ -201,12 +201,12 @@ impl World {
             let Ok(touched) = ran else {
                 return self.stuck("tasks run for ever, and no time passes".to_owned());
             };
-            self.trace.mix(self.tasks.polls);
             let calls = std::mem::take(&mut *self.calls.lock().expect("not poisoned"));
             let said = std::mem::take(&mut *self.said.lock().expect("not poisoned"));
             if touched.is_empty() && calls.is_empty() && said.is_empty() {
                 return;
             }
+            self.trace.mix(self.tasks.polls);
             calls.into_iter().for_each(|call| self.ask(call));
             said.into_iter().for_each(|said| self.hear(said));
             touched.into_iter().for_each(|node| self.look_after(node));
