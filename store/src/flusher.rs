@@ -184,7 +184,8 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> FlushError {
 /// After a failed sync nobody knows what is on the disk, and a second one would lie: the kernel
 /// forgets what it could not write. The process ends, and the next one looks.
 fn die(error: &FlushError) -> ! {
-    tracing::error!(what = %error.what, error = %error.error, "cannot be made durable; ending the process");
+    let (what, why) = (&error.what, &error.error);
+    tracing::error!(%what, %why, "cannot be made durable; ending the process");
     std::process::abort()
 }
 

@@ -45,6 +45,8 @@ reasons! {
     NotForUs => "not-for-us";
     /// From a node that is not in our roster, or from ourselves.
     UnknownSender => "unknown-sender";
+    /// From a node that counts by a membership so old that its majority need not meet ours.
+    OldMembership => "old-membership";
     /// Meant for an earlier start of ours.
     ReceiverNonce => "receiver-nonce";
     /// From a start of the sender that it has not proved yet.

@@ -409,6 +409,12 @@ impl World {
 
     pub(super) fn wrong(&mut self, why: String) {
         self.trace.note(self.now, format_args!("WRONG: {why}"));
+        for site in &self.sites {
+            let roster = site.process.as_ref().and_then(|p| p.roster.as_ref());
+            let voters = roster.map(|roster| (roster.membership_index, &roster.halves));
+            let line = format_args!("{} counts by {voters:?}", site.id);
+            self.trace.note(self.now, line);
+        }
         let at = Duration::from_nanos(self.now);
         self.verdict
             .get_or_insert(Verdict::Wrong(format!("at {at:?} {why}")));

@@ -12,6 +12,7 @@
 
 mod alone;
 mod fitness;
+mod generations;
 mod receive;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use ring::hmac;
 
+use self::generations::Generations;
 use super::acceptor::{Acceptor, Answer, Request};
 use super::dice::Dice;
 use super::hold::Outlook;
@@ -76,6 +78,7 @@ pub struct Engine {
     /// The highest epoch heard of in that cluster.
     epoch_heard: u64,
     table: Option<Table>,
+    generations: Generations,
     acceptor: Acceptor,
     sessions: BTreeMap<NodeId, Session>,
     heard: Heard,
@@ -119,6 +122,7 @@ impl Engine {
             era: None,
             epoch_heard: 0,
             table: None,
+            generations: Generations::default(),
             acceptor: Acceptor::new(now + timing.silence()),
             sessions: BTreeMap::new(),
             heard: Heard::default(),
@@ -148,6 +152,7 @@ impl Engine {
             self.started = now;
             self.acceptor = Acceptor::new(now + self.timing.silence());
             self.sessions.clear();
+            self.generations = Generations::default();
         }
         if self
             .era
@@ -157,6 +162,8 @@ impl Engine {
         }
         self.era = Some(era);
         self.hear_epoch(Epoch(roster.epoch));
+        self.generations
+            .enter(roster.membership_index, &roster.halves);
         let may_own = roster.may_own(roster.me);
         self.drop_leases(|group| !may_own || !roster.groups.contains_key(group));
         let groups: BTreeSet<VipName> = roster.groups.keys().cloned().collect();

@@ -145,6 +145,9 @@ impl Engine {
             .seats
             .get(&group)
             .and_then(|seat| seat.proposer.lease());
+        if lends && self.generations.is_too_old(header.membership_index) {
+            return Err(Ignored::OldMembership);
+        }
         // Whoever comes back and asks before it hears that we hold would win with our own vote.
         if lends && lease.is_some_and(|lease| lease.alone_since.is_some()) {
             return Err(Ignored::Holding);
