@@ -44,7 +44,8 @@ fn run(jumping: &Arc<Jumping>, first: impl Future<Output = ()> + Send + 'static)
     drive(&clockwork, || {
         jumping.spawn(Box::pin(first));
         loop {
-            for _ in 0..jumping.tasks.lock().expect("not poisoned").len() {
+            let count = jumping.tasks.lock().expect("not poisoned").len();
+            for _ in 0..count {
                 let task = jumping.tasks.lock().expect("not poisoned").pop_front();
                 let mut task = task.expect("it was counted");
                 let mut context = Context::from_waker(Waker::noop());
