@@ -55,8 +55,11 @@ fn run(jumping: &Arc<Jumping>, first: impl Future<Output = ()> + Send + 'static)
             }
             let mut wakes = jumping.wakes.lock().expect("not poisoned");
             wakes.sort_by_key(|(at, _)| *at);
-            if wakes.is_empty() {
+            if jumping.tasks.lock().expect("not poisoned").is_empty() {
                 return;
+            }
+            if wakes.is_empty() {
+                continue;
             }
             *jumping.now.lock().expect("not poisoned") = wakes.remove(0).0;
         }

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Neighbours in this row always meet in a node; two that are further apart need not. A change is
-//! committed before the next begins, so that some node of each old majority knows it: that one lends
-//! nothing to whoever counts by a membership that need not meet the one to come.
+//! committed before the next begins, so that some node of each old majority knows it: that one
+//! lends nothing to whoever counts by a membership that need not meet the one to come.
 //!
 //! **Source**: `vip-protocol.md`, sections 1 and 2 (the membership log index of each datagram).
 
