@@ -30,10 +30,10 @@ impl Plan {
         let (balancers, witnesses) = sizes[dice.below(sizes.len())];
         let policies = [OnQuorumLoss::Release, OnQuorumLoss::Hold];
         let pair = (balancers, witnesses) == (2, 0);
-        let policy = match policies[dice.below(policies.len())] {
-            OnQuorumLoss::Hold if pair && dice.percent(50) => OnQuorumLoss::HoldOrTake,
-            policy => policy,
-        };
+        let mut policy = policies[dice.below(policies.len())];
+        if policy.holds() && pair && dice.percent(50) {
+            policy = OnQuorumLoss::HoldOrTake;
+        }
         let weather = Weather {
             loss: dice.roll() % 20,
             twice: dice.roll() % 10,
