@@ -94,7 +94,9 @@ fn the_format_is_raised_when_the_last_node_reads_it() -> Result<()> {
             format(node).is_ok_and(|now| now.agreed == NEWEST && now.held_back.is_empty())
         })
     })?;
-    // An older one that comes to it now says so and leaves what is there alone.
+    // What is written from now on is the newest's: an older one that comes to it says so and leaves
+    // what is there alone.
+    nodes[2].apply(&watching("afterwards"))?;
     let before = nodes[2].data();
     nodes[2].stop()?;
     let mark = std::fs::read(before.join("identity.json"))?;
