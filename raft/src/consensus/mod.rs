@@ -11,7 +11,6 @@
 //! guard against disturbing candidates, cluster and epoch on each question, deadlines and
 //! forwarding for proposals, one membership change at a time.
 
-mod confirm;
 mod election;
 mod membership;
 mod network;

@@ -10,11 +10,13 @@
 //! Nothing is written. Whoever reads without it reads what this node knows, which may be behind:
 //! on a node that is cut off, by as long as the cut lasts.
 
-use openraft::error::{CheckIsLeaderError, RaftError};
-use tokio::time::{Instant, timeout, timeout_at};
+use std::time::Instant;
 
-use super::timing::{NEWEST_DEADLINE, PROPOSE_DEADLINE, PROPOSE_RETRY};
+use openraft::error::{CheckIsLeaderError, RaftError};
+
+use super::timing::{NEWEST_DEADLINE, PROPOSE_DEADLINE, PROPOSE_RETRY, SILENCE};
 use super::{Consensus, Quorum, Request, Role, RpcReply, Unwritten};
+use crate::clockwork::{now, timeout, timeout_at};
 
 /// Why this node's copy may be behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,19 +51,39 @@ impl Consensus {
         if self.inner.state.borrow().format.number() < SINCE {
             return Err(NewestError::OlderFormat);
         }
-        let end = Instant::now() + PROPOSE_DEADLINE;
+        let end = now() + PROPOSE_DEADLINE;
         let mut reason = NewestError::NoLeader;
-        while Instant::now() < end {
+        let mut standing = self.standing();
+        while now() < end {
+            // Only what changes from here on is a reason to look again before the pause is over.
+            standing.mark_unchanged();
             match self.decided(end).await {
                 Ok(index) => return self.await_applied(index, end).await,
                 Err(NewestError::Stopped) => return Err(NewestError::Stopped),
                 Err(why) => reason = why,
             }
-            let mut standing = self.standing();
-            let pause = PROPOSE_RETRY.min(end.saturating_duration_since(Instant::now()));
+            let pause = PROPOSE_RETRY.min(end.saturating_duration_since(now()));
             _ = timeout(pause, standing.changed()).await;
         }
         Err(reason)
+    }
+
+    /// Whether what this node knows is still so, asked now and not remembered: of a majority where
+    /// it leads, and then its state holds all that was decided before; elsewhere, whether a leader
+    /// was heard within the last second.
+    ///
+    /// A process that slept wakes with a fresh memory of an old time: it led, a majority had just
+    /// answered. Whoever acts outside the log on what the log says asks here first. It takes a
+    /// second at most.
+    pub async fn confirm(&self) -> bool {
+        let end = now() + SILENCE;
+        if !self.leads() {
+            return self.inner.hearing.within(SILENCE, now());
+        }
+        match self.decided_here().await {
+            Ok(index) => self.await_applied(index, end).await.is_ok(),
+            Err(_) => false,
+        }
     }
 
     /// Up to where everything is decided, as the leader says.
@@ -73,7 +95,7 @@ impl Consensus {
         let said = match standing.leader {
             Some(node) if node == standing.me => self.decided_here().await,
             Some(node) => {
-                let left = end.saturating_duration_since(Instant::now());
+                let left = end.saturating_duration_since(now());
                 let patience = left.min(NEWEST_DEADLINE * 2);
                 match self.inner.peers.ask(node, Request::Newest, patience).await {
                     Ok(RpcReply::Newest(said)) => match said {

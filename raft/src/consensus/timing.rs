@@ -32,10 +32,6 @@ pub(super) const STEP_ASIDE_DEADLINE: Duration = Duration::from_millis(1_500);
 /// a leader any more. Above [`ELECTION_MAX`], so that an ordinary election does not show.
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
-/// A majority that does not answer within this does not follow: a heartbeat's answer takes
-/// milliseconds.
-pub(super) const CONFIRM_DEADLINE: Duration = Duration::from_secs(1);
-
 /// A proposal is decided within this time, or its proposer hears why not. Operators
 /// are promised three seconds; the rest is for the way to them.
 pub(super) const PROPOSE_DEADLINE: Duration = Duration::from_millis(2_800);

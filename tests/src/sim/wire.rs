@@ -190,6 +190,7 @@ fn claim_of(request: &Request) -> Option<Claim> {
         Request::PreVote { .. }
         | Request::ElectNow { .. }
         | Request::Propose(_)
-        | Request::Change(_) => None,
+        | Request::Change(_)
+        | Request::Newest => None,
     }
 }
