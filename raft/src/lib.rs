@@ -6,6 +6,7 @@
 //!   lease      who may answer for a VIP: acceptor and proposer (PURE), datagrams, the lease thread
 //!   clockwork  time, tasks and chance under them: the system's, or a simulator's
 //!   codec      how structs become bytes; shape: as older releases had them
+//!   majority   what one is, while the membership changes
 //!   peer       the other nodes over mutual TLS: certificates, framing, joining
 //! ```
 //!
@@ -17,6 +18,7 @@ pub mod consensus;
 pub mod epoch;
 pub mod id;
 pub mod lease;
+mod majority;
 pub mod peer;
 mod shape;
 pub mod state;

@@ -13,6 +13,7 @@ use super::timing::{HEARTBEAT, SILENCE};
 use super::types::Metrics;
 use crate::clockwork::{now, timeout};
 use crate::id::NodeId;
+use crate::majority::is_majority;
 
 /// Where this node stands in the agreement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +101,7 @@ impl Effective {
 
     /// Whether these are a majority of every half.
     pub fn is_majority(&self, nodes: &BTreeSet<NodeId>) -> bool {
-        let majority = |half: &BTreeSet<NodeId>| half.intersection(nodes).count() * 2 > half.len();
-        !self.halves.is_empty() && self.halves.iter().all(majority)
+        is_majority(&self.halves, nodes)
     }
 }
 

@@ -209,7 +209,11 @@ impl Slot {
                 to,
                 until: now + grant.lease,
             });
-            self.accepted = None;
+            // It ends now, and is not forgotten: from now on the ranks of stand-bys count.
+            self.accepted = Some(Grant {
+                expiry: now,
+                ..grant
+            });
         }
         Answer::Accepted
     }

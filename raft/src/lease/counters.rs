@@ -82,6 +82,10 @@ pub enum HoldEnd {
     Epoch,
     /// The reference did not answer five times in a row.
     ReferenceSilent,
+    /// The lease thread did not come to extend it in time.
+    Late,
+    /// This node let go: it stops, or its runtimes are stuck.
+    Released,
 }
 
 impl HoldEnd {
@@ -93,6 +97,8 @@ impl HoldEnd {
         HoldEnd::NotAVoter,
         HoldEnd::Epoch,
         HoldEnd::ReferenceSilent,
+        HoldEnd::Late,
+        HoldEnd::Released,
     ];
 
     /// The reason as a metric's label.
@@ -104,6 +110,8 @@ impl HoldEnd {
             HoldEnd::NotAVoter => "not-a-voter",
             HoldEnd::Epoch => "epoch",
             HoldEnd::ReferenceSilent => "reference-silent",
+            HoldEnd::Late => "late",
+            HoldEnd::Released => "released",
         }
     }
 }

@@ -103,10 +103,11 @@ impl Proposer {
         match self.lease {
             Some(lease) if lease.until <= view.now => {
                 // It was not able to act in time: the fence has closed.
-                if let Some(since) = lease.alone_since {
-                    self.solo.dormant = Some(resumable(lease, since));
-                }
-                Vec::new()
+                let Some(since) = lease.alone_since else {
+                    return Vec::new();
+                };
+                self.rest(view, lease, since);
+                vec![Step::HoldOver(HoldEnd::Late)]
             }
             Some(lease) => match lease.alone_since {
                 Some(since) => self.hold_on(view, lease, since),
@@ -202,7 +203,7 @@ impl Proposer {
         }
         if view.outlook.is_silent(view.now, since) {
             let mut steps = self.end_hold(view, HoldEnd::ReferenceSilent);
-            self.solo.dormant = (!view.outlook.elsewhere).then_some(resumable(lease, since));
+            self.rest(view, lease, since);
             steps.push(self.ask(view, Ask::Release(lease.ballot, None)));
             return steps;
         }
@@ -221,7 +222,7 @@ impl Proposer {
             return Vec::new();
         }
         if view.outlook.is_silent(view.now, view.now) {
-            self.solo.dormant = (!view.outlook.elsewhere).then_some(resumable(lease, view.now));
+            self.rest(view, lease, view.now);
             return Vec::new();
         }
         let alone_since = Some(view.now);
@@ -299,6 +300,18 @@ impl Proposer {
         vec![Step::Own(held), Step::Tell(held.ballot)]
     }
 
+    /// Remembers a hold, to take it up again; unless the reference was told of another.
+    fn rest(&mut self, view: &View<'_>, lease: Held, since: BootTime) {
+        let ballot = lease.ballot;
+        let may = !view.outlook.elsewhere;
+        self.solo.dormant = may.then_some(Resumable { ballot, since });
+    }
+
+    /// Its own acceptor lent the VIP to another: somebody owned it since.
+    pub(crate) fn heard_lent(&mut self) {
+        self.solo.forget_reasons();
+    }
+
     /// Ends a hold, if there is one.
     fn end_hold(&mut self, view: &View<'_>, why: HoldEnd) -> Vec<Step> {
         if self.lease.is_none_or(|lease| lease.alone_since.is_none()) {
@@ -359,13 +372,6 @@ impl Outlook {
 /// whether the reference still answers the VIP should be known by then.
 fn is_late(view: &View<'_>, lease: Held) -> bool {
     lease.until <= view.now + view.timing.own().saturating_sub(2 * view.timing.renewal())
-}
-
-fn resumable(lease: Held, since: BootTime) -> Resumable {
-    Resumable {
-        ballot: lease.ballot,
-        since,
-    }
 }
 
 /// How often the reference is asked while a VIP is held.

@@ -54,9 +54,14 @@ impl Legs {
         Legs(self.0 & !other.0)
     }
 
+    /// Whether all of `legs` are well.
+    pub(crate) fn has(self, legs: Legs) -> bool {
+        self.0 & legs.0 == legs.0
+    }
+
     /// Whether `other` lacks `leg`, which is well here.
     pub(crate) fn lacks(self, other: Legs, leg: Legs) -> bool {
-        self.0 & leg.0 != 0 && other.0 & leg.0 == 0
+        self.has(leg) && !other.has(leg)
     }
 
     /// How many are well: more is better, and no leg counts more than another.

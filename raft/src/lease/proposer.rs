@@ -92,6 +92,10 @@ pub(crate) struct Proposer {
     /// It proposes nothing until then.
     pub(super) quiet_until: BootTime,
     pub(super) solo: Solo,
+    /// When another answered last.
+    heard_at: BootTime,
+    /// Nobody else answered its last attempt.
+    lonely: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -127,12 +131,19 @@ impl Proposer {
             pause: BACK_OFF_MIN,
             quiet_until,
             solo: Solo::default(),
+            heard_at: BootTime(0),
+            lonely: false,
         }
     }
 
     /// What it owns.
     pub(crate) fn lease(&self) -> Option<Held> {
         self.lease
+    }
+
+    /// Whether a question of its waits for answers.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.round.is_some()
     }
 
     /// When [`Proposer::poll`] has something to do, if nothing arrives before.
@@ -153,7 +164,7 @@ impl Proposer {
         steps.extend(self.expire(view));
         if let Some(round) = &mut self.round {
             if view.now >= round.started + view.timing.renewal() {
-                self.end_round(view, dice);
+                steps.extend(self.end_round(view, dice));
             } else if view.now >= round.resend_at {
                 steps.extend(round.ask_again(view));
             }
@@ -176,10 +187,17 @@ impl Proposer {
         (counter, ballot): (u64, Ballot),
         answer: Answer,
     ) -> Result<Vec<Step>, Ignored> {
-        let round = self.round.as_mut().ok_or(Ignored::StaleAnswer)?;
+        let round = self.round.as_ref().ok_or(Ignored::StaleAnswer)?;
         if counter < round.first || ballot != round.ask.ballot() || !round.fits(answer) {
             return Err(Ignored::StaleAnswer);
         }
+        if from != view.roster.me {
+            self.heard_at = view.now;
+            if self.listens_first(view) {
+                return Ok(Vec::new());
+            }
+        }
+        let round = self.round.as_mut().ok_or(Ignored::StaleAnswer)?;
         round.answered.insert(from);
         match answer {
             // A learner accepts, uncounted; so does it refuse.
@@ -227,7 +245,10 @@ impl Proposer {
         let Some(ballot) = asked.max(lease.map(|lease| lease.ballot)) else {
             return Vec::new();
         };
-        let mut steps: Vec<Step> = lease.map(|_| Step::Lost).into_iter().collect();
+        let alone = lease.is_some_and(|lease| lease.alone_since.is_some());
+        let over = alone.then_some(Step::HoldOver(HoldEnd::Released));
+        let lost = lease.map(|_| Step::Lost);
+        let mut steps: Vec<Step> = over.into_iter().chain(lost).collect();
         steps.push(self.ask(view, Ask::Release(ballot, to)));
         steps
     }
@@ -255,13 +276,25 @@ impl Proposer {
         None
     }
 
+    /// Whoever nobody answered, and is answered again, was cut off: before it goes on it listens,
+    /// for as long as a holder may be silent (H4), so that a heal steals nothing.
+    fn listens_first(&mut self, view: &View<'_>) -> bool {
+        let healed = std::mem::take(&mut self.lonely);
+        let wait = healed && view.hold && view.timing.heeds_holding() && self.lease.is_none();
+        if wait {
+            self.round = None;
+            let until = view.now + 2 * view.timing.renewal();
+            self.quiet_until = self.quiet_until.max(until);
+        }
+        wait
+    }
+
     /// When whoever owned may attempt again: at once, unless nobody answered it lately. Then it may
     /// be heard and hear nobody, and its questions would only get in the way of whoever does.
     pub(super) fn stand_back(&mut self, view: &View<'_>) {
-        let me = view.roster.me;
-        let deaf = |round: &Round| round.answered.iter().all(|node| *node == me);
+        let deaf = view.now.since(self.heard_at) > view.timing.renewal();
         let others = view.roster.members.len() > 1;
-        if others && self.round.as_ref().is_some_and(deaf) {
+        if others && deaf {
             self.pause = view.timing.lease() / 2;
             self.next = view.now + self.pause;
         } else {
@@ -333,7 +366,7 @@ impl Proposer {
             // Not only once it is hopeless: whoever has not answered by now may be the dead owner,
             // and waiting for it would cost the rest of the round.
             if self.lease.is_none() && round.is_refused(view) {
-                self.end_round(view, dice);
+                return self.end_round(view, dice);
             }
             return None;
         }
@@ -365,19 +398,26 @@ impl Proposer {
     }
 
     /// A round that is over without having won: a stand-by pauses, an owner goes on at once.
-    fn end_round(&mut self, view: &View<'_>, dice: &mut Dice) {
-        let Some(round) = self.round.take() else {
-            return;
-        };
+    ///
+    /// Some may have accepted what a stand-by proposed, its own acceptor first of all, and would
+    /// lend nothing to anybody else for T: they are told to forget it.
+    fn end_round(&mut self, view: &View<'_>, dice: &mut Dice) -> Option<Step> {
+        let round = self.round.take()?;
         if self.lease.is_some() || matches!(round.ask, Ask::Release(..)) {
-            return;
+            return None;
         }
-        if round.answered.iter().any(|node| *node != view.roster.me) {
+        self.lonely = round.answered.iter().all(|node| *node == view.roster.me);
+        if !self.lonely {
             self.pause = BACK_OFF_MIN;
         }
         let pause = self.pause + dice.span(self.pause);
         self.next = view.now + pause.min(BACK_OFF_MAX);
         self.pause = (self.pause * 2).min(BACK_OFF_MAX);
+        let Ask::Propose(ballot) = round.ask else {
+            return None;
+        };
+        let everybody = view.roster.members.keys().copied().collect();
+        Some(Step::Ask(Ask::Release(ballot, None), everybody))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::id::{ClusterId, NodeId, VipName};
+use crate::majority::is_majority;
 use crate::state::{LeaseKey, NodeRole, OnQuorumLoss};
 
 /// Who takes part in which leases; a whole new one replaces the old one.
@@ -74,8 +75,7 @@ impl Roster {
 
     /// Whether `nodes` are a majority of each half.
     pub fn is_majority(&self, nodes: &BTreeSet<NodeId>) -> bool {
-        let won = |half: &BTreeSet<NodeId>| half.intersection(nodes).count() * 2 > half.len();
-        !self.halves.is_empty() && self.halves.iter().all(won)
+        is_majority(&self.halves, nodes)
     }
 
     /// Whether the owner of `group` goes on when no majority answers.
@@ -111,13 +111,17 @@ impl Roster {
 
     /// Whether this node comes before `other` where nothing else parts them: by `prefer`, then id.
     pub(crate) fn comes_first(&self, group: &VipName, other: NodeId) -> bool {
+        (self.wish(group, self.me), self.me) < (self.wish(group, other), other)
+    }
+
+    /// How far back operators put `node` for `group`: its place in `prefer`, or behind all of it.
+    pub(crate) fn wish(&self, group: &VipName, node: NodeId) -> usize {
         let prefer = self
             .groups
             .get(group)
             .map_or(&[][..], |group| &group.prefer);
-        let wish = |node: NodeId| prefer.iter().position(|wanted| *wanted == node);
-        let key = |node: NodeId| (wish(node).unwrap_or(prefer.len()), node);
-        key(self.me) < key(other)
+        let place = prefer.iter().position(|wanted| *wanted == node);
+        place.unwrap_or(prefer.len())
     }
 
     /// The VIPs that are lent by a lease.

@@ -256,8 +256,21 @@ impl Task {
             self.carry_out();
             self.publish();
             if stop {
-                return;
+                return self.say_farewell();
             }
+        }
+    }
+
+    /// What was released has to be heard of: it is said again, as any question, until all answered
+    /// or R is over.
+    fn say_farewell(mut self) {
+        let end = boot_time() + self.engine.timing().renewal();
+        while self.engine.is_asking() && boot_time() < end {
+            for path in self.wait() {
+                self.drain(path);
+            }
+            self.engine.poll(boot_time());
+            self.carry_out();
         }
     }
 

@@ -135,6 +135,12 @@ pub const LEASE_MIN: Duration = Duration::from_millis(50);
 pub const LEASE_MAX: Duration = Duration::from_secs(1);
 /// Five renewals in T: R = 30 ms where T = 150 ms.
 const RENEWALS: u32 = 5;
+impl Default for Margins {
+    fn default() -> Margins {
+        MARGINS
+    }
+}
+
 /// An acceptor's T on a clock that is 5 % fast lasts 0.952 T; an owner's 0.9 T on one that is 5 %
 /// slow lasts 0.945 T. A silence of 1.1 T outlasts a T by another's clock in the same way.
 const MARGINS: Margins = Margins {

@@ -44,18 +44,21 @@ impl Quirk {
 
 /// The times of leases, without what the quirk leaves out.
 pub(super) fn timing(quirk: Option<Quirk>) -> Timing {
-    let margins = Margins {
-        silence_percent: if quirk == Some(Quirk::NoSilence) {
-            0
-        } else {
-            110
+    let safe = Margins::default();
+    let margins = match quirk {
+        Some(Quirk::NoSilence) => Margins {
+            silence_percent: 0,
+            ..safe
         },
-        own_percent: if quirk == Some(Quirk::NoMargin) {
-            100
-        } else {
-            90
+        Some(Quirk::NoMargin) => Margins {
+            own_percent: 100,
+            ..safe
         },
-        heeds_holding: quirk != Some(Quirk::NoHeeding),
+        Some(Quirk::NoHeeding) => Margins {
+            heeds_holding: false,
+            ..safe
+        },
+        Some(Quirk::NoBarrier | Quirk::NoVoteGuard) | None => safe,
     };
     Timing::default().with_margins(margins)
 }

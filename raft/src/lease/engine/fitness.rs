@@ -57,19 +57,27 @@ impl Engine {
         roster: &Roster,
         group: &VipName,
     ) -> Option<(NodeId, Legs)> {
-        let candidates = roster.others().filter(|node| roster.may_take(*node));
-        let fresh = candidates.filter_map(|node| Some((node, self.heard.of(node, now)?)));
-        let better = fresh.filter(|(_, legs)| legs.count() > self.own_legs().count());
+        let candidates = self.candidates(now, roster);
+        let better = candidates.filter(|(_, legs)| legs.count() > self.own_legs().count());
         better.min_by_key(|(node, legs)| key(roster, group, *node, *legs))
     }
 
     /// Whether a candidate with better legs than ours was heard lately.
     pub(super) fn is_outdone(&self, now: BootTime, roster: &Roster) -> bool {
-        let mut candidates = roster.others().filter(|node| roster.may_take(*node));
-        candidates.any(|node| {
-            let legs = self.heard.of(node, now);
-            legs.is_some_and(|legs| legs.count() > self.own_legs().count())
-        })
+        let mut candidates = self.candidates(now, roster);
+        candidates.any(|(_, legs)| legs.count() > self.own_legs().count())
+    }
+
+    /// Who else might take, as heard lately: one whose runtimes are stuck takes nothing, however
+    /// well its other legs are.
+    fn candidates<'a>(
+        &'a self,
+        now: BootTime,
+        roster: &'a Roster,
+    ) -> impl Iterator<Item = (NodeId, Legs)> + 'a {
+        let others = roster.others().filter(|node| roster.may_take(*node));
+        let heard = others.filter_map(move |node| Some((node, self.heard.of(node, now)?)));
+        heard.filter(|(_, legs)| legs.has(Legs::RUNTIMES))
     }
 
     pub(super) fn own_legs(&self) -> Legs {
@@ -84,9 +92,9 @@ impl Engine {
     pub(in crate::lease) fn rank(&self, now: BootTime, roster: &Roster, group: &VipName) -> u32 {
         let key = |node, legs| key(roster, group, node, legs);
         let mine = key(roster.me, self.own_legs());
-        let candidates = roster.others().filter(|node| roster.may_take(*node));
-        let fresh = candidates.filter_map(|node| Some(key(node, self.heard.of(node, now)?)));
-        u32::try_from(fresh.filter(|theirs| *theirs < mine).count()).unwrap_or(u32::MAX)
+        let candidates = self.candidates(now, roster);
+        let theirs = candidates.map(|(node, legs)| key(node, legs));
+        u32::try_from(theirs.filter(|theirs| *theirs < mine).count()).unwrap_or(u32::MAX)
     }
 }
 
@@ -97,10 +105,7 @@ fn key(
     node: NodeId,
     legs: Legs,
 ) -> (Reverse<u32>, usize, NodeId) {
-    let group = roster.groups.get(group);
-    let prefer = group.map_or(&[][..], |group| &group.prefer);
-    let wish = prefer.iter().position(|wanted| *wanted == node);
-    (Reverse(legs.count()), wish.unwrap_or(prefer.len()), node)
+    (Reverse(legs.count()), roster.wish(group, node), node)
 }
 
 /// A switch that goes takes everybody's carrier within milliseconds; one cable takes ours, and

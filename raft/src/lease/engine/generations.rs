@@ -14,6 +14,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::id::NodeId;
+use crate::majority::is_majority;
 
 type Halves = Vec<BTreeSet<NodeId>>;
 
@@ -71,11 +72,6 @@ fn always_meet(one: &[BTreeSet<NodeId>], other: &[BTreeSet<NodeId>]) -> bool {
 
 /// More are no cluster of ours; to part them in all ways would take too long.
 const VOTERS_MAX: usize = 12;
-
-fn is_majority(halves: &[BTreeSet<NodeId>], nodes: &BTreeSet<NodeId>) -> bool {
-    let won = |half: &BTreeSet<NodeId>| half.intersection(nodes).count() * 2 > half.len();
-    !halves.is_empty() && halves.iter().all(won)
-}
 
 #[cfg(test)]
 mod tests {

@@ -216,6 +216,17 @@ impl Engine {
         self.with_seat(now, group, |proposer, view, _| proposer.release(view, to));
     }
 
+    /// The times by which it goes.
+    pub fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    /// Whether anything is asked that not everybody has answered, for R at most.
+    pub fn is_asking(&self) -> bool {
+        let mut seats = self.table.iter().flat_map(|table| table.seats.values());
+        seats.any(|seat| seat.proposer.is_asking())
+    }
+
     /// What this node owns.
     pub fn held(&self) -> BTreeMap<VipName, Held> {
         let seats = self.table.iter().flat_map(|table| &table.seats);

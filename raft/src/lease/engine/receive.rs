@@ -156,12 +156,14 @@ impl Engine {
             true => self.acceptor.handle(now, &group, request)?,
             false => Answer::Refused(Refusal::NotAVoter),
         };
-        if matches!(request, Request::Release(_, Some(to)) if to == me) {
-            let seat = self
-                .table
-                .as_mut()
-                .and_then(|table| table.seats.get_mut(&group));
-            seat.into_iter().for_each(|seat| seat.moved = Some(now));
+        let reserved = self.acceptor.is_reserved_for(&group, me, now);
+        let seats = self.table.as_mut().map(|table| &mut table.seats);
+        if let Some(seat) = seats.and_then(|seats| seats.get_mut(&group)) {
+            match (request, answer) {
+                (Request::Release(..), _) if reserved => seat.moved = Some(now),
+                (Request::Propose(..), Answer::Accepted) => seat.proposer.heard_lent(),
+                (Request::Prepare(_) | Request::Propose(..) | Request::Release(..), _) => {}
+            }
         }
         let (Request::Prepare(ballot) | Request::Propose(ballot, _) | Request::Release(ballot, _)) =
             request;

@@ -156,6 +156,17 @@ fn a_lease_ends_at_receipt_plus_t() {
 }
 
 #[test]
+fn what_was_released_is_free_from_then_on_and_not_since_ever() {
+    let mut acceptor = acceptor(State::Lent);
+    ask(&mut acceptor, 90, Request::Release(ballot(5, A), None));
+    assert_eq!(
+        acceptor.free_at(&front(), B),
+        at(90),
+        "from then on ranks count"
+    );
+}
+
+#[test]
 fn a_release_to_somebody_is_honoured_for_one_t() {
     let mut acceptor = acceptor(State::Kept);
     let third = Request::Prepare(ballot(9, NodeId(3)));

@@ -3,6 +3,7 @@
 mod limping;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ring::hmac;
@@ -163,7 +164,7 @@ fn every_ignored_datagram_is_counted_under_its_reason() {
         )
     };
     let long = || about(Body::Propose(ballot(1, 2), Duration::from_millis(1_001)));
-    let table: [(Ignored, Kind, Change); 12] = [
+    let table: [(Ignored, Kind, Change); 13] = [
         (Ignored::Cluster, prepare(), |d| {
             d.header.cluster = ClusterId(8)
         }),
@@ -187,6 +188,9 @@ fn every_ignored_datagram_is_counted_under_its_reason() {
             d.header.from_nonce = 71
         }),
         (Ignored::Counter, prepare(), |d| d.header.counter = 0),
+        (Ignored::OldMembership, prepare(), |d| {
+            d.header.membership_index = 0
+        }),
         (Ignored::StaleAnswer, promise(), |_| {}),
         (Ignored::UnknownGroup, other(), |_| {}),
         (Ignored::LeaseTooLong, long(), |_| {}),
@@ -326,6 +330,29 @@ fn a_hold_ends_with_its_epoch_and_says_so() {
     bench.receive(&hello);
     assert!(bench.engine.held().is_empty());
     assert_eq!(bench.counters.hold_ends(HoldEnd::Epoch), 1);
+}
+
+/// Whoever may not take is no reason to wait, however well its other legs are.
+#[test]
+fn a_node_whose_runtimes_are_stuck_outdoes_nobody() {
+    let mut bench = Bench::new(roster(1, 3, 0));
+    bench.pass(SILENCE);
+    bench.engine.set_legs(Legs::CARRIER);
+    let attempts = |bench: &Bench| bench.counters.attempts.load(Ordering::Relaxed);
+    for (legs, tries) in [
+        (Legs::ALL, false),
+        (Legs::ALL.without(Legs::RUNTIMES), true),
+    ] {
+        let mut hello = bench.peer_says(Kind::Hello(HelloKind::Question));
+        hello.header.legs = legs;
+        bench.receive(&hello);
+        let before = attempts(&bench);
+        for _ in 0..50 {
+            bench.pass(Duration::from_millis(10));
+            bench.engine.poll(bench.now);
+        }
+        assert_eq!(attempts(&bench) > before, tries, "{legs:?}");
+    }
 }
 
 /// A holder with bad legs would leave its VIP to somebody to whom no majority can lend it.

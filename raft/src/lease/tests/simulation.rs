@@ -6,11 +6,6 @@ use super::world::{Weather, World};
 use crate::lease::Timing;
 use crate::lease::time::Margins;
 
-const SAFE: Margins = Margins {
-    silence_percent: 110,
-    own_percent: 90,
-    heeds_holding: true,
-};
 const STORM: Weather = Weather {
     loss: 15,
     twice: 10,
@@ -49,7 +44,7 @@ fn seeds(count: u64) -> std::ops::Range<u64> {
 fn never_two_owners() {
     let mut gains = 0;
     for seed in seeds(400) {
-        let world = storm(seed, SAFE);
+        let world = storm(seed, Margins::default());
         gains += world.gains;
         if let Some(violation) = world.violation {
             panic!(
@@ -70,14 +65,14 @@ fn two_owners_without_margins() {
             "no silence",
             Margins {
                 silence_percent: 0,
-                ..SAFE
+                ..Margins::default()
             },
         ),
         (
             "no 0.9",
             Margins {
                 own_percent: 100,
-                ..SAFE
+                ..Margins::default()
             },
         ),
     ];
@@ -91,7 +86,7 @@ fn two_owners_without_margins() {
 fn an_owner_outlives_twenty_percent_loss_for_a_minute() {
     for seed in seeds(20) {
         let weather = Weather { loss: 20, ..CALM };
-        let mut world = World::new(seed, timing(SAFE), weather, (3, 0));
+        let mut world = World::new(seed, timing(Margins::default()), weather, (3, 0));
         world.run(Duration::from_secs(5));
         assert!(
             world.owner().is_some(),
@@ -110,7 +105,7 @@ fn an_owner_outlives_twenty_percent_loss_for_a_minute() {
 fn a_paused_owner_is_followed_within_the_lease() {
     let mut slowest = Duration::ZERO;
     for seed in seeds(100) {
-        let mut world = World::new(seed, timing(SAFE), CALM, (2, 1));
+        let mut world = World::new(seed, timing(Margins::default()), CALM, (2, 1));
         world.run(Duration::from_millis(2500 + seed % 30));
         let owner = world.owner().expect("somebody owns a calm world");
         let gains = world.gains;
@@ -134,7 +129,7 @@ fn a_paused_owner_is_followed_within_the_lease() {
 #[test]
 fn a_planned_move_takes_milliseconds() {
     for seed in seeds(100) {
-        let mut world = World::new(seed, timing(SAFE), CALM, (3, 0));
+        let mut world = World::new(seed, timing(Margins::default()), CALM, (3, 0));
         world.run(Duration::from_millis(2500 + seed % 30));
         let owner = world.owner().expect("somebody owns a calm world");
         let to = (owner + 1 + usize::from(seed % 2 == 0)) % 3;
@@ -151,10 +146,29 @@ fn a_planned_move_takes_milliseconds() {
     }
 }
 
+/// With no heir named, the ranks of the others part them: two that propose at once would lend it
+/// to themselves, and to nobody, for T.
+#[test]
+fn whoever_lets_go_is_followed_at_once() {
+    for seed in seeds(300) {
+        let mut world = World::new(seed, timing(Margins::default()), CALM, (3, 0));
+        world.run(Duration::from_millis(2500 + seed % 30));
+        let owner = world.owner().expect("somebody owns a calm world");
+        world.release(owner, None);
+        world.run(Duration::from_millis(40));
+        let next = world.owner();
+        assert!(
+            next.is_some_and(|next| next != owner),
+            "FARMUX_SEED={seed}: {next:?}"
+        );
+        assert_eq!(world.violation, None);
+    }
+}
+
 #[test]
 fn a_calm_world_has_one_owner_for_ever() {
     for size in [(1, 0), (2, 0), (2, 1), (3, 0), (3, 2)] {
-        let mut world = World::new(1, timing(SAFE), CALM, size);
+        let mut world = World::new(1, timing(Margins::default()), CALM, size);
         world.run(Duration::from_secs(60));
         assert_eq!(
             (world.gains, world.losses),

@@ -295,6 +295,32 @@ fn h5_nothing_is_resumed_where_the_gateway_answers_this_machine_and_not_the_vip(
 }
 
 #[test]
+fn h5_nothing_is_resumed_where_another_was_lent_it_or_the_thread_was_late_to_hear_of_another() {
+    let mut lent = holder();
+    lent.outlook.missed = MISSED_MAX;
+    lent.poll(700);
+    lent.proposer.heard_lent();
+    let mut late = holder();
+    late.outlook.elsewhere = true;
+    assert_eq!(late.poll(743), "late, lost");
+    for (why, mut bench) in [("lent", lent), ("late", late)] {
+        bench.free_at = 654;
+        bench.outlook.elsewhere = false;
+        for millis in (2_000..2_100).step_by(10) {
+            vacant(&mut bench, 1_990, millis);
+            let did = bench.poll(millis);
+            assert!(!did.contains("hold"), "{why} at {millis}: {did}");
+        }
+    }
+}
+
+#[test]
+fn a_hold_that_is_let_go_says_so() {
+    let mut bench = holder();
+    assert_eq!(bench.release(610, None), "released, lost, release 1 to 123");
+}
+
+#[test]
 fn h5_it_resumes_after_a_restart_within_the_same_boot() {
     let mut bench = Bench {
         hold: true,

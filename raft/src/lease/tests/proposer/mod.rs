@@ -51,7 +51,14 @@ fn every_answer_in_every_state() {
         (
             "proposing",
             Bench::proposing,
-            [stale, "own 1 until 638", "-", "-", "-"],
+            // A no: whoever said yes, its own acceptor first of all, is to forget it.
+            [
+                stale,
+                "own 1 until 638",
+                "release 1 to 123",
+                "release 1 to 123",
+                "release 1 to 123",
+            ],
         ),
         (
             "owner",
@@ -150,6 +157,26 @@ fn the_ballot_is_above_all_that_it_heard() {
     assert_eq!(lives.answer(501, 2, LIVES), "-");
     assert_eq!(lives.poll(510), "-");
     assert_eq!(lives.poll(521), "prepare 8 to 123");
+}
+
+#[test]
+fn what_a_stand_by_proposed_in_vain_is_given_back() {
+    let mut refused = Bench::proposing();
+    assert_eq!(refused.answer(504, 1, Answer::Accepted), "-");
+    let taken_back = "release 1 to 123";
+    assert_eq!(refused.answer(505, 2, HIGHER), taken_back);
+    assert_eq!(
+        refused.answer(506, 3, Answer::Accepted),
+        "stale-answer",
+        "it was given up, and owns nothing by it"
+    );
+    let mut alone = Bench::proposing();
+    alone.answer(504, 1, Answer::Accepted);
+    for millis in 505..533 {
+        let did = alone.poll(millis);
+        assert!(!did.contains("release"), "at {millis}: {did}");
+    }
+    assert_eq!(alone.poll(533), taken_back, "nobody else answered within R");
 }
 
 #[test]
@@ -297,6 +324,29 @@ fn an_owner_that_nobody_answered_stands_back_for_half_of_t() {
     assert_eq!(deaf.poll(712), "-");
     assert_eq!(deaf.poll(713), "prepare 2 to 123");
     assert_eq!(heard.poll(638), "lost, prepare 2 to 123");
+}
+
+#[test]
+fn whoever_was_cut_off_listens_before_it_proposes_where_somebody_may_hold() {
+    for hold in [true, false] {
+        let mut bench = Bench {
+            hold,
+            ..Bench::preparing()
+        };
+        assert_eq!(bench.poll(530), "-", "nobody answered within R");
+        let again = bench.poll(551);
+        assert!(again.starts_with("prepare"), "{again}");
+        bench.answer(552, 1, Answer::Promised);
+        let first = bench.answer(553, 3, Answer::Promised);
+        if hold {
+            assert_eq!(first, "-", "it is heard again, and would win");
+            assert_eq!(bench.poll(612), "-");
+            let did = bench.poll(613);
+            assert!(did.starts_with("prepare"), "nobody holds: {did}");
+        } else {
+            assert!(first.starts_with("propose"), "{first}");
+        }
+    }
 }
 
 #[test]
