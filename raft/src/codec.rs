@@ -143,8 +143,10 @@ fn try_older<R: Record>(record: &R, format: u16) -> Result<Option<Vec<u8>>, Enco
     let Some(shapes) = shape::shapes(format) else {
         return Ok(None);
     };
-    let Ok(written) = shape::write(record, shapes) else {
-        return Ok(None);
+    let written = match shape::write(record, shapes) {
+        Ok(written) => written,
+        Err(WriteError::Newer(_)) => return Ok(None),
+        Err(error @ WriteError::Shape(_)) => return Err(inexpressible(format, &error)),
     };
     if written.left_out {
         // What was left out may be what a reader of the old bytes takes it for: then nothing is

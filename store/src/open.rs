@@ -85,28 +85,35 @@ impl Store {
 
 fn open(folder: &Path, me: NodeId) -> Result<Store, OpenError> {
     files::make_folder(folder).map_err(OpenError::io(folder))?;
-    let opened = Opened::new(Arc::new(System), folder, me)?;
-    let flusher = Flusher::spawn(opened.kv.clone(), opened.mark, opened.tail.clone());
+    let (opened, mark) = Opened::new(Arc::new(System), folder, me)?;
+    let flusher = Flusher::spawn(opened.kv.clone(), mark, opened.tail.clone());
     let flusher = flusher.map_err(OpenError::io(folder))?;
+    Ok(store(me, opened, flusher))
+}
+
+fn store(me: NodeId, opened: Opened, flusher: Flusher) -> Store {
     let (machine, state) = Machine::new(opened.file, opened.snapshot);
-    Ok(Store {
+    Store {
         log: LogStore::new(me, opened.kv, opened.tail, flusher),
         machine,
         state,
-    })
+    }
 }
 
-/// What was found in a folder, whole.
+/// What was found in a folder, whole; its mark is the flusher's.
 struct Opened {
     kv: Arc<dyn Kv>,
-    mark: MarkFile,
     tail: Arc<Mutex<Tail>>,
     file: SnapshotFile,
     snapshot: Option<SnapshotRecord>,
 }
 
 impl Opened {
-    fn new(media: Arc<dyn Media>, folder: &Path, me: NodeId) -> Result<Self, OpenError> {
+    fn new(
+        media: Arc<dyn Media>,
+        folder: &Path,
+        me: NodeId,
+    ) -> Result<(Self, MarkFile), OpenError> {
         let database = folder.join("log");
         let kv = media.database(&database)?;
         let mark = open_mark(&*media, &folder.join("mark"), me, &*kv, &database)?;
@@ -114,13 +121,13 @@ impl Opened {
         let reached = snapshot.as_ref().and_then(|snapshot| snapshot.meta.last);
         let tail = verify(&*kv, mark.newest(), reached)
             .map_err(|problem| problem.into_error(&database))?;
-        Ok(Opened {
+        let opened = Opened {
             kv,
-            mark,
             tail: Arc::new(Mutex::new(tail)),
             file,
             snapshot,
-        })
+        };
+        Ok((opened, mark))
     }
 }
 
@@ -134,15 +141,9 @@ impl Store {
         folder: &Path,
         me: NodeId,
     ) -> Result<(Store, Pump), OpenError> {
-        let opened = Opened::new(media, folder, me)?;
-        let (flusher, pump) = Flusher::pumped(opened.kv.clone(), opened.mark, opened.tail.clone());
-        let (machine, state) = Machine::new(opened.file, opened.snapshot);
-        let store = Store {
-            log: LogStore::new(me, opened.kv, opened.tail, flusher),
-            machine,
-            state,
-        };
-        Ok((store, pump))
+        let (opened, mark) = Opened::new(media, folder, me)?;
+        let (flusher, pump) = Flusher::pumped(opened.kv.clone(), mark, opened.tail.clone());
+        Ok((store(me, opened, flusher), pump))
     }
 }
 

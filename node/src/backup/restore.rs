@@ -124,7 +124,7 @@ pub async fn restore(
     let node = saved.state.restore(FreshStart {
         node: describe(settings, NodeRole::Balancer),
         lease_key: LeaseKey(random()),
-        leap: u32::from_be_bytes(random()),
+        tag: u32::from_be_bytes(random()),
         at: wall_clock(),
     })?;
     let identity = identify(home, node, &saved.state)?;

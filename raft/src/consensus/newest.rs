@@ -68,21 +68,21 @@ impl Consensus {
         Err(reason)
     }
 
-    /// Whether what this node knows is still so, asked now and not remembered: of a majority where
-    /// it leads, and then its state holds all that was decided before; elsewhere, whether a leader
-    /// was heard within the last second.
+    /// Whether what this node knows is still so, asked now and not remembered: then its state has
+    /// all that was decided before.
     ///
     /// A process that slept wakes with a fresh memory of an old time: it led, a majority had just
-    /// answered. Whoever acts outside the log on what the log says asks here first. It takes a
-    /// second at most.
+    /// answered. Whoever acts outside the log on what the log says asks here first. It takes three
+    /// seconds at most. While a member does not know the question, a follower goes by whether it
+    /// heard a leader within the last second.
     pub async fn confirm(&self) -> bool {
-        let end = now() + SILENCE;
-        if !self.leads() {
-            return self.inner.hearing.within(SILENCE, now());
-        }
-        match self.decided_here().await {
-            Ok(index) => self.await_applied(index, end).await.is_ok(),
-            Err(_) => false,
+        match self.newest().await {
+            Err(NewestError::OlderFormat) if self.leads() => match self.decided_here().await {
+                Ok(index) => self.await_applied(index, now() + SILENCE).await.is_ok(),
+                Err(_) => false,
+            },
+            Err(NewestError::OlderFormat) => self.inner.hearing.within(SILENCE, now()),
+            said => said.is_ok(),
         }
     }
 

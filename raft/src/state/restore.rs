@@ -1,15 +1,16 @@
 //! PURE. A state that was saved becomes the start of a cluster of one machine.
 //!
 //! ```text
-//!   saved: lb1 lb2 w1, epoch 3        restored: lb9, epoch 4 + leap
+//!   saved: lb1 lb2 w1, epoch 3        restored: lb9, epoch 4, a tag
 //!   what operators decided, pages, uptime, administrators  ───▶  the same
 //!   machines, tokens, owners of VIPs, the lease key        ───▶  new or none
 //! ```
 //!
-//! The epoch is not only the next one: whoever restores the same file twice would otherwise make
-//! two clusters of one epoch, which would take each other for members.
+//! The epoch has a tag of its own: whoever restores the same file twice makes two clusters that are
+//! rivals, and neither takes the other for a member, or for one that was left behind.
 
 use super::{LeaseKey, Node, NodeRole, Now, Reject, State};
+use crate::epoch::Epoch;
 use crate::id::{NodeId, UnixMillis};
 
 /// What is new in a restored cluster; all of it is drawn by whoever restores.
@@ -19,8 +20,8 @@ pub struct FreshStart {
     pub node: Node,
     /// The lease key: datagrams of the old life count for nothing.
     pub lease_key: LeaseKey,
-    /// Added to the next epoch; random, so that two restores of one file differ.
-    pub leap: u32,
+    /// The tag of the next epoch; random, so that two restores of one file differ.
+    pub tag: u32,
     /// When, by the machine's wall clock.
     pub at: UnixMillis,
 }
@@ -42,8 +43,9 @@ impl State {
         if fresh.node.role == NodeRole::Witness {
             return Err(Reject::Witness(id));
         }
-        let leap = u64::from(fresh.leap);
-        cluster.epoch = cluster.epoch.saturating_add(1).saturating_add(leap);
+        // Four thousand million recoveries: no cluster of ours wrote that.
+        let next_epoch = Epoch(cluster.epoch).next(fresh.tag);
+        cluster.epoch = next_epoch.ok_or(Reject::NotInitialised)?.0;
         // The machine may be one of the old ones: their names and addresses are free again.
         let old = std::mem::take(&mut next.nodes);
         next.check_node(id, &fresh.node)?;

@@ -1,12 +1,13 @@
 //! A saved state as the start of a new cluster.
 
 use super::*;
+use crate::epoch::{Epoch, Era};
 
-fn fresh(node: Node, leap: u32) -> FreshStart {
+fn fresh(node: Node, tag: u32) -> FreshStart {
     FreshStart {
         node,
         lease_key: LeaseKey([9; 32]),
-        leap,
+        tag,
         at: UnixMillis(START_MS + 7),
     }
 }
@@ -34,11 +35,18 @@ fn what_was_decided_stays_and_whoever_was_there_is_gone() {
     assert_eq!(state.health, before.health);
     assert!(state.tokens.is_empty() && state.vips.is_empty() && state.ballots.is_empty());
     let (old, new) = (
-        before.cluster.expect("there is one"),
+        before.cluster.clone().expect("there is one"),
         state.cluster.clone().expect("there is one"),
     );
     assert_eq!((new.id, &new.name), (old.id, &old.name));
-    assert_eq!(new.epoch, old.epoch + 42);
+    let (was, is) = (Epoch(old.epoch), Epoch(new.epoch));
+    assert_eq!(is.beside(was), Era::Newer);
+    let mut again = before.clone();
+    again
+        .restore(fresh(balancer("lb8", 8), 43))
+        .expect("it fits");
+    let other = again.cluster.map(|cluster| Epoch(cluster.epoch));
+    assert_eq!(other.map(|other| other.beside(is)), Some(Era::Rival));
     assert_eq!(new.secrets.lease_key, LeaseKey([9; 32]));
     assert_eq!(new.secrets.ca_certificate, old.secrets.ca_certificate);
 }
