@@ -145,6 +145,10 @@ impl Worker {
             let newest = Arc::clone(&state.borrow_and_update());
             let duty = Duty::of(&standing.borrow_and_update());
             let wake = self.look(&newest, duty);
+            // What was confirmed was worth that one look.
+            if self.sureness == Sureness::Sure {
+                self.sureness = Sureness::Unsure;
+            }
             tokio::select! {
                 changed = state.changed() => if changed.is_err() { return },
                 changed = standing.changed() => if changed.is_err() { return },
@@ -206,10 +210,7 @@ impl Worker {
     /// Whether a majority said that what is looked at is so; if not, it is asked.
     fn is_sure(&mut self) -> bool {
         match self.sureness {
-            Sureness::Sure => {
-                self.sureness = Sureness::Unsure;
-                true
-            }
+            Sureness::Sure => true,
             Sureness::Asking => false,
             Sureness::Unsure => {
                 self.sureness = Sureness::Asking;

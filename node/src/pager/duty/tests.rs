@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 
 use farmux_raft::consensus::{BoxFuture, Quorum, Role};
 use farmux_raft::state::{Applied, ChannelKind, Health, Proposal};
@@ -18,13 +17,20 @@ struct Cluster {
     state: watch::Sender<Arc<State>>,
     refuse: Mutex<u32>,
     asked: AtomicU64,
-    follows: AtomicBool,
+    /// Whether a majority confirms; `None`: it does not answer yet.
+    word: watch::Sender<Option<bool>>,
+    /// How often it was asked for that.
+    confirms: AtomicU64,
 }
 
 impl Proposer for Cluster {
     fn confirm(&self) -> BoxFuture<'static, bool> {
-        let follows = self.follows.load(Ordering::SeqCst);
-        Box::pin(async move { follows })
+        self.confirms.fetch_add(1, Ordering::SeqCst);
+        let mut word = self.word.subscribe();
+        Box::pin(async move {
+            let word = word.wait_for(Option::is_some).await.ok();
+            word.and_then(|word| *word).unwrap_or(false)
+        })
     }
 
     fn propose(&self, proposal: Proposal) -> BoxFuture<'static, Result<Applied, NotDecided>> {
@@ -117,6 +123,17 @@ fn leads() -> Standing {
 }
 
 fn bench(state: State, standing: Standing, refuse: u32, outcome: DeliveryOutcome) -> Bench {
+    bench_of(state, standing, refuse, outcome, Some(true))
+}
+
+/// The same with another word of the majority.
+fn bench_of(
+    state: State,
+    standing: Standing,
+    refuse: u32,
+    outcome: DeliveryOutcome,
+    word: Option<bool>,
+) -> Bench {
     let (sender, states) = watch::channel(Arc::new(state));
     let (standing, standings) = watch::channel(standing);
     let (refuse, asked) = (Mutex::new(refuse), AtomicU64::new(0));
@@ -124,7 +141,8 @@ fn bench(state: State, standing: Standing, refuse: u32, outcome: DeliveryOutcome
         state: sender,
         refuse,
         asked,
-        follows: AtomicBool::new(true),
+        word: watch::Sender::new(word),
+        confirms: AtomicU64::new(0),
     });
     let post = Arc::new(Post {
         outcome,
@@ -154,6 +172,23 @@ impl Bench {
             .iter()
             .map(|errand| (errand.call.id.to_string(), testing::recipients(errand)))
             .collect()
+    }
+
+    /// Waits until a majority was asked so often more.
+    async fn until_confirmed(&self, more: u64) {
+        let count = || self.cluster.confirms.load(Ordering::SeqCst);
+        let (end, wanted) = (Instant::now() + PATIENCE, count() + more);
+        while count() < wanted {
+            assert!(Instant::now() < end, "never asked {more} times");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Lets whoever can run, run: there is one thread.
+    async fn until_idle(&self) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn until_carried(&self, count: usize) {
@@ -241,22 +276,30 @@ async fn the_leader_sends_everything_once_and_records_it() {
 /// slept remembers a quorum, and asks.
 #[tokio::test]
 async fn a_leader_whose_majority_does_not_confirm_sends_nothing() {
-    let bench = bench(down(2), leads(), 0, DeliveryOutcome::Delivered);
+    let bench = bench_of(down(2), leads(), 0, DeliveryOutcome::Delivered, Some(false));
+    bench.until_confirmed(4).await;
+    assert!(bench.carried().is_empty());
+    bench.cluster.word.send_replace(Some(true));
     bench.until_carried(2).await;
-    let follows = |follows| bench.cluster.follows.store(follows, Ordering::SeqCst);
-    follows(false);
-    // The question that is under way may still be answered with yes.
-    tokio::time::sleep(2 * LOOK_EVERY).await;
-    let more = |state: &mut Arc<State>| {
-        let state = Arc::make_mut(state);
-        testing::report(state, "s2", Health::Down, "connection refused", 900_000);
-    };
-    let before = bench.carried().len();
-    bench.cluster.state.send_modify(more);
-    tokio::time::sleep(4 * LOOK_EVERY).await;
-    assert_eq!(bench.carried().len(), before);
-    follows(true);
-    bench.until_carried(before + 2).await;
+}
+
+/// What was confirmed is worth one look: a yes that nothing came of must not wait for hours, to be
+/// taken for an answer by a process that slept meanwhile.
+#[tokio::test]
+async fn a_confirmation_is_not_kept() {
+    let bench = bench_of(down(1), leads(), 0, DeliveryOutcome::Delivered, None);
+    bench.until_confirmed(1).await;
+    // It rests when the majority confirms, and leads again when that is long ago.
+    bench
+        .standing
+        .send_replace(standing(Role::Candidate, Quorum::NotLeader, None));
+    bench.until_idle().await;
+    bench.cluster.word.send_replace(Some(true));
+    bench.until_idle().await;
+    bench.cluster.word.send_replace(Some(false));
+    bench.standing.send_replace(leads());
+    bench.until_confirmed(2).await;
+    assert!(bench.carried().is_empty(), "nobody said that it leads");
 }
 
 /// What was sent stays sent: while no record is taken, only the record is tried again.
