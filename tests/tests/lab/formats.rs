@@ -86,8 +86,10 @@ fn the_format_is_raised_when_the_last_node_reads_it() -> Result<()> {
         "{said}"
     );
     // Longer than the leader's look: it stays as it is for as long as one is older.
-    std::thread::sleep(Duration::from_secs(5));
-    ensure!(format(&nodes[0])?.agreed == NEWEST - 1);
+    wait::throughout("nothing is raised", Duration::from_secs(5), || {
+        let older = |node| format(node).is_ok_and(|now| now.agreed == NEWEST - 1);
+        nodes.iter().all(older)
+    })?;
     upgrade(&mut nodes[2])?;
     wait::until_true("all write the newest", AGREES_WITHIN, || {
         nodes.iter().all(|node| {

@@ -183,9 +183,12 @@ fn a_leader_that_wakes_neither_mails_nor_acknowledges_before_it_follows() -> Res
     })?;
     // What was decided meanwhile lies under it, or is the newest.
     let history: Vec<RevisionReport> = cluster.nodes[0].report(&["config", "history"])?;
-    let decided = history
-        .iter()
-        .find(|revision| revision.diff.iter().any(|line| line.contains('9')));
+    let decided = history.iter().find(|revision| {
+        revision
+            .diff
+            .iter()
+            .any(|line| line.contains("weight 1 -> 9"))
+    });
     ensure!(decided.is_some(), "{history:?}");
     wait::throughout("one mail", NO_SECOND_WITHIN, || {
         mail.about("[DOWN] prod shop/s2").len() == 1
