@@ -92,6 +92,13 @@ impl Sum {
             self.wrong,
             self.overlap.as_millis()
         );
+        if self.rounds == 0 {
+            let names = CASES.iter().chain(CALM).map(|case| case.name);
+            bail!(
+                "nothing was played; there are: {}",
+                names.collect::<Vec<_>>().join(", ")
+            );
+        }
         if self.wrong > 0 {
             bail!("{} rounds are not as promised", self.wrong);
         }

@@ -36,8 +36,8 @@ pub struct Case {
     pub name: &'static str,
     /// Under which settings it is tried.
     pub policies: &'static [Policy],
-    /// How often the VIP may move in it.
-    pub moves_max: usize,
+    /// How often the VIP moves in it, at least and at most.
+    pub moves: (usize, usize),
     /// How often fences may close in it, where that is promised.
     pub closures_max: Option<u64>,
     /// Breaks, waits, and mends.
@@ -49,33 +49,38 @@ const HOLD: &[Policy] = &[Policy::Hold];
 
 /// All of them.
 pub const CASES: &[Case] = &[
-    row("owner-killed", BOTH, 1, owner_killed),
-    row("owner-killed-with-supervisor", BOTH, 1, owner_gone),
-    row("owner-paused-10s", BOTH, 1, owner_paused),
-    row("disk-hangs", BOTH, 0, disk_hangs),
-    row("runtime-stuck", BOTH, 1, runtime_stuck),
-    row("owner-not-heard", BOTH, 1, owner_not_heard),
-    row("owner-hears-nothing", BOTH, 1, owner_hears_nothing),
-    row("owner-and-standby-cut", BOTH, 1, owner_and_standby_cut),
-    row("lease-udp-cut", BOTH, 1, lease_cut),
-    row("raft-tcp-cut", BOTH, 0, log_cut),
-    row("lan-cut-in-two", BOTH, 1, lan_cut),
-    row("link-flaps", BOTH, 2, link_flaps),
-    row("gateway-away", BOTH, 0, gateway_away),
-    row("standby-rebooted-while-held", HOLD, 0, standby_rebooted),
-    row("foreign-claims", BOTH, 0, foreign_claims),
+    row("owner-killed", BOTH, (1, 1), owner_killed),
+    row("owner-killed-with-supervisor", BOTH, (1, 1), owner_gone),
+    row("owner-paused-10s", BOTH, (1, 1), owner_paused),
+    row("disk-hangs", BOTH, (0, 0), disk_hangs),
+    row("runtime-stuck", BOTH, (1, 1), runtime_stuck),
+    row("owner-not-heard", BOTH, (1, 1), owner_not_heard),
+    row("owner-hears-nothing", BOTH, (1, 1), owner_hears_nothing),
+    row("owner-and-standby-cut", BOTH, (0, 1), owner_and_standby_cut),
+    row("lease-udp-cut", BOTH, (1, 1), lease_cut),
+    row("raft-tcp-cut", BOTH, (0, 0), log_cut),
+    row("lan-cut-in-two", BOTH, (1, 1), lan_cut),
+    row("link-flaps", BOTH, (1, 2), link_flaps),
+    row("gateway-away", BOTH, (0, 0), gateway_away),
+    row(
+        "standby-rebooted-while-held",
+        HOLD,
+        (0, 0),
+        standby_rebooted,
+    ),
+    row("foreign-claims", BOTH, (0, 0), foreign_claims),
 ];
 
 const fn row(
     name: &'static str,
     policies: &'static [Policy],
-    moves_max: usize,
+    moves: (usize, usize),
     play: fn(&mut Scene) -> Result<()>,
 ) -> Case {
     Case {
         name,
         policies,
-        moves_max,
+        moves,
         closures_max: None,
         play,
     }
@@ -87,7 +92,7 @@ pub const CALM: &[Case] = &[calm("loss", loss), calm("load", load)];
 const fn calm(name: &'static str, play: fn(&mut Scene) -> Result<()>) -> Case {
     Case {
         closures_max: Some(0),
-        ..row(name, HOLD, 0, play)
+        ..row(name, HOLD, (0, 0), play)
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use crate::lab::Host;
 use crate::lab::process::run;
+use crate::lab::{GATEWAY, Host};
 
 /// What does not get through.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Cut {
     Lease(String),
     /// The log's connections to and from a host.
     Log(String),
+    /// What a host asks of the gateway, or what everybody does.
+    Gateway(Option<String>),
     /// Every frame from one of these to another is lost with this chance, in percent.
     Loss(Vec<String>, u8),
 }
@@ -78,6 +80,14 @@ impl Cut {
                 "iifname \"{host}\" tcp dport {PEER_PORT} drop\n\
                  iifname \"{host}\" tcp sport {PEER_PORT} drop"
             ),
+            Cut::Gateway(from) => {
+                let from = from.as_ref();
+                let port = from.map_or(String::new(), |host| format!("iifname \"{host}\" "));
+                writeln!(
+                    out,
+                    "{port}ip daddr {GATEWAY} drop\n{port}arp daddr ip {GATEWAY} drop"
+                )
+            }
             Cut::Loss(hosts, percent) => {
                 let hosts = hosts.join(", ");
                 writeln!(

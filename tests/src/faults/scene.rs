@@ -82,7 +82,7 @@ impl Scene {
     ///
     /// **Errors**: the fault could not be played, or the cluster did not recover.
     pub fn round(&mut self, case: &Case) -> Result<Verdict> {
-        let closures = self.closures().unwrap_or(0);
+        let closures = self.closures()?;
         let zero = Instant::now();
         let lan = self.cluster.lab.bridge();
         let tap = Tap::open(&lan, VIP, zero);
@@ -101,7 +101,7 @@ impl Scene {
             ownership: Ownership::of(&frames, &self.macs),
             asked,
             seen,
-            moves_max: case.moves_max,
+            moves: case.moves,
             closures,
             closures_max: case.closures_max,
         })
@@ -115,7 +115,7 @@ impl Scene {
                 let text = node.metrics()?;
                 let mut lines = text.lines();
                 let count = lines.find_map(|line| line.strip_prefix(CLOSURES));
-                Ok(count.map_or(Ok(0), |count| count.trim().parse::<u64>())?)
+                Ok(count.context(CLOSURES)?.trim().parse::<u64>()?)
             })
             .sum()
     }
@@ -165,7 +165,7 @@ pub struct Verdict {
     ownership: Ownership,
     asked: Asked,
     seen: Seen,
-    moves_max: usize,
+    moves: (usize, usize),
     /// `None`: the counters began anew, with their process.
     closures: Option<u64>,
     closures_max: Option<u64>,
@@ -182,17 +182,19 @@ impl Verdict {
                 self.overlap().as_millis()
             ));
         }
-        if self.ownership.changes() > self.moves_max {
-            wrong.push(format!(
-                "moved {} times, {} allowed",
-                self.ownership.changes(),
-                self.moves_max
-            ));
+        let (moves, (least, most)) = (self.ownership.changes(), self.moves);
+        if self.ownership.moves.is_empty() {
+            wrong.push("nobody was seen to have it: the tap is deaf".to_owned());
         }
-        if let (Some(closures), Some(most)) = (self.closures, self.closures_max)
-            && closures > most
-        {
-            wrong.push(format!("fences closed {closures} times, {most} allowed"));
+        if !(least..=most).contains(&moves) {
+            wrong.push(format!("moved {moves} times, not {least} to {most}"));
+        }
+        match (self.closures, self.closures_max) {
+            (None, Some(_)) => wrong.push("closures of the fence are not known".to_owned()),
+            (Some(closures), Some(most)) if closures > most => {
+                wrong.push(format!("fences closed {closures} times, {most} allowed"));
+            }
+            (Some(_) | None, _) => {}
         }
         if self.asked.silence > silence_max {
             wrong.push(format!(

@@ -103,8 +103,6 @@ fn is_no_end(error: &std::io::Error) -> bool {
 pub struct Asked {
     /// The longest time without any answer, start and end included.
     pub silence: Duration,
-    /// Everybody who ever answered.
-    pub answered_by: BTreeSet<Mac>,
     /// Questions that two machines answered.
     pub twice: usize,
 }
@@ -150,7 +148,6 @@ fn ask(own: Ipv4Addr, address: Ipv4Addr, stop: &AtomicBool) -> Result<Asked> {
         match read(&bytes[..length], address.octets()) {
             Some((from, FrameKind::Answer)) if from != port.mac => {
                 answers.insert(from);
-                seen.answered_by.insert(from);
                 seen.silence = seen.silence.max(last.elapsed());
                 last = Instant::now();
             }

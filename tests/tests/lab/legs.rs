@@ -1,16 +1,14 @@
 //! What an owner stands on: it hands over when another node stands better, and only then.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use farmux_raft::state::Health;
+use farmux_tests::faults::cut::Cut;
 use farmux_tests::gap::Watch;
 use farmux_tests::lab::cluster::{AGREES_WITHIN, Cluster, shop};
-use farmux_tests::lab::network::Host;
 use farmux_tests::lab::nginx::Nginx;
-use farmux_tests::lab::process::run;
-use farmux_tests::lab::{GATEWAY, VIP, wait};
+use farmux_tests::lab::{VIP, wait};
 
 /// Five questions a second apart, five seconds until it is settled, and a busy machine.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(30);
@@ -18,31 +16,6 @@ const HANDED_OVER_WITHIN: Duration = Duration::from_secs(30);
 const NOTHING_MOVES_FOR: Duration = Duration::from_secs(16);
 /// A hand-over is a release and a proposal.
 const GAP_MAX: Duration = Duration::from_secs(1);
-
-/// Cuts the gateway off from one port of the bridge, or from all of them.
-fn cut_gateway(any: &Host, from: Option<&str>) -> Result<()> {
-    let port = from.map_or_else(String::new, |name| format!("iifname \"{name}\" "));
-    let rules = format!(
-        "table bridge cut {{ chain c {{ type filter hook prerouting priority 0; \
-         {port}ip daddr {GATEWAY} drop; {port}arp daddr ip {GATEWAY} drop; }}; }}"
-    );
-    run(on_lan(any).args(["nft", &rules])).map(drop)
-}
-
-fn mend_gateway(any: &Host) -> Result<()> {
-    run(on_lan(any).args(["nft", "delete table bridge cut"])).map(drop)
-}
-
-/// A command in the namespace of the bridge that this host is plugged into.
-fn on_lan(host: &Host) -> Command {
-    let prefix = host
-        .namespace()
-        .strip_suffix(host.name())
-        .unwrap_or_default();
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", &format!("{prefix}lan")]);
-    command
-}
 
 fn holders(cluster: &Cluster) -> Vec<String> {
     let nodes = cluster.nodes.iter();
@@ -62,7 +35,7 @@ fn an_owner_without_its_gateway_hands_over_once() -> Result<()> {
     cluster.wait_for_health("shop", "s1", Health::Up)?;
     cluster.wait_for_service()?;
     let old = cluster.owner()?;
-    let bridge = cluster.client.clone();
+    let lan = cluster.lab.bridge();
 
     // While it is paused nothing moves by legs, and status says so.
     let any = &cluster.nodes[0];
@@ -72,7 +45,7 @@ fn an_owner_without_its_gateway_hands_over_once() -> Result<()> {
         status.contains("paused    by root") && status.contains(": racks"),
         "{status}"
     );
-    cut_gateway(&bridge, Some(&old))?;
+    Cut::make(&lan, &[Cut::Gateway(Some(old.clone()))])?;
     stays(&cluster, &old, "it stays while paused")?;
 
     let watch = Watch::start(&cluster.client, cluster.front());
@@ -87,7 +60,7 @@ fn an_owner_without_its_gateway_hands_over_once() -> Result<()> {
     let seen = watch.stop()?;
     ensure!(seen.gap <= GAP_MAX, "{old} to {new}: {seen:?}");
 
-    mend_gateway(&bridge)?;
+    Cut::mend(&lan)?;
     stays(&cluster, &new, "nothing moves back by itself")?;
 
     // A pause does not keep a dead owner's VIP from the node that it prefers.
@@ -121,8 +94,9 @@ fn a_gateway_that_is_gone_for_all_moves_nothing() -> Result<()> {
     cluster.nodes[0].apply(&shop(&[1]))?;
     cluster.wait_for_health("shop", "s1", Health::Up)?;
     let owner = cluster.owner()?;
-    cut_gateway(&cluster.client, None)?;
+    let lan = cluster.lab.bridge();
+    Cut::make(&lan, &[Cut::Gateway(None)])?;
     stays(&cluster, &owner, "all fail alike")?;
-    mend_gateway(&cluster.client)?;
+    Cut::mend(&lan)?;
     stays(&cluster, &owner, "and are well again")
 }

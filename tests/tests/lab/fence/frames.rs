@@ -142,8 +142,7 @@ pub(super) fn tcp6(to: Mac, at: Ipv6Addr, flags: u8, headers: &[u8]) -> Frame {
 }
 
 /// A neighbour solicitation or advertisement about `target`.
-fn neighbour(kind: u8, source: Mac, from: Ipv6Addr, target: Ipv6Addr, rest: &[u8]) -> Vec<u8> {
-    let _ = (source, from);
+fn neighbour(kind: u8, target: Ipv6Addr, rest: &[u8]) -> Vec<u8> {
     let mut message = vec![kind, 0, 0, 0, 0x20, 0, 0, 0];
     message.extend(target.octets());
     message.extend(rest);
@@ -152,7 +151,7 @@ fn neighbour(kind: u8, source: Mac, from: Ipv6Addr, target: Ipv6Addr, rest: &[u8
 
 pub(super) fn solicitation(from: Ipv6Addr, target: Ipv6Addr, headers: &[u8]) -> Frame {
     let source = [2, 0, 0, 0, 9, 9];
-    let message = neighbour(135, source, from, target, &[]);
+    let message = neighbour(135, target, &[]);
     let (next, payload) = extended(headers, 58, &message);
     let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, target.segments()[7]);
     ip6(
@@ -168,7 +167,7 @@ pub(super) fn solicitation(from: Ipv6Addr, target: Ipv6Addr, headers: &[u8]) -> 
 /// An advertisement from `source`, with the MAC of its option where it has one.
 pub(super) fn advertisement(source: Mac, target: Ipv6Addr, option: Option<Mac>) -> Frame {
     let option = option.map_or(Vec::new(), |mac| [&[2, 1][..], &mac[..]].concat());
-    let message = neighbour(136, source, target, target, &option);
+    let message = neighbour(136, target, &option);
     let all = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
     ip6([0x33, 0x33, 0, 0, 0, 1], target, all, 58, &message, source)
 }
