@@ -10,7 +10,7 @@ packages_of() {
         build) echo "cc=gcc /usr/include/stdio.h=libc6-dev clang=clang \
             /usr/include/linux/bpf.h=linux-libc-dev" ;;
         lab) echo "ip=iproute2 mount=mount nginx=nginx-light timeout=coreutils \
-            ping=iputils-ping curl=curl nft=nftables \
+            ping=iputils-ping curl=curl nft=nftables strace=strace \
             /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
         # Real FTP servers and clients; two servers exclude vsftpd and are unpacked instead
         # (need_ftp), so here are the libraries that they link.
@@ -20,7 +20,7 @@ packages_of() {
             /usr/share/doc/libmemcached11=libmemcached11 \
             /usr/share/doc/libmemcachedutil2=libmemcachedutil2 \
             /usr/share/doc/libpcre2-posix3=libpcre2-posix3" ;;
-        tests) echo "strace=strace systemd-analyze=systemd shellcheck=shellcheck git=git \
+        tests) echo "systemd-analyze=systemd shellcheck=shellcheck git=git \
             ganesha.nfsd=nfs-ganesha /usr/share/doc/nfs-ganesha-mem=nfs-ganesha-mem \
             haproxy=haproxy dnsmasq=dnsmasq-base nsd=nsd" ;;
         bench) echo "haproxy=haproxy keepalived=keepalived wrk=wrk slowhttptest=slowhttptest" ;;

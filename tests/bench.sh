@@ -10,7 +10,7 @@ bench=${1:-}
 [[ $bench =~ ^[a-z]+$ && -e tests/bench/$bench.sh ]] ||
     die "usage: tests/bench.sh $(basename -as .sh tests/bench/*.sh | paste -sd'|')"
 shift
-need_packages build lab bench tests
+need_packages build lab bench
 need_cargo
 build
 # shellcheck source=/dev/null

@@ -15,7 +15,7 @@ case ${1:-} in
     fence | calm) ;;
     *) sed -n '2s/^# //p' "$0" >&2; exit 2 ;;
 esac
-need_packages build lab tests
+need_packages build lab
 need_cargo
 build
 as_root "${CARGO_TARGET_DIR:-target}/release/faults" "$@"

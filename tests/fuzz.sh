@@ -46,6 +46,8 @@ hunt() { # TARGET
         -artifact_prefix="$work/$target." "$work/$target" "tests/fuzz/corpus/$target" \
         >"$log" 2>&1 &
     pid=$!
+    # shellcheck disable=SC2064 # this one, not whichever is hunted then
+    trap "kill $pid 2>/dev/null || true" EXIT
     while kill -0 "$pid" 2>/dev/null; do
         far=$(how_far "$log" || true)
         printf '\r%-14s %3d of %d s  %s\e[K' "$target" $((SECONDS - begun)) "$seconds" \

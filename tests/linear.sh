@@ -14,7 +14,7 @@ source deploy/setup.sh
 case ${1:-0} in
     *[!0-9]*) sed -n '2s/^# //p' "$0" >&2; exit 2 ;;
 esac
-need_packages build lab tests
+need_packages build lab
 need_cargo
 build
 as_root "${CARGO_TARGET_DIR:-target}/release/linear" "$@"

@@ -10,8 +10,10 @@ impl Chance {
         Chance(seed)
     }
 
-    /// **Source**: splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators).
-    fn next(&mut self) -> u64 {
+    /// The next one.
+    ///
+    /// **Source**: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators).
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -23,7 +25,7 @@ impl Chance {
     ///
     /// **Panics**: `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.roll() % bound
     }
 
     /// One of several.

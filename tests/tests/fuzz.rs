@@ -91,7 +91,7 @@ fn a_short_run_from_a_fixed_seed() {
         for _ in 0..number("FARMUX_FUZZ_INPUTS", INPUTS) {
             let input = mutated(&mut random, &seeds, INPUT_BYTES_MAX);
             if let Some(why) = broken(&target, &input) {
-                let shown = input.escape_ascii();
+                let shown: String = input.iter().map(|byte| format!("\\x{byte:02x}")).collect();
                 let keep = format!(
                     "printf '%b' '{shown}' >tests/fuzz/corpus/{}/NAME",
                     target.name
@@ -101,7 +101,9 @@ fn a_short_run_from_a_fixed_seed() {
             }
         }
     }
-    assert!(found.is_empty(), "\n{}", found.join("\n"));
+    let seed = number("FARMUX_FUZZ_SEED", SEED);
+    let again = format!("again: FARMUX_FUZZ_SEED={seed} tests/run.sh fuzz");
+    assert!(found.is_empty(), "\n{}\n{again}", found.join("\n"));
 }
 
 #[test]

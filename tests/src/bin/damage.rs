@@ -18,6 +18,7 @@ fn main() -> Result<()> {
         [places] => places.parse().context("PLACES")?,
         _ => bail!("usage: damage [PLACES]"),
     };
+    ensure!(places > 0, "PLACES: at least 1");
     let outcome = damage::run(places, |line| println!("{line}"))?;
     println!("{outcome}");
     ensure!(outcome.wrong.is_empty(), "not as promised");

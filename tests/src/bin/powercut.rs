@@ -22,6 +22,7 @@ fn main() -> Result<()> {
         ),
         _ => bail!("usage: powercut [ROUNDS [SEED]]"),
     };
+    ensure!(rounds > 0, "ROUNDS: at least 1");
     let outcome = powercut::run(rounds, seed, |line| println!("{line}"))?;
     println!("{outcome}");
     ensure!(outcome.wrong.is_empty(), "not as promised, seed {seed}");

@@ -69,7 +69,7 @@ fn play(wish: &Wish) -> u8 {
     let mut sum = Sum::default();
     for seed in wish.seed..wish.seed.saturating_add(wish.rounds) {
         let Ok(report) = std::panic::catch_unwind(|| round(seed, wish.without, wish.trace)) else {
-            println!("seed {seed}: CRASHED");
+            println!("seed {seed}: CRASHED\n{}", again(seed, wish.without));
             return CRASHED;
         };
         report.trace.iter().for_each(|line| println!("{line}"));
@@ -82,9 +82,7 @@ fn play(wish: &Wish) -> u8 {
         if let Some(Verdict::Stuck(why) | Verdict::Wrong(why)) = &report.verdict {
             let word = if code == WRONG { "WRONG" } else { "STUCK" };
             println!("seed {seed}: {word} {why}");
-            println!(
-                "again: cargo run --release -p farmux-tests --bin sim -- --seed {seed} --trace"
-            );
+            println!("{}", again(seed, wish.without));
             sum.show(begun);
             return code;
         }
@@ -98,6 +96,16 @@ fn play(wish: &Wish) -> u8 {
     }
     sum.show(begun);
     0
+}
+
+/// The command that plays a round once more, and says what happens in it.
+fn again(seed: u64, without: Option<Quirk>) -> String {
+    let without = without.map_or(String::new(), |quirk| {
+        format!(" --without {}", quirk.word())
+    });
+    format!(
+        "again: cargo run --release -p farmux-tests --bin sim -- --seed {seed} --trace{without}"
+    )
 }
 
 #[derive(Default)]

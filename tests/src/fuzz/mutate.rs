@@ -1,34 +1,26 @@
 //! PURE. A small mutator for the short run in CI: the same seed makes the same inputs. Whoever
 //! hunts uses libFuzzer, which looks at what each input reaches (`tests/fuzz.sh`).
 
+use crate::chance::Chance;
+
 /// Numbers from a seed.
-///
-/// **Source**: `SplitMix64` (Steele, Lea, Flood, 2014).
 #[derive(Debug, Clone)]
-pub struct Random(u64);
+pub struct Random(Chance);
 
 impl Random {
     /// The sequence of a seed.
     pub fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Random(Chance::new(seed))
     }
 
     /// A number below `bound`; 0 where nothing is below it.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).expect("a length fits").max(1);
-        usize::try_from(self.next() % bound).expect("it is below a length")
+        usize::try_from(self.0.roll() % bound).expect("it is below a length")
     }
 
     fn byte(&mut self) -> u8 {
-        self.next().to_be_bytes()[0]
+        self.0.roll().to_be_bytes()[0]
     }
 }
 

@@ -91,6 +91,8 @@ pub fn run(operations: usize, seed: u64, copy: Copy, tell: impl Fn(&str)) -> Res
     outcome.took = begun.elapsed();
     cluster.wait_for_voters(3)?;
     ensure!(outcome.made > 0, "nothing was ever changed");
+    let broken = outcome.kills + outcome.pauses + outcome.cuts;
+    ensure!(broken > 0, "nothing was ever broken: {outcome}");
     Ok(outcome)
 }
 

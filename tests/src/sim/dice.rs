@@ -2,30 +2,26 @@
 
 use std::time::Duration;
 
+use crate::chance::Chance;
+
 /// A stream of random numbers.
-///
-/// **Source**: SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(super) struct Dice(Chance);
 
 impl Dice {
     /// The stream of a seed.
     pub(super) fn new(seed: u64) -> Dice {
-        Dice(seed)
+        Dice(Chance::new(seed))
     }
 
     /// The next number.
     pub(super) fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.roll()
     }
 
     /// A stream of its own, for somebody whose draws shall not move those of others.
     pub(super) fn branch(&mut self) -> Dice {
-        Dice(self.roll())
+        Dice::new(self.roll())
     }
 
     /// Below `count`, which is not zero.
