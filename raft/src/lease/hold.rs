@@ -177,8 +177,8 @@ impl Proposer {
         self.solo.hushed.remove(&theirs.node);
     }
 
-    /// Until when it proposes nothing.
-    pub(super) fn quiet_until(&self) -> BootTime {
+    /// Until when it proposes nothing, not even if it is asked to.
+    pub(super) fn hushed_until(&self) -> BootTime {
         let hushed = self.solo.hushed.values().copied();
         hushed.fold(self.quiet_until, BootTime::max)
     }

@@ -91,6 +91,8 @@ pub(crate) struct Proposer {
     pub(super) pause: Duration,
     /// It proposes nothing until then.
     pub(super) quiet_until: BootTime,
+    /// Nor until then, having let go itself; unless another leaves the VIP to it.
+    let_go_until: BootTime,
     pub(super) solo: Solo,
     /// When another answered last.
     heard_at: BootTime,
@@ -130,6 +132,7 @@ impl Proposer {
             next: BootTime(0),
             pause: BACK_OFF_MIN,
             quiet_until,
+            let_go_until: BootTime(0),
             solo: Solo::default(),
             heard_at: BootTime(0),
             lonely: false,
@@ -239,7 +242,7 @@ impl Proposer {
             Some(Ask::Propose(ballot)) => Some(ballot),
             Some(Ask::Prepare(_) | Ask::Release(..)) | None => None,
         };
-        self.quiet_until = self.quiet_until.max(view.now + view.timing.start_quiet());
+        self.let_go_until = view.now + view.timing.start_quiet();
         self.contested = false;
         self.solo.forget_reasons();
         let Some(ballot) = asked.max(lease.map(|lease| lease.ballot)) else {
@@ -302,13 +305,18 @@ impl Proposer {
         }
     }
 
+    /// Until when it proposes nothing by itself.
+    pub(super) fn quiet_until(&self) -> BootTime {
+        self.hushed_until().max(self.let_go_until)
+    }
+
     /// When a stand-by may attempt; `None` while it may not own.
     fn attempt_at(&self, view: &View<'_>) -> Option<BootTime> {
         if !view.fit || !view.roster.may_own(view.roster.me) {
             return None;
         }
         if view.invited {
-            return Some(self.next.max(self.quiet_until()));
+            return Some(self.next.max(self.hushed_until()));
         }
         let free = view.free_at.max(self.quiet_until());
         Some(self.next.max(free + RANK_STEP * view.rank))

@@ -423,6 +423,22 @@ fn whoever_is_named_in_a_release_proposes_at_once() {
     assert_eq!(bench.poll(600), "prepare 1 to 123");
 }
 
+/// A VIP that is moved away and back at once stays on nobody for no longer than the first time.
+#[test]
+fn whoever_let_go_takes_again_what_is_left_to_it() {
+    let mut bench = Bench::owner();
+    assert_eq!(bench.release(510, Some(3)), "lost, release 1 for n3 to 123");
+    assert_eq!(bench.poll(540), "-");
+    bench.invited = true;
+    assert_eq!(bench.poll(600), "prepare 2 to 123");
+    let mut fresh = Bench {
+        invited: true,
+        ..Bench::new()
+    };
+    assert_eq!(fresh.poll(449), "-", "in its first 3 T it may not");
+    assert_eq!(fresh.poll(450), "prepare 1 to 123");
+}
+
 #[test]
 fn who_hears_holding_proposes_nothing_for_two_t() {
     let mut bench = Bench::new();
