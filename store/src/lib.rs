@@ -38,7 +38,7 @@ pub use flusher::{FlushError, Pump};
 #[doc(hidden)]
 pub use kv::{Batch, Kv, KvError, Visit};
 pub use log::LogStore;
-pub use machine::Machine;
+pub use machine::{Machine, Observer};
 #[doc(hidden)]
 pub use media::{Media, Slots};
 pub use open::{Store, is_opening};

@@ -28,7 +28,13 @@ pub struct Machine {
     membership: StoredMembership<NodeId, EmptyNode>,
     file: Arc<SnapshotFile>,
     publish: watch::Sender<Arc<State>>,
+    observer: Option<Observer>,
 }
+
+/// Hears of every state with its last entry; whoever reads both channels may see the state a step
+/// ahead of the index.
+#[doc(hidden)]
+pub type Observer = Box<dyn Fn(u64, &Arc<State>) + Send + Sync>;
 
 /// Makes a snapshot of the state as it was when this was made.
 pub struct Builder {
@@ -50,6 +56,7 @@ impl Machine {
             membership: StoredMembership::default(),
             file: Arc::new(file),
             publish,
+            observer: None,
         };
         if let Some(record) = start {
             machine.become_snapshot(record);
@@ -63,6 +70,25 @@ impl Machine {
         self.last = meta.last_log_id;
         self.membership = meta.last_membership;
         self.publish.send_replace(self.state.clone());
+        self.tell();
+    }
+
+    /// The same, watched by a simulator.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn observed(self, observer: Observer) -> Machine {
+        let machine = Machine {
+            observer: Some(observer),
+            ..self
+        };
+        machine.tell();
+        machine
+    }
+
+    fn tell(&self) {
+        if let (Some(observer), Some(last)) = (&self.observer, self.last) {
+            observer(last.index, &self.state);
+        }
     }
 
     fn apply_one(&mut self, entry: Entry<TypeConfig>) -> Result<Applied, Reject> {
@@ -105,6 +131,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
             *published = self.state.clone();
             modified
         });
+        self.tell();
         Ok(answers)
     }
 

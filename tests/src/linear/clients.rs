@@ -20,6 +20,10 @@ const CLIENTS: u64 = 8;
 /// left open, and more than an election.
 const PATIENCE: Duration = Duration::from_millis(1_200);
 
+/// A client thinks for up to this long between two operations, so that those of a key last longer
+/// than the calm between two faults.
+const THINKS_MS: u64 = 100;
+
 /// After an answer that says nothing; as long as a person looks at it.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -96,6 +100,7 @@ impl Key {
         let mut seen: Option<(String, u64)> = None;
         while record.begun.fetch_add(1, Ordering::SeqCst) < self.wanted {
             value += CLIENTS;
+            std::thread::sleep(Duration::from_millis(chance.below(THINKS_MS)));
             let one = loop {
                 if record.zero.elapsed() > KEY_WITHIN {
                     bail!("{}: not over within {KEY_WITHIN:?}", self.name);

@@ -28,6 +28,8 @@ pub(super) struct Mind {
     pub(super) consensus: Option<Consensus>,
     /// It did not start.
     pub(super) failed: Option<String>,
+    /// The states that it reached and nobody judged yet, each with its last entry.
+    pub(super) applied: Vec<(u64, Arc<State>)>,
     /// When it last took a leader's word.
     pub(super) heard: Option<Instant>,
 }
@@ -181,8 +183,13 @@ impl Site {
                     epoch: 0,
                 };
                 let cable = Arc::new(Cable { me: node, calls });
+                let told = own.clone();
+                let machine = store.machine.observed(Box::new(move |index, state| {
+                    let mut mind = told.lock().expect("no holder of this lock can panic");
+                    mind.applied.push((index, state.clone()));
+                }));
                 let started =
-                    Consensus::start(config, store.log, store.machine, store.state, cable).await;
+                    Consensus::start(config, store.log, machine, store.state, cable).await;
                 let mut mind = own.lock().expect("no holder of this lock can panic");
                 match started {
                     Ok(consensus) => mind.consensus = Some(consensus),

@@ -228,11 +228,16 @@ impl World {
             let life = site.life;
             self.after(span, Event::Flush { node, life });
         }
-        let failed = {
+        let (failed, applied) = {
             let process = self.sites[node].process.as_ref();
             let mind = process.expect("it was there").mind.lock();
-            mind.expect("not poisoned").failed.clone()
+            let mut mind = mind.expect("not poisoned");
+            (mind.failed.clone(), std::mem::take(&mut mind.applied))
         };
+        for (index, state) in applied {
+            let judged = self.judge.applied(self.sites[node].id, index, &state);
+            self.judged(judged);
+        }
         if let Some(why) = failed {
             return self.end_process(node, &why);
         }
@@ -251,16 +256,9 @@ impl World {
             self.trace
                 .note(self.now, format_args!("{id} {role:?} in term {term}"));
         }
-        let moved = old.is_none_or(|old| old.applied_index != standing.applied_index);
         let changed = self.sites[node].wanted_roster() != process.roster;
         if let Some(process) = &mut self.sites[node].process {
             process.standing = Some(standing.clone());
-        }
-        if let Some(index) = standing.applied_index.filter(|_| moved) {
-            let site = &self.sites[node];
-            let state = site.state().expect("it runs");
-            let judged = self.judge.applied(site.id, index, &state);
-            self.judged(judged);
         }
         if changed {
             let span = self.dice.between(Duration::ZERO, Duration::from_millis(20));
