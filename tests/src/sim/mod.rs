@@ -48,6 +48,8 @@ pub use world::Verdict;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use farmux_raft::consensus::Role;
+
 use dice::nanos;
 use judge::Known;
 use world::{Event, World};
@@ -149,10 +151,15 @@ fn is_well(world: &mut World) -> bool {
     world.run(world.now + nanos(Duration::from_secs(4)), done)
 }
 
-/// Whether it votes or learns in the newest membership that anybody knows.
+/// Whether it votes or learns in the membership of the newest leader. Whoever was about to join
+/// under an older one may still believe in an entry that the others never agreed on.
 fn is_member(world: &World, node: usize) -> bool {
-    let memberships = world.sites.iter().map(|site| site.membership());
-    let newest = memberships.max_by_key(|members| members.log_index);
+    let led = |site: &&site::Site| {
+        let standing = site.process.as_ref().and_then(|p| p.standing.as_ref());
+        standing.map(|s| (s.role == Role::Leader, s.term))
+    };
+    let newest = world.sites.iter().max_by_key(led);
+    let newest = newest.map(site::Site::membership);
     let id = world.sites[node].id;
     newest.is_some_and(|members| members.is_voter(id) || members.learners.contains(&id))
 }
