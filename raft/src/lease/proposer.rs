@@ -295,14 +295,18 @@ impl Proposer {
     /// When whoever owned may attempt again: at once, unless nobody answered it lately. Then it may
     /// be heard and hear nobody, and its questions would only get in the way of whoever does.
     pub(super) fn stand_back(&mut self, view: &View<'_>) {
-        let deaf = view.now.since(self.heard_at) > view.timing.renewal();
-        let others = view.roster.members.len() > 1;
-        if others && deaf {
+        if self.is_deaf(view) {
             self.pause = view.timing.lease() / 2;
             self.next = view.now + self.pause;
         } else {
             (self.next, self.pause) = (view.now, BACK_OFF_MIN);
         }
+    }
+
+    /// Whether nobody answered for a whole round.
+    fn is_deaf(&self, view: &View<'_>) -> bool {
+        let others = view.roster.members.len() > 1;
+        others && view.now.since(self.heard_at) > view.timing.renewal()
     }
 
     /// Until when it proposes nothing by itself.
@@ -332,7 +336,12 @@ impl Proposer {
             Some(_) if self.contested => Some(self.prepare(view)),
             Some(lease) => {
                 self.next = view.now + view.timing.renewal();
-                Some(self.ask(view, Ask::Propose(lease.ballot)))
+                // Whoever hears nothing may be heard, and every Propose of its would keep the VIP
+                // from others for another T. The answer to a Prepare lends nothing.
+                Some(match self.is_deaf(view) {
+                    true => self.ask(view, Ask::Prepare(lease.ballot)),
+                    false => self.ask(view, Ask::Propose(lease.ballot)),
+                })
             }
             None if self.attempt_at(view).is_some_and(|at| at <= view.now) => {
                 Some(self.prepare(view))

@@ -239,12 +239,13 @@ fn an_owner_owns_for_nine_tenths_of_t_from_before_its_question() {
         "own 1 until 668",
         "533 + 135"
     );
-    for millis in [563, 593, 623, 653] {
-        assert_eq!(bench.poll(millis), "propose 1 to 123");
+    assert_eq!(bench.poll(563), "propose 1 to 123");
+    for millis in [593, 623, 653] {
+        assert_eq!(bench.poll(millis), "prepare 1 to 123");
     }
     bench.free_at = 800;
     assert_eq!(bench.due(653), Some(663));
-    assert_eq!(bench.poll(663), "propose 1 to 123");
+    assert_eq!(bench.poll(663), "prepare 1 to 123");
     assert_eq!(bench.due(663), Some(668), "it wakes up for the end");
     assert_eq!(bench.poll(668), "lost");
     assert_eq!(
@@ -253,6 +254,25 @@ fn an_owner_owns_for_nine_tenths_of_t_from_before_its_question() {
         "without a live lease nobody sends Propose as a renewal"
     );
     assert_eq!(bench.poll(800), "prepare 2 to 123");
+}
+
+/// Whoever hears nothing and is heard would lend the VIP to itself for ever: the first round that
+/// nobody answers is the last that lends.
+#[test]
+fn an_owner_that_nobody_answered_asks_for_a_promise_first() {
+    let mut bench = Bench::owner();
+    assert_eq!(bench.poll(533), "propose 1 to 123");
+    assert_eq!(bench.poll(563), "prepare 1 to 123");
+    assert_eq!(bench.answer(564, 1, Answer::Promised), "-");
+    assert_eq!(bench.answer(564, 3, Answer::Promised), "propose 1 to 123");
+    assert_eq!(bench.answer(565, 1, Answer::Accepted), "-");
+    assert_eq!(bench.answer(565, 3, Answer::Accepted), "own 1 until 699");
+    assert_eq!(bench.poll(594), "propose 1 to 123", "it is heard again");
+    let mut alone = Bench::owner();
+    alone.roster = roster(1, 1, 0);
+    assert_eq!(alone.poll(533), "propose 1 to 1");
+    assert_eq!(alone.answer(534, 1, Answer::Accepted), "own 1 until 668");
+    assert_eq!(alone.poll(563), "propose 1 to 1", "there is nobody to hear");
 }
 
 #[test]
