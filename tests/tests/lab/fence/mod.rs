@@ -5,4 +5,5 @@ mod frames;
 mod life;
 mod rights;
 mod rules;
+mod stage;
 mod yard;

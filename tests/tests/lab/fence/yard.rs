@@ -89,6 +89,8 @@ pub(super) struct Yard {
     pub(super) owner: Owner,
     pub(super) rooms: Rooms,
     numbered: u64,
+    /// How far the fence is ahead of the clock, for which alone it is asked to wait.
+    ahead: Duration,
     // Dropped last.
     pub(super) lab: Lab,
 }
@@ -121,6 +123,7 @@ impl Yard {
             owner: Owner::default(),
             rooms: Rooms::default(),
             numbered: 0,
+            ahead: Duration::ZERO,
             lab,
         };
         yard.follow(&[("front", VIP.into()), ("six", VIP6.into())]);
@@ -141,8 +144,14 @@ impl Yard {
         let wanted: BTreeMap<Arc<str>, Wanted> = vips.iter().map(wanted).collect();
         let links = [self.eth0.interface(), self.eth1.interface()];
         let (owner, settings) = (&mut self.owner, &self.settings);
-        let follow = || owner.follow(settings, &wanted, &links, boottime_ns());
+        let ahead = u64::try_from(self.ahead.as_nanos()).expect("short");
+        let follow = || owner.follow(settings, &wanted, &links, boottime_ns() + ahead);
         self.rooms = self.eth0.host.within(follow);
+    }
+
+    /// Has that much time pass for the fence, which is told what time it is.
+    pub(super) fn pass(&mut self, span: Duration) {
+        self.ahead += span;
     }
 
     /// Another process in its place: what is attached and pinned is all there is.
@@ -255,6 +264,18 @@ impl Yard {
         let (front, six) = (self.status("front").drops, self.status("six").drops);
         let sum = |reason: DropReason| (reason, front[&reason] + six[&reason]);
         DropReason::ALL.into_iter().map(sum).collect()
+    }
+}
+
+/// Runs a test with each way of attaching.
+pub(super) fn both(test: impl Fn(Yard, FenceMode)) {
+    for (hook, mode) in [
+        (HookChoice::Best, FenceMode::Tcx),
+        (HookChoice::Clsact, FenceMode::Clsact),
+    ] {
+        let yard = Yard::new(hook);
+        yard.assert_mode(mode);
+        test(yard, mode);
     }
 }
 
