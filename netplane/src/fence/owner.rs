@@ -44,6 +44,8 @@ struct Loaded {
     macs: BTreeSet<[u8; 6]>,
     /// What is missing though the fence stands, in an operator's words.
     advice: Option<String>,
+    /// What of it is missing where there are too many interfaces.
+    cut: Option<String>,
 }
 
 impl Owner {
@@ -146,6 +148,7 @@ impl Loaded {
             places,
             unwanted: BTreeMap::new(),
             hooks: BTreeMap::new(),
+            cut: None,
         })
     }
 
@@ -216,8 +219,13 @@ impl Loaded {
     /// Attaches the programs wherever they belong, and nowhere else.
     fn hook(&mut self, settings: &FenceSettings, links: &[Interface]) {
         let vips: BTreeSet<u32> = self.places.values().map(|(_, at)| *at).collect();
-        let chosen = choice::fenced(links, &vips);
-        let indices: BTreeSet<u32> = chosen.iter().map(|link| link.index).collect();
+        let chosen = choice::choose(links, &vips);
+        let cut = chosen.trouble();
+        if let (Some(trouble), None) = (&cut, &self.cut) {
+            tracing::warn!("{trouble}");
+        }
+        self.cut = cut;
+        let indices: BTreeSet<u32> = chosen.fenced.iter().map(|link| link.index).collect();
         let gone = self
             .hooks
             .extract_if(.., |index, _| !indices.contains(index));
@@ -227,7 +235,7 @@ impl Loaded {
         }
         let best = settings.hook == HookChoice::Best;
         let first = self.hooks.is_empty();
-        for link in chosen {
+        for link in chosen.fenced {
             if matches!(self.hooks.get(&link.index), Some(Ok(_))) {
                 continue;
             }
@@ -262,6 +270,13 @@ impl Loaded {
         self.macs = macs;
     }
 
+    /// What an operator should know of the fence though it stands.
+    fn advice(&self) -> Option<String> {
+        let all = [&self.advice, &self.cut];
+        let all: Vec<&str> = all.into_iter().flatten().map(String::as_str).collect();
+        (!all.is_empty()).then(|| all.join(" "))
+    }
+
     fn rooms(&self, wanted: &BTreeMap<Arc<str>, Wanted>) -> Rooms {
         let room = |(name, vip): (&Arc<str>, &Wanted)| {
             let hook = self.hooks.get(&vip.interface);
@@ -270,7 +285,7 @@ impl Loaded {
                     slot: Slot::new(Arc::clone(&self.words), *slot),
                     mode: mode(*hooked),
                     pinned: self.bpf.is_pinned(),
-                    trouble: self.advice.clone(),
+                    trouble: self.advice(),
                 },
                 (_, Some(Err(trouble))) => Room {
                     trouble: Some(trouble.clone()),
