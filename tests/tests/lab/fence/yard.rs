@@ -13,6 +13,7 @@ use farmux_netplane::fence::{
 use farmux_netplane::sys::{Interface, PacketSocket, boottime_ns};
 use farmux_netplane::vip::Lent;
 use farmux_tests::lab::{CLIENT, Host, Lab, VIP, node_address, process, wait};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::frames::{self, BROADCAST, Frame, Mac};
 
@@ -136,6 +137,15 @@ impl Yard {
 
     /// Has the fence follow a plan of these VIPs.
     pub(super) fn follow(&mut self, vips: &[(&str, IpAddr)]) {
+        self.follow_with(vips, None);
+    }
+
+    /// The same while this process may open nothing: the kernel answers no question.
+    pub(super) fn follow_blindly(&mut self, vips: &[(&str, IpAddr)]) {
+        self.follow_with(vips, Some(0));
+    }
+
+    fn follow_with(&mut self, vips: &[(&str, IpAddr)], open_files: Option<u64>) {
         let interface = self.eth0.index;
         let wanted = |(name, address): &(&str, IpAddr)| {
             let address = *address;
@@ -145,7 +155,15 @@ impl Yard {
         let links = [self.eth0.interface(), self.eth1.interface()];
         let (owner, settings) = (&mut self.owner, &self.settings);
         let ahead = u64::try_from(self.ahead.as_nanos()).expect("short");
-        let follow = || owner.follow(settings, &wanted, &links, boottime_ns() + ahead);
+        let follow = || {
+            let before = getrlimit(Resource::Nofile);
+            let current = open_files.or(before.current);
+            let limit = |current| Rlimit { current, ..before };
+            setrlimit(Resource::Nofile, limit(current)).expect("a soft limit");
+            let rooms = owner.follow(settings, &wanted, &links, boottime_ns() + ahead);
+            setrlimit(Resource::Nofile, limit(before.current)).expect("a soft limit");
+            rooms
+        };
         self.rooms = self.eth0.host.within(follow);
     }
 
