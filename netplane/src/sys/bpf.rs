@@ -64,6 +64,9 @@ pub enum BpfError {
     /// More VIPs than the maps have room for.
     #[error("its maps are full")]
     Full,
+    /// On that interface another qdisc stands where the programs would be attached.
+    #[error("{0} has an ingress qdisc, where clsact belongs")]
+    Occupied(String),
     /// Anything else, an old kernel among it.
     #[error("{0}")]
     Kernel(String),
@@ -76,6 +79,9 @@ impl BpfError {
             BpfError::NotBuilt => "Install Debian's package clang and build farmux again.",
             BpfError::Forbidden(_) => {
                 "Run farmux with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, as its systemd unit does."
+            }
+            BpfError::Occupied(_) => {
+                "Delete it: tc qdisc del dev INTERFACE ingress. clsact takes its filters as well."
             }
             BpfError::Full => "Remove VIPs that nobody uses.",
             BpfError::Kernel(_) => "It needs Linux 5.8 or newer with BPF and tc (cls_bpf).",

@@ -1,4 +1,5 @@
-//! Which program a tc filter runs, asked of the kernel: a filter has no pin to be found by.
+//! Which program a tc filter runs, and what stands in its place, asked of the kernel: a filter has no
+//! pin to be found by.
 //!
 //! One question, one answer, no privilege: the kernel answers before the call returns. An answer that
 //! is no answer (no memory, no descriptor) is an error, never "there is none".
@@ -28,6 +29,16 @@ pub(super) fn program_at(place: Place) -> io::Result<Option<u32>> {
     let info = u32::from(place.priority) << 16 | u32::from(ALL_PROTOCOLS.to_be());
     let fields = [place.index, place.handle, place.parent, info];
     program_in(&ask(libc::RTM_GETTFILTER, fields)?)
+}
+
+/// Whether an interface has a qdisc where clsact belongs that is another one: that of `ingress`
+/// takes filters for both ways and sends all of them what comes in.
+///
+/// **Errors**: those of the system; nothing is known.
+pub(super) fn is_occupied(index: u32) -> io::Result<bool> {
+    let answer = ask(libc::RTM_GETQDISC, [index, 0, CLSACT, 0])?;
+    let kind = body(&answer, libc::RTM_NEWQDISC)?.and_then(|body| value(body, TCA_KIND));
+    Ok(kind.is_some_and(|kind| kind != b"clsact\0"))
 }
 
 fn ask(kind: u16, fields: [u32; 4]) -> io::Result<Vec<u8>> {
@@ -92,6 +103,8 @@ fn value(attributes: &[u8], kind: u16) -> Option<&[u8]> {
     found.into_inner().get(ATTRIBUTE_HEAD_BYTES..length)
 }
 
+/// `TC_H_CLSACT`, which is `TC_H_INGRESS` as well.
+const CLSACT: u32 = 0xffff_fff1;
 /// `TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)`.
 pub(super) const INGRESS: u32 = 0xffff_fff2;
 /// `TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)`.
@@ -103,12 +116,14 @@ const ERROR: u16 = 2;
 const NOTHING_THERE: [i32; 4] = [libc::ENOENT, libc::EINVAL, libc::EOPNOTSUPP, libc::ENODEV];
 /// 16 of `struct nlmsghdr` and 20 of `struct tcmsg`.
 const HEAD_BYTES: usize = 36;
-/// `NLM_F_REQUEST`.
-const FLAGS: u16 = 0x1;
+/// `NLM_F_REQUEST` and `NLM_F_ECHO`, without which older kernels answer about a qdisc to all
+/// listeners but us.
+const FLAGS: u16 = 0x9;
 /// `ETH_P_ALL`, as programs are attached.
 const ALL_PROTOCOLS: u16 = 3;
 /// `struct nlattr`.
 const ATTRIBUTE_HEAD_BYTES: usize = 4;
+const TCA_KIND: u16 = 1;
 const TCA_OPTIONS: u16 = 2;
 const TCA_BPF_ID: u16 = 11;
 /// A filter of ours fills some 150 bytes of it; one of another kind may be cut off: it is not ours.
@@ -133,7 +148,7 @@ mod tests {
         let asked = question(libc::RTM_GETTFILTER, [7, 0xfa, EGRESS, info]);
         assert_eq!(asked.len(), HEAD_BYTES);
         assert_eq!(asked[..4], 36_u32.to_ne_bytes());
-        assert_eq!(asked[4..8], [[46, 0], [1, 0]].concat());
+        assert_eq!(asked[4..8], [[46, 0], [9, 0]].concat());
         assert_eq!(asked[20..24], 7_u32.to_ne_bytes());
         assert_eq!(asked[24..28], 0xfa_u32.to_ne_bytes());
         assert_eq!(asked[32..34], 3_u16.to_be_bytes(), "as on the wire");
@@ -155,6 +170,8 @@ mod tests {
         assert_eq!(program_in(&whole).ok(), Some(Some(77)));
         let nameless = answer(libc::RTM_NEWTFILTER, &name);
         assert_eq!(program_in(&nameless).ok(), Some(None));
+        let body = body(&whole, libc::RTM_NEWTFILTER).ok().flatten();
+        assert_eq!(value(body.expect("a body"), TCA_KIND), Some(&b"bpf\0"[..]));
         for cut in 0..whole.len() {
             assert_ne!(program_in(&whole[..cut]).ok(), Some(Some(77)), "{cut}");
         }

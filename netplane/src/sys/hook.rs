@@ -68,7 +68,7 @@ impl Bpf {
                 Err(error) => tracing::debug!(interface = name, %error, "no tcx here"),
             }
         }
-        if let Err(error) = self.attach_clsact(name) {
+        if let Err(error) = self.attach_clsact(index, name) {
             remove_filters(name);
             self.unpin(index);
             return Err(error);
@@ -177,10 +177,14 @@ impl Bpf {
         Ok(())
     }
 
-    fn attach_clsact(&mut self, name: &str) -> Result<(), BpfError> {
+    fn attach_clsact(&mut self, index: u32, name: &str) -> Result<(), BpfError> {
         // Where it is there already, the filter says whether it can be used.
         if let Err(error) = qdisc_add_clsact(name) {
             tracing::debug!(interface = name, %error, "clsact is not added");
+        }
+        // Where the kernel does not say, the filters will.
+        if filter::is_occupied(index).unwrap_or(false) {
+            return Err(BpfError::Occupied(name.to_owned()));
         }
         for way in &WAYS {
             let program = program(&mut self.ebpf, way.program)?;

@@ -1,14 +1,19 @@
-//! What other programs do to the fence: its hooks and maps emptied.
+//! What other programs do to the fence: its hooks and maps emptied, its place taken.
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use farmux_netplane::fence::{DropReason, FenceMode, HookChoice, Stand};
-use farmux_tests::lab::{CLIENT, VIP, process};
+use farmux_tests::lab::{CLIENT, VIP, process, wait};
 
 use super::frames::{BROADCAST, REPLY, arp, udp4};
-use super::stage::SECOND;
+use super::stage::{SECOND, Stage, ends_in};
 use super::yard::{VIP6, Way, Yard, both};
+
+/// All early announcements of a VIP are out (`vip-protocol.md`, section 7): only its two looks a
+/// second wake the VIP thread then, and what the kernel tells of their renewals.
+const ANNOUNCED: Duration = Duration::from_millis(5_200);
 
 /// Does to the fence on the cable what a careless script would.
 fn take_off(yard: &Yard, mode: FenceMode) {
@@ -117,4 +122,38 @@ fn a_link_whose_pin_is_deleted_comes_back() {
     yard.follow(&[("front", VIP.into()), ("six", VIP6.into())]);
     assert_eq!(yard.fate(Way::In, &packet), Some(DropReason::PacketIn));
     assert!(yard.status("front").trouble.is_some(), "it is told");
+}
+
+/// What stood in the fence's way is gone while the VIP is served: the fence that comes then is
+/// closed for as long as a claim takes, and not until the next look.
+#[test]
+fn a_fence_that_comes_late_opens_at_once() {
+    let stage = Stage::hooked(HookChoice::Clsact);
+    stage.tc("qdisc add dev eth0 ingress");
+    stage.leases.set("front", ends_in(60 * SECOND));
+    let _vips = stage.start();
+    let unfenced = || stage.status().trouble.is_some() && stage.host.holds(VIP);
+    wait::until_true("it is served without a fence", 5 * SECOND, unfenced).expect("in time");
+    assert_eq!(stage.leases.mode("front"), FenceMode::None);
+    let trouble = stage.status().trouble.unwrap_or_default();
+    assert!(trouble.contains("tc qdisc del dev"), "{trouble}");
+    let start = Instant::now();
+    while start.elapsed() < ANNOUNCED {
+        let mut ping = stage.client.command("ping");
+        ping.args(["-c1", "-W1", &VIP.to_string()]);
+        process::run(&mut ping).expect("nothing is left of half a fence");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+
+    stage.tc("qdisc del dev eth0 ingress");
+    let end = Instant::now() + 5 * SECOND;
+    while stage.leases.mode("front") == FenceMode::None {
+        assert!(Instant::now() < end, "no fence: {:?}", stage.status());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let start = Instant::now();
+    let is_open = || stage.status().stand == Stand::Open;
+    wait::until_true("it opens", 5 * SECOND, is_open).expect("in time");
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(200), "closed for {took:?}");
 }

@@ -62,6 +62,10 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new() -> Stage {
+        Stage::hooked(HookChoice::Best)
+    }
+
+    pub(super) fn hooked(hook: HookChoice) -> Stage {
         let lab = Lab::new().expect("a lab needs root and iproute2");
         let host = lab.host("lb1", node_address(1)).expect("a host");
         let client = lab.host("client", CLIENT).expect("a client");
@@ -69,7 +73,7 @@ impl Stage {
             host,
             socket: arp_socket(&client),
             client,
-            leases: fenced(&lab.pins().join("lb1"), HookChoice::Best),
+            leases: fenced(&lab.pins().join("lb1"), hook),
             plans: watch::Sender::new(plan()),
             _lab: lab,
         }
@@ -84,5 +88,11 @@ impl Stage {
     pub(super) fn status(&self) -> FenceStatus {
         let fences = self.leases.fences();
         fences.get("front").cloned().unwrap_or_default()
+    }
+
+    pub(super) fn tc(&self, arguments: &str) {
+        let mut tc = self.host.command("tc");
+        tc.args(arguments.split(' '));
+        process::run(&mut tc).expect("tc");
     }
 }
