@@ -3,6 +3,7 @@
 //! ```text
 //!   plan, diff   PURE: what this machine must show, and the steps that lead there
 //!   health       what own probes say, as the data path obeys it
+//!   arp          PURE: the frames that announce an IPv4 address, and that ask for one
 //!   vip          addresses and their announcement
 //!   fence        the program in the kernel that lets them answer only while they are lent
 //!   balance      PURE: picking a server
@@ -13,6 +14,7 @@
 //!   sys          the only unsafe and privileged calls
 //! ```
 
+pub mod arp;
 pub mod balance;
 pub mod diff;
 pub mod fence;

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use farmux_netplane::reference::{ProbeError, who_has};
+use farmux_netplane::reference::{ProbeError, Sender, who_has};
 use farmux_raft::consensus::Wreck;
 use farmux_raft::epoch::Epoch;
 use farmux_raft::id::{ClusterName, NodeId, RequestId};
@@ -135,7 +135,7 @@ impl Remains {
             return Ok(());
         };
         let address = vip.address;
-        match who_has(interface, address).await {
+        match who_has(interface, address, Sender::Nobody).await {
             // Nobody can be asked in this way about an IPv6 address; its owner would be a voter.
             Ok(None) | Err(ProbeError::NoIpv4(_)) => Ok(()),
             Ok(Some(mac)) => {

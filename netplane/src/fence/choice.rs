@@ -1,15 +1,24 @@
 //! PURE. On which interfaces the fence stands, and which MACs are this machine's own.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::sys::Interface;
 
-/// The interfaces to fence: those of the VIPs, and every other one with a network of its own.
+/// Where the fence stands, and where it would as well if there were fewer interfaces.
+#[derive(Debug, Default)]
+pub(super) struct Chosen<'a> {
+    pub(super) fenced: Vec<&'a Interface>,
+    pub(super) cut: Vec<&'a Interface>,
+}
+
+/// The interfaces to fence: those of the VIPs, and every other one with a network of its own. What
+/// is too much is cut, and never that of a VIP.
 ///
 /// A part of a bond or a bridge has none: its frames go on to what it is a part of, and dropping
 /// ARP there would take the VIP off its own interface. The same goes for what a macvlan with a VIP
 /// stands on.
-pub(super) fn fenced<'a>(links: &'a [Interface], vips: &BTreeSet<u32>) -> Vec<&'a Interface> {
+pub(super) fn choose<'a>(links: &'a [Interface], vips: &BTreeSet<u32>) -> Chosen<'a> {
     let vrfs: BTreeSet<u32> = links
         .iter()
         .filter(|link| link.vrf)
@@ -24,11 +33,42 @@ pub(super) fn fenced<'a>(links: &'a [Interface], vips: &BTreeSet<u32>) -> Vec<&'
         let part = link.part_of.is_some_and(|whole| !vrfs.contains(&whole));
         link.ethernet && !part && !shared.contains(&link.index)
     };
-    links
+    let (mut fenced, others): (Vec<_>, Vec<_>) = links
         .iter()
         .filter(|link| vips.contains(&link.index) || own_network(link))
-        .take(FENCED_MAX)
-        .collect()
+        .partition(|link| vips.contains(&link.index));
+    let room = FENCED_MAX.saturating_sub(fenced.len()).min(others.len());
+    let (more, cut) = others.split_at(room);
+    fenced.extend(more);
+    Chosen {
+        fenced,
+        cut: cut.to_vec(),
+    }
+}
+
+impl Chosen<'_> {
+    /// What is not fenced, in an operator's words; `None`: all of it is.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let cut = (!self.cut.is_empty()).then_some(self)?;
+        Some(cut.to_string())
+    }
+}
+
+impl fmt::Display for Chosen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.cut.iter().take(NAMES_MAX);
+        let mut names: Vec<&str> = names.map(|link| link.name.as_str()).collect();
+        names.extend((self.cut.len() > NAMES_MAX).then_some("..."));
+        write!(
+            f,
+            "the fence stands on {} interfaces, those of the VIPs among them, and not on {} more \
+             ({}): there are more than {FENCED_MAX}. On those this kernel may answer for its VIPs. \
+             sysctl -w net.ipv4.conf.all.arp_ignore=1 (FMX-121)",
+            self.fenced.len(),
+            self.cut.len(),
+            names.join(", ")
+        )
+    }
 }
 
 /// All MACs that this machine sends from.
@@ -40,6 +80,8 @@ pub(super) fn own_macs(links: &[Interface]) -> BTreeSet<[u8; 6]> {
 /// A machine with more interfaces of its own runs something else than a load balancer; looking at
 /// them twice a second must stay cheap.
 const FENCED_MAX: usize = 256;
+/// Who reads a few knows which kind they are.
+const NAMES_MAX: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -56,8 +98,9 @@ mod tests {
 
     fn chosen(links: &[Interface], vips: &[u32]) -> Vec<u32> {
         let vips = vips.iter().copied().collect();
-        let chosen = fenced(links, &vips);
-        chosen.into_iter().map(|link| link.index).collect()
+        let chosen = choose(links, &vips);
+        assert_eq!((chosen.cut.len(), chosen.trouble()), (0, None));
+        chosen.fenced.into_iter().map(|link| link.index).collect()
     }
 
     #[test]
@@ -110,6 +153,28 @@ mod tests {
             [2, 3],
             "the VIP is below: above is another"
         );
+    }
+
+    #[test]
+    fn what_is_too_much_is_cut_and_said_and_a_vip_never_is() {
+        let links: Vec<Interface> = (1..=300).map(link).collect();
+        let full = choose(&links[..FENCED_MAX], &[256].into());
+        assert_eq!((full.fenced.len(), full.trouble()), (FENCED_MAX, None));
+        assert_eq!(full.fenced[0].index, 256, "that of the VIP comes first");
+
+        let vips = [299, 300].into();
+        let chosen = choose(&links, &vips);
+        assert_eq!((chosen.fenced.len(), chosen.cut.len()), (FENCED_MAX, 44));
+        let stands = |index| chosen.fenced.iter().any(|link| link.index == index);
+        assert!(stands(299) && stands(300) && stands(254) && !stands(255));
+        let trouble = chosen.trouble().expect("it is said");
+        let expected = "256 interfaces, those of the VIPs among them, and not on 44 more (if255, ";
+        assert!(trouble.contains(expected), "{trouble}");
+        assert!(trouble.contains("if259, ...): there are"), "{trouble}");
+
+        let all = (1..=300).collect();
+        let vips_alone = choose(&links, &all);
+        assert_eq!((vips_alone.fenced.len(), vips_alone.cut.len()), (300, 0));
     }
 
     #[test]

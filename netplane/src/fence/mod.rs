@@ -127,12 +127,26 @@ impl Rooms {
         self.vips.iter().map(status).collect()
     }
 
+    /// How a VIP is fenced.
+    pub(crate) fn mode(&self, vip: &str) -> FenceMode {
+        self.vips.get(vip).map_or(FenceMode::None, |room| room.mode)
+    }
+
+    /// How many of its frames were dropped for that reason; `None` where it is not fenced.
+    pub(crate) fn dropped(&self, vip: &str, reason: DropReason) -> Option<u64> {
+        let room = self.vips.get(vip)?;
+        let fenced = room.mode != FenceMode::None;
+        fenced.then(|| self.sum(room, reason)).flatten()
+    }
+
+    fn sum(&self, room: &Room, reason: DropReason) -> Option<u64> {
+        let key = reason.key(room.slot.as_ref()?.index());
+        Some(self.counters.as_ref()?.sum(key))
+    }
+
     fn of(&self, room: &Room, now: u64) -> FenceStatus {
         let slot = room.slot.as_ref();
-        let dropped = |reason: DropReason| {
-            let key = reason.key(slot?.index());
-            Some((reason, self.counters.as_ref()?.sum(key)))
-        };
+        let dropped = |reason: DropReason| Some((reason, self.sum(room, reason)?));
         FenceStatus {
             mode: room.mode,
             stand: slot.map_or(Stand::Closed, |slot| slot.stand(now)),

@@ -1,8 +1,9 @@
 //! The part of the fence that the VIP thread owns: it loads and attaches, says which VIP is where,
 //! and takes everything away when the last VIP has left the plan.
 //!
-//! Each time the whole wish is compared with what is there, so that a restart adopts what an
-//! earlier process pinned, and whatever somebody else took away comes back.
+//! Each time the whole wish is compared with what the kernel has, so that a restart adopts what an
+//! earlier process pinned, and what somebody else detached or took out of the maps comes back: the
+//! VIP thread comes by twice a second. Pins of maps do not come back: the fence stands without them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -41,9 +42,21 @@ struct Loaded {
     /// Since when an address is known without being wanted.
     unwanted: BTreeMap<IpAddr, u64>,
     hooks: BTreeMap<u32, Result<Hooked, String>>,
+    /// Interfaces that somebody else took the fence off, and when that was found.
+    taken: BTreeMap<u32, Taken>,
     macs: BTreeSet<[u8; 6]>,
     /// What is missing though the fence stands, in an operator's words.
     advice: Option<String>,
+    /// What of it is missing where there are too many interfaces.
+    cut: Option<String>,
+}
+
+/// Somebody else took the fence off an interface, and it was put back.
+struct Taken {
+    /// When that was found last.
+    at: u64,
+    times: u64,
+    interface: String,
 }
 
 impl Owner {
@@ -75,10 +88,10 @@ impl Owner {
             return Rooms::default();
         }
         if !links.is_empty() {
-            loaded.hook(settings, links);
+            loaded.hook(settings, links, now);
             loaded.tell_macs(links);
         }
-        loaded.rooms(wanted)
+        loaded.rooms(wanted, now)
     }
 
     /// Takes away what an earlier start left, once; whoever switched it off knows what is lost.
@@ -146,6 +159,8 @@ impl Loaded {
             places,
             unwanted: BTreeMap::new(),
             hooks: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            cut: None,
         })
     }
 
@@ -176,7 +191,6 @@ impl Loaded {
 
     fn admit(&mut self, vip: Wanted) -> Result<(), BpfError> {
         let slot = match self.places.get(&vip.address) {
-            Some((_, interface)) if *interface == vip.interface => return Ok(()),
             Some((slot, _)) => *slot,
             None => self.free_slot().ok_or(BpfError::Full)?,
         };
@@ -184,7 +198,7 @@ impl Loaded {
             layout::place_key(vip.address),
             layout::place_value(slot, vip.interface),
         );
-        self.bpf.insert("places", key, value)?;
+        self.bpf.keep("places", key, value)?;
         self.places.insert(vip.address, (slot, vip.interface));
         Ok(())
     }
@@ -214,10 +228,16 @@ impl Loaded {
     }
 
     /// Attaches the programs wherever they belong, and nowhere else.
-    fn hook(&mut self, settings: &FenceSettings, links: &[Interface]) {
+    fn hook(&mut self, settings: &FenceSettings, links: &[Interface], now: u64) {
         let vips: BTreeSet<u32> = self.places.values().map(|(_, at)| *at).collect();
-        let chosen = choice::fenced(links, &vips);
-        let indices: BTreeSet<u32> = chosen.iter().map(|link| link.index).collect();
+        let chosen = choice::choose(links, &vips);
+        let cut = chosen.trouble();
+        if let (Some(trouble), None) = (&cut, &self.cut) {
+            tracing::warn!("{trouble}");
+        }
+        self.cut = cut;
+        let indices: BTreeSet<u32> = chosen.fenced.iter().map(|link| link.index).collect();
+        self.taken.retain(|index, _| indices.contains(index));
         let gone = self
             .hooks
             .extract_if(.., |index, _| !indices.contains(index));
@@ -227,16 +247,21 @@ impl Loaded {
         }
         let best = settings.hook == HookChoice::Best;
         let first = self.hooks.is_empty();
-        for link in chosen {
-            if matches!(self.hooks.get(&link.index), Some(Ok(_))) {
+        for link in chosen.fenced {
+            if let Some(Ok(hooked)) = self.hooks.get(&link.index)
+                && self.bpf.is_attached(link.index, *hooked)
+            {
                 continue;
             }
             let hooked = self.bpf.attach(link.index, &link.name, best);
             let hooked = hooked.map_err(|error| lost(&error));
             let before = self.hooks.insert(link.index, hooked.clone());
             match (hooked, before) {
-                (Err(trouble), None) => tracing::warn!(interface = link.name, "{trouble}"),
-                (Err(_), Some(_)) | (Ok(_), _) => {}
+                (Err(trouble), None | Some(Ok(_))) => {
+                    tracing::warn!(interface = link.name, "{trouble}");
+                }
+                (Ok(_), Some(Ok(_))) => self.note_taken(link, now),
+                (Err(_), Some(Err(_))) | (Ok(_), None | Some(Err(_))) => {}
             }
         }
         if first {
@@ -245,10 +270,22 @@ impl Loaded {
         }
     }
 
+    fn note_taken(&mut self, link: &Interface, now: u64) {
+        let taken = self.taken.entry(link.index).or_insert_with(|| Taken {
+            at: now,
+            times: 0,
+            interface: link.name.clone(),
+        });
+        (taken.at, taken.times) = (now, taken.times + 1);
+        if taken.times == 1 {
+            tracing::warn!("{}", taken.trouble());
+        }
+    }
+
     fn tell_macs(&mut self, links: &[Interface]) {
         let macs = choice::own_macs(links);
-        for mac in macs.difference(&self.macs) {
-            let told = self.bpf.insert("macs", layout::mac_key(*mac), [1, 0, 0, 0]);
+        for mac in &macs {
+            let told = self.bpf.keep("macs", layout::mac_key(*mac), [1, 0, 0, 0]);
             if let Err(error) = told {
                 tracing::debug!(%error, "an own MAC is not known to the fence");
             }
@@ -262,7 +299,17 @@ impl Loaded {
         self.macs = macs;
     }
 
-    fn rooms(&self, wanted: &BTreeMap<Arc<str>, Wanted>) -> Rooms {
+    /// What an operator should know of the fence of a VIP though it stands.
+    fn advice(&self, interface: u32, now: u64) -> Option<String> {
+        let taken = self.taken.get(&interface);
+        let taken = taken.filter(|taken| now < taken.at.saturating_add(nanos(TAKEN_TOLD_FOR)));
+        let taken = taken.map(Taken::trouble);
+        let all = [&self.advice, &taken, &self.cut];
+        let all: Vec<&str> = all.into_iter().flatten().map(String::as_str).collect();
+        (!all.is_empty()).then(|| all.join(" "))
+    }
+
+    fn rooms(&self, wanted: &BTreeMap<Arc<str>, Wanted>, now: u64) -> Rooms {
         let room = |(name, vip): (&Arc<str>, &Wanted)| {
             let hook = self.hooks.get(&vip.interface);
             let room = match (self.places.get(&vip.address), hook) {
@@ -270,7 +317,7 @@ impl Loaded {
                     slot: Slot::new(Arc::clone(&self.words), *slot),
                     mode: mode(*hooked),
                     pinned: self.bpf.is_pinned(),
-                    trouble: self.advice.clone(),
+                    trouble: self.advice(vip.interface, now),
                 },
                 (_, Some(Err(trouble))) => Room {
                     trouble: Some(trouble.clone()),
@@ -289,6 +336,19 @@ impl Loaded {
             vips: wanted.iter().map(room).collect(),
             counters: Some(Arc::clone(&self.counters)),
         }
+    }
+}
+
+impl Taken {
+    fn trouble(&self) -> String {
+        let Taken {
+            interface, times, ..
+        } = self;
+        format!(
+            "another program took the fence off {interface}, and it was put back ({times} times so \
+             far). Until then this kernel answered for a VIP whether it was lent or not. Find out \
+             who deletes qdiscs or BPF links there: journalctl, tc monitor (FMX-121)"
+        )
     }
 }
 
@@ -353,3 +413,5 @@ const PINS: &str = "fence-";
 const RETIRES_AFTER: Duration = Duration::from_secs(3);
 /// What stood in the way may be mended while we run; looking costs some milliseconds.
 const RETRY: Duration = Duration::from_secs(60);
+/// Somebody who looks into the status after something odd should still find it.
+const TAKEN_TOLD_FOR: Duration = Duration::from_secs(600);

@@ -81,7 +81,8 @@ pub(crate) async fn serve(service: Rc<Service>, peer: Peer, ends: Ends, vip: IpA
 /// Reads one request and has it answered.
 async fn one(client: &mut Client, service: &Service, ip: &str, first: bool) -> After {
     let limits = service.limits();
-    let idle = (!first && client.peer.buffer.is_empty()).then(|| Idle::new(service));
+    let waits = !first && client.peer.buffer.is_empty();
+    let idle = waits.then(|| Idle::new(service, client.vip));
     let length = match client.head(limits.idle, limits.header, idle).await {
         Ok(Some(length)) => length,
         Ok(None) => return After::Close,

@@ -13,7 +13,6 @@
 //!
 //! **Source**: `vip-protocol.md`, sections 5 (H2, H5, the pair) and 7 (legs).
 
-pub mod frame;
 mod probe;
 mod sight;
 mod tally;
@@ -30,7 +29,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-pub use self::probe::{ProbeError, who_has};
+pub use self::probe::{ProbeError, Sender, who_has};
 use self::sight::Board;
 pub use self::sight::{Sight, Vacant, Wanted};
 use self::watcher::watch_one;

@@ -42,6 +42,26 @@ pub enum Wanted {
     EchoesFromVip,
 }
 
+impl Wanted {
+    /// All of them.
+    const ALL: [Wanted; 4] = [
+        Wanted::Nothing,
+        Wanted::Echoes,
+        Wanted::Probes,
+        Wanted::EchoesFromVip,
+    ];
+
+    /// As it stands on a [`Board`]; whoever reads it there looks for who has this code.
+    fn code(self) -> u8 {
+        match self {
+            Wanted::Nothing => 0,
+            Wanted::Echoes => 1,
+            Wanted::Probes => 2,
+            Wanted::EchoesFromVip => 3,
+        }
+    }
+}
+
 impl Sight {
     /// Whether the reference answers; `None` while that is not known.
     ///
@@ -73,24 +93,16 @@ pub(super) struct Board {
 impl Board {
     /// Says how closely to look; wakes the task where that is another wish.
     pub(super) fn want(&self, wanted: Wanted) {
-        let code = match wanted {
-            Wanted::Nothing => 0,
-            Wanted::Echoes => 1,
-            Wanted::Probes => 2,
-            Wanted::EchoesFromVip => 3,
-        };
+        let code = wanted.code();
         if self.wanted.swap(code, Ordering::Relaxed) != code {
             self.woken.notify_one();
         }
     }
 
     pub(super) fn wanted(&self) -> Wanted {
-        match self.wanted.load(Ordering::Relaxed) {
-            3 => Wanted::EchoesFromVip,
-            2 => Wanted::Probes,
-            1 => Wanted::Echoes,
-            _ => Wanted::Nothing,
-        }
+        let code = self.wanted.load(Ordering::Relaxed);
+        let coded = |wanted: &Wanted| wanted.code() == code;
+        Wanted::ALL.into_iter().find(coded).unwrap_or_default()
     }
 
     pub(super) fn write(&self, sight: &Sight) {
@@ -157,12 +169,7 @@ mod tests {
         };
         board.write(&occupied);
         assert_eq!(board.sight(), occupied);
-        for wanted in [
-            Wanted::EchoesFromVip,
-            Wanted::Probes,
-            Wanted::Echoes,
-            Wanted::Nothing,
-        ] {
+        for wanted in Wanted::ALL.into_iter().rev() {
             board.want(wanted);
             assert_eq!(board.wanted(), wanted);
         }

@@ -13,9 +13,9 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep_until};
 
 use super::Target;
-use super::frame::{self, FRAME_BYTES};
 use super::sight::{Board, Wanted};
 use super::tally::Tally;
+use crate::arp::{self, FRAME_BYTES};
 use crate::probe::icmp::echo::{self, Echo, PAYLOAD_BYTES};
 use crate::sys::{EchoKind, EchoSocket, Link, Netlink, PacketSocket, boottime_ns};
 
@@ -217,13 +217,13 @@ impl Watcher {
         };
         if let (IpAddr::V4(gateway), true) = (self.target.gateway, self.tally.asks_arp()) {
             let own = self.own.unwrap_or(Ipv4Addr::UNSPECIFIED);
-            sent(socket.try_send(&frame::question(mac, own, gateway)))?;
+            sent(socket.try_send(&arp::question(mac, own, gateway)))?;
         }
         if let (IpAddr::V4(vip), true) = (self.target.address, probes)
             && self.tally.probe(boottime_ns())
         {
             let nobody = Ipv4Addr::UNSPECIFIED;
-            sent(socket.try_send(&frame::question(mac, nobody, vip)))?;
+            sent(socket.try_send(&arp::question(mac, nobody, vip)))?;
         }
         Ok(())
     }
@@ -322,7 +322,7 @@ fn sent(result: io::Result<usize>) -> io::Result<()> {
 
 fn judge(frame: &[u8], target: &Target, link: &Link) -> Heard {
     let owner = |address| match address {
-        IpAddr::V4(v4) => frame::owner(frame, v4).filter(|mac| Some(*mac) != link.mac),
+        IpAddr::V4(v4) => arp::owner(frame, v4).filter(|mac| Some(*mac) != link.mac),
         IpAddr::V6(_) => None,
     };
     if owner(target.address).is_some() {

@@ -5,6 +5,7 @@
 //! who reads. Beside them stands what all runtimes must agree on: slots, and the line before them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -51,8 +52,6 @@ pub(crate) struct ServerShard {
 pub(crate) struct ServiceShard {
     pub(crate) listening: Count,
     pub(crate) open: Count,
-    /// HTTP connections that wait for their next request.
-    pub(crate) idle: Count,
     pub(crate) accepted: Count,
     pub(crate) requests: Count,
     pub(crate) queued: Count,
@@ -60,6 +59,14 @@ pub(crate) struct ServiceShard {
     pub(crate) refusals: Reasons<{ Refusal::ALL.len() }>,
     pub(crate) ftp: Reasons<{ FtpRefusal::ALL.len() }>,
     pub(crate) failures: Reasons<{ Failure::ALL.len() }>,
+}
+
+/// What one runtime counts about the clients that came to one address of a service.
+#[derive(Debug, Default)]
+pub(crate) struct AddressShard {
+    pub(crate) open: Count,
+    /// HTTP connections that wait for their next request.
+    pub(crate) idle: Count,
 }
 
 /// One counter for each reason.
@@ -123,10 +130,35 @@ impl ServerCounters {
     }
 }
 
-/// The shards of one service and of its servers, and the line of those who wait.
+/// The shards of one address of a service: each may be lent, and move, for itself.
+#[derive(Debug)]
+pub(crate) struct AddressCounters(Box<[Padded<AddressShard>]>);
+
+impl AddressCounters {
+    fn new(runtimes: usize) -> Self {
+        AddressCounters((0..runtimes).map(|_| Padded::default()).collect())
+    }
+
+    pub(crate) fn shard(&self, runtime: usize) -> &AddressShard {
+        &self.0[runtime].0
+    }
+
+    fn sum(&self, of: impl Fn(&AddressShard) -> u64) -> u64 {
+        let shards = self.0.iter().map(|shard| of(&shard.0));
+        shards.fold(0, u64::wrapping_add)
+    }
+
+    fn open(&self) -> u64 {
+        self.sum(|shard| shard.open.get())
+    }
+}
+
+/// The shards of one service, of its addresses and its servers, and the line of those who wait.
 #[derive(Debug)]
 pub(crate) struct ServiceCounters {
     shards: Arc<[Padded<ServiceShard>]>,
+    /// With those that left the plan but still have clients.
+    addresses: BTreeMap<IpAddr, Arc<AddressCounters>>,
     pub(crate) line: Arc<Line>,
     /// By name, with those that left the plan but still finish something.
     pub(crate) servers: BTreeMap<Arc<str>, Arc<ServerCounters>>,
@@ -136,14 +168,27 @@ impl ServiceCounters {
     pub(crate) fn new(runtimes: usize) -> Self {
         ServiceCounters {
             shards: (0..runtimes).map(|_| Padded::default()).collect(),
+            addresses: BTreeMap::new(),
             line: Arc::default(),
             servers: BTreeMap::new(),
         }
     }
 
-    /// The same service with these servers: who stays goes on counting, who left is kept for as
-    /// long as it has something in hand.
-    pub(crate) fn with_servers<'a>(&self, names: impl Iterator<Item = &'a Arc<str>>) -> Self {
+    /// The same service with these servers and addresses: who stays goes on counting, who left is
+    /// kept for as long as it has something in hand.
+    pub(crate) fn next<'a>(
+        &self,
+        names: impl Iterator<Item = &'a Arc<str>>,
+        ips: impl Iterator<Item = IpAddr>,
+    ) -> Self {
+        let mut addresses = self.addresses.clone();
+        addresses.retain(|_, counters| counters.open() > 0);
+        for ip in ips {
+            let counters = self.addresses.get(&ip).cloned();
+            let counters =
+                counters.unwrap_or_else(|| Arc::new(AddressCounters::new(self.shards.len())));
+            addresses.insert(ip, counters);
+        }
         let mut servers = self.servers.clone();
         servers.retain(|_, counters| counters.active() > 0);
         for name in names {
@@ -154,6 +199,7 @@ impl ServiceCounters {
         }
         ServiceCounters {
             shards: self.shards.clone(),
+            addresses,
             line: self.line.clone(),
             servers,
         }
@@ -161,6 +207,11 @@ impl ServiceCounters {
 
     pub(crate) fn shard(&self, runtime: usize) -> &ServiceShard {
         &self.shards[runtime].0
+    }
+
+    /// What is counted about the clients that came to `ip`; `None` where no plan has it.
+    pub(crate) fn at(&self, ip: IpAddr) -> Option<&Arc<AddressCounters>> {
+        self.addresses.get(&ip)
     }
 
     fn sum(&self, of: impl Fn(&ServiceShard) -> u64) -> u64 {
@@ -175,10 +226,10 @@ impl ServiceCounters {
         self.servers.values().map(|server| server.active()).sum()
     }
 
-    /// Client connections that are open, and how many of them wait for their next request.
-    pub(crate) fn open_and_idle(&self) -> (u64, u64) {
-        let open = self.sum(|shard| shard.open.get());
-        (open, self.sum(|shard| shard.idle.get()))
+    /// Connections of clients that came to `ip`, and how many of them wait for their next request.
+    pub(crate) fn open_and_idle(&self, ip: IpAddr) -> (u64, u64) {
+        let both = |at: &Arc<AddressCounters>| (at.open(), at.sum(|shard| shard.idle.get()));
+        self.at(ip).map_or((0, 0), both)
     }
 
     pub(crate) fn read(&self) -> ServiceCounts {

@@ -194,12 +194,12 @@ impl Serving {
         });
     }
 
-    /// What clients of `ip` have in hand with this machine at this moment.
+    /// What clients that came to `ip` have in hand with this machine at this moment.
     pub fn work(&self, ip: IpAddr) -> Work {
         let wish = self.wish.as_ref().map(|wish| wish.borrow().clone());
         let services = wish.iter().flat_map(|wish| wish.services.values());
-        let here = services.filter(|service| service.plan.listen.ip() == ip);
-        here.map(|service| Work::of(service.plan.kind, &service.counters))
+        services
+            .map(|service| Work::of(service.plan.kind, &service.counters, ip))
             .sum()
     }
 
@@ -308,7 +308,8 @@ impl ServiceWish {
             Some(old) => old.counters.clone(),
             None => Arc::new(ServiceCounters::new(runtimes)),
         };
-        let counters = Arc::new(before.with_servers(plan.servers.keys()));
+        let ips = plan.listens().map(|listen| listen.ip());
+        let counters = Arc::new(before.next(plan.servers.keys(), ips));
         ServiceWish {
             plan: Arc::new(plan),
             counters,

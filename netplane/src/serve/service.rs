@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ServiceWish;
+use super::counters::{AddressCounters, AddressShard};
 use super::counters::{ServerCounters, ServiceCounters, ServiceShard};
 use super::line::Line;
 use super::server::Server;
@@ -272,6 +273,13 @@ impl Service {
         with(self.wish.borrow().counters.shard(self.worker.index));
     }
 
+    /// Counts about the clients that came to `ip`.
+    fn count_at(&self, ip: IpAddr, with: impl FnOnce(&AddressShard)) {
+        if let Some(counters) = self.wish.borrow().counters.at(ip) {
+            with(counters.shard(self.worker.index));
+        }
+    }
+
     pub(crate) fn count_refusal(&self, reason: Refusal, client: SocketAddr) {
         tracing::trace!(service = %self.key, %client, reason = reason.name(), "refused");
         self.count(|shard| shard.refusals.up(reason.index()));
@@ -290,18 +298,20 @@ impl Service {
 
 /// An HTTP connection that waits for its next request; counted as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Idle<'a>(&'a Service);
+pub(crate) struct Idle<'a>(&'a Service, IpAddr);
 
 impl<'a> Idle<'a> {
-    pub(crate) fn new(service: &'a Service) -> Self {
-        service.count(|shard| shard.idle.up());
-        Idle(service)
+    /// Of a client that came to `ip`. What is listened for never changes under a [`Service`], so
+    /// that the same counter goes up and down.
+    pub(crate) fn new(service: &'a Service, ip: IpAddr) -> Self {
+        service.count_at(ip, |shard| shard.idle.up());
+        Idle(service, ip)
     }
 }
 
 impl Drop for Idle<'_> {
     fn drop(&mut self) {
-        self.0.count(|shard| shard.idle.down());
+        self.0.count_at(self.1, |shard| shard.idle.down());
     }
 }
 
@@ -316,20 +326,36 @@ fn host(listen: SocketAddr) -> String {
 
 /// A client connection that is open; counted as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Open(Arc<ServiceCounters>, usize);
+pub(crate) struct Open {
+    service: Arc<ServiceCounters>,
+    address: Option<Arc<AddressCounters>>,
+    runtime: usize,
+}
 
 impl Open {
-    pub(crate) fn new(service: &Service) -> Self {
+    /// Of a client that came to `ip`.
+    pub(crate) fn new(service: &Service, ip: IpAddr) -> Self {
         let counters = service.wish.borrow().counters.clone();
         let runtime = service.worker.index;
         counters.shard(runtime).accepted.up();
         counters.shard(runtime).open.up();
-        Open(counters, runtime)
+        let address = counters.at(ip).cloned();
+        if let Some(address) = &address {
+            address.shard(runtime).open.up();
+        }
+        Open {
+            service: counters,
+            address,
+            runtime,
+        }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.shard(self.1).open.down();
+        self.service.shard(self.runtime).open.down();
+        if let Some(address) = &self.address {
+            address.shard(self.runtime).open.down();
+        }
     }
 }

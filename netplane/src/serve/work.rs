@@ -4,6 +4,7 @@
 //! One that has not asked anything yet is, for its request may be on its way.
 
 use std::iter::Sum;
+use std::net::IpAddr;
 
 use super::counters::ServiceCounters;
 use crate::plan::ServiceKind;
@@ -32,8 +33,9 @@ impl Work {
         self.in_hand() + self.idle
     }
 
-    pub(super) fn of(kind: ServiceKind, counters: &ServiceCounters) -> Work {
-        let (open, idle) = counters.open_and_idle();
+    /// What the clients of a service have in hand that came to `ip`.
+    pub(super) fn of(kind: ServiceKind, counters: &ServiceCounters, ip: IpAddr) -> Work {
+        let (open, idle) = counters.open_and_idle(ip);
         match kind {
             ServiceKind::Http => Work {
                 // Read one after the other, so that the second may be ahead of the first.
@@ -70,18 +72,32 @@ mod tests {
 
     #[test]
     fn who_waits_between_two_requests_is_not_waited_for() {
-        let counters = ServiceCounters::new(2);
+        let [here, there, nowhere] = [100, 101, 102].map(|last| IpAddr::from([10, 0, 0, last]));
+        let counters = ServiceCounters::new(2).next([].into_iter(), [here, there].into_iter());
+        let at = |ip| counters.at(ip).expect("it is listened for");
         for runtime in 0..2 {
-            counters.shard(runtime).open.up();
-            counters.shard(runtime).open.up();
+            at(here).shard(runtime).open.up();
+            at(here).shard(runtime).open.up();
         }
-        counters.shard(1).idle.up();
-        let http = Work::of(ServiceKind::Http, &counters);
+        at(here).shard(1).idle.up();
+        at(there).shard(0).open.up();
+        let http = Work::of(ServiceKind::Http, &counters, here);
         assert_eq!((http.http, http.idle), (3, 1));
         assert_eq!((http.in_hand(), http.open()), (3, 4));
-        let tcp = Work::of(ServiceKind::Tcp, &counters);
+        let tcp = Work::of(ServiceKind::Tcp, &counters, here);
         assert_eq!((tcp.in_hand(), tcp.tcp), (4, 4));
         let both: Work = [http, tcp].into_iter().sum();
         assert_eq!((both.in_hand(), both.open()), (7, 8));
+        let tcp = |counters, ip| Work::of(ServiceKind::Tcp, counters, ip).tcp;
+        assert_eq!((tcp(&counters, there), tcp(&counters, nowhere)), (1, 0));
+        let later = counters.next([].into_iter(), [nowhere].into_iter());
+        assert_eq!(
+            tcp(&later, there),
+            1,
+            "it left the plan, its client is here"
+        );
+        at(there).shard(0).open.down();
+        let later = later.next([].into_iter(), [nowhere].into_iter());
+        assert!(later.at(there).is_none() && later.at(here).is_some());
     }
 }

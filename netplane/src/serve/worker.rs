@@ -179,8 +179,8 @@ impl Worker {
             turn_away(peer, plan.kind);
             return;
         }
-        let open = Open::new(service);
         let (service, ip) = (service.clone(), local.ip());
+        let open = Open::new(&service, ip);
         match plan.kind {
             ServiceKind::Http => self.run(ip, reset, async move {
                 let _while_it_lives = open;

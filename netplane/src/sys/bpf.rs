@@ -64,6 +64,9 @@ pub enum BpfError {
     /// More VIPs than the maps have room for.
     #[error("its maps are full")]
     Full,
+    /// On that interface another qdisc stands where the programs would be attached.
+    #[error("{0} has an ingress qdisc, where clsact belongs")]
+    Occupied(String),
     /// Anything else, an old kernel among it.
     #[error("{0}")]
     Kernel(String),
@@ -76,6 +79,9 @@ impl BpfError {
             BpfError::NotBuilt => "Install Debian's package clang and build farmux again.",
             BpfError::Forbidden(_) => {
                 "Run farmux with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, as its systemd unit does."
+            }
+            BpfError::Occupied(_) => {
+                "Delete it: tc qdisc del dev INTERFACE ingress. clsact takes its filters as well."
             }
             BpfError::Full => "Remove VIPs that nobody uses.",
             BpfError::Kernel(_) => "It needs Linux 5.8 or newer with BPF and tc (cls_bpf).",
@@ -162,10 +168,11 @@ impl Bpf {
         hash.iter().collect::<Result<_, _>>().map_err(said)
     }
 
-    /// Puts a value into a hash map.
+    /// Puts a value into a hash map, unless that is there already: whoever reads it at that moment
+    /// is not disturbed for nothing.
     ///
     /// **Errors**: [`BpfError`]; it is full, or of other sizes.
-    pub fn insert<const K: usize, const V: usize>(
+    pub fn keep<const K: usize, const V: usize>(
         &mut self,
         map: &str,
         key: [u8; K],
@@ -173,7 +180,10 @@ impl Bpf {
     ) -> Result<(), BpfError> {
         let found = self.ebpf.map_mut(map).ok_or_else(|| none(map))?;
         let mut hash: HashMap<_, [u8; K], [u8; V]> = HashMap::try_from(found).map_err(said)?;
-        hash.insert(key, value, 0).map_err(said)
+        match hash.get(&key, 0) {
+            Ok(there) if there == value => Ok(()),
+            Ok(_) | Err(_) => hash.insert(key, value, 0).map_err(said),
+        }
     }
 
     /// Takes a key out of a hash map; `V` is the size of its values.
@@ -299,20 +309,24 @@ fn none(map: &str) -> BpfError {
 /// What a failure comes to: not allowed, or the kernel's own word at the end of the chain.
 pub(super) fn said(error: impl Error + 'static) -> BpfError {
     tracing::debug!(%error, "BPF");
-    let mut last: &(dyn Error + 'static) = &error;
+    // A verifier that refuses says EACCES as well, to whoever lacks CAP_PERFMON.
+    match code_of(&error) {
+        Some(code @ (libc::EPERM | libc::EACCES)) => {
+            BpfError::Forbidden(io::Error::from_raw_os_error(code).to_string())
+        }
+        Some(libc::E2BIG) => BpfError::Full,
+        Some(_) | None => BpfError::Kernel(short(&error.to_string())),
+    }
+}
+
+/// The kernel's own word at the end of a chain of errors.
+pub(super) fn code_of(error: &(dyn Error + 'static)) -> Option<i32> {
+    let mut last = error;
     loop {
         if let Some(io) = last.downcast_ref::<io::Error>() {
-            // A verifier that refuses says EACCES as well, to whoever lacks CAP_PERFMON.
-            return match io.raw_os_error() {
-                Some(libc::EPERM | libc::EACCES) => BpfError::Forbidden(io.to_string()),
-                Some(libc::E2BIG) => BpfError::Full,
-                Some(_) | None => BpfError::Kernel(short(&error.to_string())),
-            };
+            return io.raw_os_error();
         }
-        match last.source() {
-            Some(source) => last = source,
-            None => return BpfError::Kernel(short(&error.to_string())),
-        }
+        last = last.source()?;
     }
 }
 

@@ -3,10 +3,11 @@
 //! Both outlive this process: a link by its pin, a filter by itself. Both replace what an earlier
 //! process attached without a moment in between.
 
+use std::error::Error;
 use std::fs;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aya::programs::links::{FdLink, LinkOrder, PinnedLink};
 use aya::programs::tc::{
@@ -15,7 +16,8 @@ use aya::programs::tc::{
 };
 use aya::programs::{SchedClassifier, TcAttachType};
 
-use super::bpf::{Bpf, BpfError, is_bpffs, remove_pins, said};
+use super::bpf::{Bpf, BpfError, code_of, is_bpffs, remove_pins, said};
+use super::filter::{self, Place};
 
 /// How programs are attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ struct Way {
     program: &'static str,
     pin: &'static str,
     at: TcAttachType,
+    /// The same in the kernel's own numbers.
+    parent: u32,
 }
 
 const WAYS: [Way; 2] = [
@@ -38,11 +42,13 @@ const WAYS: [Way; 2] = [
         program: "fence_in",
         pin: "in",
         at: TcAttachType::Ingress,
+        parent: filter::INGRESS,
     },
     Way {
         program: "fence_out",
         pin: "out",
         at: TcAttachType::Egress,
+        parent: filter::EGRESS,
     },
 ];
 
@@ -50,7 +56,7 @@ impl Bpf {
     /// Attaches both programs to an interface, before whatever else is attached there; by tcx where
     /// `tcx` asks for it, the kernel has it and there is a place for its pins.
     ///
-    /// **Errors**: [`BpfError`]; one of them may be attached.
+    /// **Errors**: [`BpfError`]; neither is attached: a single one would obey nobody.
     pub fn attach(&mut self, index: u32, name: &str, tcx: bool) -> Result<Hooked, BpfError> {
         if tcx && self.pins.is_some() {
             match self.attach_tcx(index, name) {
@@ -62,10 +68,65 @@ impl Bpf {
                 Err(error) => tracing::debug!(interface = name, %error, "no tcx here"),
             }
         }
-        self.attach_clsact(name)?;
+        if let Err(error) = self.attach_clsact(index, name) {
+            remove_filters(name);
+            self.unpin(index);
+            return Err(error);
+        }
         self.filtered.insert(index, name.to_owned());
         self.unpin(index);
         Ok(Hooked::Clsact)
+    }
+
+    /// Whether both programs are where [`Bpf::attach`] left them; so it is as well where the kernel
+    /// does not say: nobody attaches anew, which may fail too, because of a question that did.
+    ///
+    /// Some 25 us: 7 ms for 256 interfaces, twice a second.
+    pub fn is_attached(&mut self, index: u32, hooked: Hooked) -> bool {
+        WAYS.iter().all(|way| {
+            let there = match hooked {
+                Hooked::Tcx => self.is_linked(way, index),
+                Hooked::Clsact => self.is_filtering(way, index),
+            };
+            there.unwrap_or_else(|error| {
+                tracing::debug!(index, %error, "it is not known what is attached");
+                true
+            })
+        })
+    }
+
+    /// A link that somebody detached takes no program any more, not even the one it has.
+    fn is_linked(&mut self, way: &Way, index: u32) -> Result<bool, BpfError> {
+        let Some(pin) = self.pin(way, index) else {
+            return Ok(false);
+        };
+        let program = program(&mut self.ebpf, way.program)?;
+        let link = match PinnedLink::from_pin(&pin) {
+            Ok(link) => SchedClassifierLink::try_from(FdLink::from(link)).map_err(said)?,
+            Err(error) => return gone(error, libc::ENOENT),
+        };
+        match program.attach_to_link(link) {
+            // The pin keeps it.
+            Ok(id) => program.take_link(id).map(|_| true).map_err(said),
+            Err(error) => gone(error, libc::ENOLINK),
+        }
+    }
+
+    fn is_filtering(&mut self, way: &Way, index: u32) -> Result<bool, BpfError> {
+        let program = program(&mut self.ebpf, way.program)?;
+        let ours = program.info().map_err(said)?.id();
+        let there = filter::program_at(Place {
+            index,
+            parent: way.parent,
+            priority: PRIORITY,
+            handle: HANDLE.into(),
+        });
+        Ok(there.map_err(said)? == Some(ours))
+    }
+
+    fn pin(&self, way: &Way, index: u32) -> Option<PathBuf> {
+        let pins = self.pins.as_ref()?;
+        Some(pins.join(format!("{}-{index}", way.pin)))
     }
 
     /// Takes both programs off an interface; `name` is `None` where it is gone.
@@ -89,9 +150,8 @@ impl Bpf {
     }
 
     fn attach_tcx(&mut self, index: u32, name: &str) -> Result<(), BpfError> {
-        let pins = self.pins.clone().ok_or(BpfError::NotBuilt)?;
         for way in &WAYS {
-            let pin = pins.join(format!("{}-{index}", way.pin));
+            let pin = self.pin(way, index).ok_or(BpfError::NotBuilt)?;
             let program = program(&mut self.ebpf, way.program)?;
             if let Some(adopted) = adopt(&pin) {
                 match program.attach_to_link(adopted) {
@@ -117,10 +177,14 @@ impl Bpf {
         Ok(())
     }
 
-    fn attach_clsact(&mut self, name: &str) -> Result<(), BpfError> {
+    fn attach_clsact(&mut self, index: u32, name: &str) -> Result<(), BpfError> {
         // Where it is there already, the filter says whether it can be used.
         if let Err(error) = qdisc_add_clsact(name) {
             tracing::debug!(interface = name, %error, "clsact is not added");
+        }
+        // Where the kernel does not say, the filters will.
+        if filter::is_occupied(index).unwrap_or(false) {
+            return Err(BpfError::Occupied(name.to_owned()));
         }
         for way in &WAYS {
             let program = program(&mut self.ebpf, way.program)?;
@@ -145,11 +209,7 @@ impl Bpf {
     }
 
     fn unpin(&self, index: u32) {
-        let Some(pins) = &self.pins else {
-            return;
-        };
-        for way in &WAYS {
-            let pin = pins.join(format!("{}-{index}", way.pin));
+        for pin in WAYS.iter().filter_map(|way| self.pin(way, index)) {
             match fs::remove_file(&pin) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -171,6 +231,15 @@ fn program<'a>(ebpf: &'a mut aya::Ebpf, name: &str) -> Result<&'a mut SchedClass
     let found = ebpf.program_mut(name);
     let found = found.ok_or_else(|| BpfError::Kernel(format!("no program {name}")))?;
     found.try_into().map_err(said)
+}
+
+/// `false` where the kernel says with that code that it is not there; anything else says nothing.
+fn gone(error: impl Error + 'static, code: i32) -> Result<bool, BpfError> {
+    let told = code_of(&error);
+    if told == Some(code) {
+        return Ok(false);
+    }
+    Err(said(error))
 }
 
 /// The link that an earlier process pinned.

@@ -1,7 +1,8 @@
 //! The only unsafe and the only privileged calls of farmux.
 //!
 //! ```text
-//!   bpf       programs and maps of the kernel; hook: on interfaces; shared: memory with them
+//!   bpf       programs and maps of the kernel; hook: on interfaces, filter: whether they are there
+//!             still; shared: memory with them
 //!   checkup   BPF, wall clock and room on a disk, for `farmux doctor`
 //!   clock     CLOCK_BOOTTIME
 //!   icmp      sockets for echo requests
@@ -22,6 +23,7 @@
 mod bpf;
 mod checkup;
 mod clock;
+mod filter;
 mod hook;
 mod icmp;
 pub mod limits;

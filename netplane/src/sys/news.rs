@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
@@ -33,6 +34,8 @@ pub struct News {
 struct Folded {
     told: Mutex<Told>,
     changed: Notify,
+    /// The socket ended: from then on nothing is known but by looking.
+    ended: AtomicBool,
 }
 
 /// What became known since it was last asked.
@@ -77,8 +80,7 @@ impl News {
             while let Some((message, _)) = messages.next().await {
                 into.fold(message.payload);
             }
-            // The socket ended: from now on nothing is known but by looking.
-            into.change(|told| told.missed = true);
+            into.end();
         };
         Ok(News {
             folded,
@@ -93,13 +95,7 @@ impl News {
 
     /// What there is to know; the next call has only what is newer.
     pub fn take(&self) -> Told {
-        std::mem::take(
-            &mut *self
-                .folded
-                .told
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        self.folded.take()
     }
 }
 
@@ -122,6 +118,18 @@ impl Folded {
     fn change(&self, change: impl FnOnce(&mut Told)) {
         change(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_one();
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+
+    fn take(&self) -> Told {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = std::mem::take(&mut *told);
+        taken.missed |= self.ended.load(Ordering::SeqCst);
+        taken
     }
 }
 
@@ -162,3 +170,20 @@ impl Told {
 
 /// Between two looks, which are milliseconds apart: more than any script changes at once.
 const ADDRESSES_MAX: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_missed_is_told_once_and_an_end_for_ever() {
+        let folded = Folded::default();
+        assert_eq!(folded.take(), Told::default());
+        folded.change(|told| told.missed = true);
+        assert_eq!((folded.take().missed, folded.take().missed), (true, false));
+        folded.end();
+        for _ in 0..3 {
+            assert!(folded.take().missed, "nobody tells any more");
+        }
+    }
+}

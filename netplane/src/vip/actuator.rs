@@ -134,6 +134,8 @@ impl Actuator {
             (self.on_lost)(address);
         }
         self.fence().await;
+        // A fence that is there only now is closed, around what is being served.
+        self.open();
         for spot in self.world.shown.keys().cloned().collect::<Vec<_>>() {
             // Each for itself, and only now: looking and renewing took their time.
             if self.want().contains(&spot) {

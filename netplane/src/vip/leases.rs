@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::fence::{FenceSettings, FenceStatus, Rooms, Slot};
+use crate::fence::{DropReason, FenceMode, FenceSettings, FenceStatus, Rooms, Slot};
 use crate::sys::boottime_ns;
 
 /// By what right a VIP is here, and until when. Boot-clock nanoseconds.
@@ -46,8 +46,9 @@ struct Inner {
     entries: Mutex<BTreeMap<Arc<str>, Entry>>,
     changed: Notify,
     settings: Option<FenceSettings>,
-    /// What the fence says of each VIP; written by the actuator.
-    rooms: Mutex<Rooms>,
+    /// What the fence says of each VIP; written by the actuator, and locked for no longer than it
+    /// takes to put one in the place of another.
+    rooms: Mutex<Arc<Rooms>>,
 }
 
 /// What is known of a VIP.
@@ -133,9 +134,21 @@ impl Leases {
     }
 
     /// What the fence does for each VIP of the plan; empty without VIPs.
+    ///
+    /// Reads six counters of every core for each VIP: who asks many times a second about one of
+    /// them has [`Leases::mode`] and [`Leases::refused`].
     pub fn fences(&self) -> BTreeMap<Arc<str>, FenceStatus> {
-        let rooms = self.0.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-        rooms.status(boottime_ns())
+        self.rooms().status(boottime_ns())
+    }
+
+    /// How a VIP is fenced; reads no counter.
+    pub fn mode(&self, vip: &str) -> FenceMode {
+        self.rooms().mode(vip)
+    }
+
+    /// How many new connections to a VIP the fence refused so far; `None` without a fence.
+    pub fn refused(&self, vip: &str) -> Option<u64> {
+        self.rooms().dropped(vip, DropReason::NewRefused)
     }
 
     /// How the fence is to be had; `None`: not at all.
@@ -156,7 +169,7 @@ impl Leases {
         }
         entries.retain(|_, entry| entry.lent.is_some() || entry.slot.is_some());
         drop(entries);
-        *self.0.rooms.lock().unwrap_or_else(PoisonError::into_inner) = rooms;
+        *self.lock_rooms() = Arc::new(rooms);
     }
 
     /// The VIPs that are lent and were not announced since.
@@ -182,6 +195,14 @@ impl Leases {
     /// Waits for a gain or a loss.
     pub(crate) async fn changed(&self) {
         self.0.changed.notified().await;
+    }
+
+    fn rooms(&self) -> Arc<Rooms> {
+        Arc::clone(&self.lock_rooms())
+    }
+
+    fn lock_rooms(&self) -> MutexGuard<'_, Arc<Rooms>> {
+        self.0.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {

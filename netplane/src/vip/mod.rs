@@ -13,7 +13,6 @@
 
 mod actuator;
 pub mod advertisement;
-pub mod arp;
 mod fencing;
 mod leases;
 mod meddling;

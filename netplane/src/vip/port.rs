@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::advertisement::Advertisement;
-use super::arp::{Claim, Form};
+use crate::arp::{Claim, Form};
 use crate::sys::{Link, Netlink, NetlinkError, PacketSocket, quiet_arp};
 
 /// An interface, ready for a VIP.

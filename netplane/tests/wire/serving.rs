@@ -1,12 +1,14 @@
 //! Plans that change under load, servers that drain, addresses that are lost.
 
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use farmux_netplane::plan::{Admission, Health, Method, ProbeKey, ServerPlan};
+use farmux_netplane::plan::{Admission, Health, Method, ProbeKey, ServerPlan, ServicePlan};
 
-use crate::harness::{GET, GET_CLOSE, OK, Origin, PATIENCE, Wire, field, free_address};
+use crate::harness::{GET, GET_CLOSE, OK, Origin, PATIENCE, Peer, Wire, field, free_address};
 
 fn ask(wire: &Wire) -> String {
     wire.ask(GET_CLOSE)
@@ -130,8 +132,8 @@ fn a_drain_under_load_fails_no_request() {
                     let well = head.starts_with("HTTP/1.1 200 ") && body.starts_with('s');
                     if well { &good } else { &bad }.fetch_add(1, Ordering::SeqCst);
                     if !well || field(&head, "Connection").is_some() {
-                        let stream = std::net::TcpStream::connect(address).expect("it listens");
-                        client = crate::harness::Peer::new(stream);
+                        let stream = TcpStream::connect(address).expect("it listens");
+                        client = Peer::new(stream);
                     }
                 }
             })
@@ -204,7 +206,7 @@ fn connections_survive_plans_and_counters_go_on() {
     wire.apply();
     wire.address = wire.plan.listen;
     wire.until("the new listener is there", |_| {
-        std::net::TcpStream::connect(wire.address).is_ok()
+        TcpStream::connect(wire.address).is_ok()
     });
     assert_eq!(ask(&wire), "s2");
     client.send(GET);
@@ -213,10 +215,7 @@ fn connections_survive_plans_and_counters_go_on() {
         (field(&head, "Connection").as_deref(), body.as_str()),
         (Some("close"), "s2")
     );
-    assert!(
-        std::net::TcpStream::connect(old).is_err(),
-        "the old listener is gone"
-    );
+    assert!(TcpStream::connect(old).is_err(), "the old listener is gone");
 }
 
 #[test]
@@ -278,6 +277,48 @@ fn what_is_in_hand_is_told_from_what_is_idle() {
     assert_eq!(elsewhere.open(), 0, "of another address nothing");
     drop(client);
     wire.until("it is gone", |_| work().open() == 0);
+}
+
+/// Two VIPs of one service are lent apart: what is in hand at one does not hold the other up, and is
+/// waited for where it is.
+#[test]
+fn work_is_told_address_by_address() {
+    let origin = Origin::always(OK);
+    let mut wire = Wire::http(&[origin.address]);
+    let first = wire.address;
+    let second = SocketAddr::from(([127, 0, 0, 2], first.port()));
+    wire.plan.listen_also = Arc::new([second]);
+    wire.apply();
+    let connect = |to| Peer::new(TcpStream::connect(to).expect("it listens"));
+    wire.until("both are listened for", |counts| counts.listening == 2);
+    let work = |of: SocketAddr| wire.serving.work(of.ip());
+    let both = || [first, second].map(|of| (work(of).in_hand(), work(of).idle));
+
+    let mut client = connect(second);
+    wire.until("only the second has work", |_| both() == [(0, 0), (1, 0)]);
+    client.send(GET);
+    client.message();
+    wire.until("and idle clients", |_| both() == [(0, 0), (0, 1)]);
+    let other = connect(first);
+    wire.until("each has its own", |_| both() == [(1, 0), (0, 1)]);
+
+    wire.serving.abort(first.ip());
+    wire.until("what is cut is cut at one", |_| both() == [(0, 0), (0, 1)]);
+    client.send(GET);
+    assert_eq!(client.message().1, "ok");
+    drop(other);
+
+    let plan = ServicePlan {
+        listen_also: Arc::new([]),
+        ..wire.plan.clone()
+    };
+    wire.serving
+        .apply(BTreeMap::from([(crate::harness::key(), plan)]));
+    wire.until("who left has a client still", |counts| {
+        counts.listening == 1 && both() == [(0, 0), (0, 1)]
+    });
+    drop(client);
+    wire.until("until that goes", |_| both() == [(0, 0), (0, 0)]);
 }
 
 /// A VIP that is not here can be listened on (`IP_FREEBIND`).

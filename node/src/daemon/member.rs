@@ -18,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use farmux_netplane::fence::{DropReason, FenceMode};
+use farmux_netplane::fence::FenceMode;
 use farmux_netplane::plan::VipPlan;
 use farmux_netplane::probe::Probing;
 use farmux_netplane::reference::References;
@@ -105,11 +105,12 @@ impl Wire {
 
     /// How many new connections to a VIP the fence refused so far; `None` without a fence.
     pub fn refused(&self, vip: &VipName) -> Option<u64> {
-        let fences = self.vips.fences();
-        let fence = fences.get(vip.as_str());
-        let fence = fence.filter(|fence| fence.mode != FenceMode::None)?;
-        let drops = fence.drops.get(&DropReason::NewRefused);
-        Some(drops.copied().unwrap_or(0))
+        self.leases.refused(vip.as_str())
+    }
+
+    /// Whether a fence stands around a VIP; cheap enough to be asked every millisecond.
+    pub fn is_fenced(&self, vip: &VipName) -> bool {
+        self.leases.mode(vip.as_str()) != FenceMode::None
     }
 
     /// Lets no new connection to a VIP begin, or lets them again.

@@ -4,15 +4,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use farmux_netplane::reference::{References, Target, Wanted};
-use farmux_netplane::sys::{Netlink, PacketSocket};
+use farmux_netplane::reference::{ProbeError, References, Sender, Target, Wanted, who_has};
 
 use super::{Context, Finding};
 use crate::fault::Code;
 
 const CHECK: &str = "gateway";
 
-/// A gateway that answers at all does so within milliseconds; it is asked once more in between.
+/// A gateway that answers at all does so within milliseconds.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_000);
 
 /// What came of asking.
@@ -59,41 +58,15 @@ fn parse_route(table: &str, wanted: &str) -> Option<Ipv4Addr> {
 }
 
 async fn ask(interface: &str, gateway: Ipv4Addr) -> Asked {
-    let Ok(netlink) = Netlink::open() else {
-        return Asked::NotAllowed("no netlink socket".to_owned());
-    };
-    let Ok(link) = netlink.link(interface).await else {
-        return Asked::NoAddress;
-    };
-    let subnets = netlink.subnets(link.index).await.unwrap_or_default();
-    let own = subnets.iter().find_map(|subnet| match subnet.address {
-        IpAddr::V4(own) if subnet.contains(gateway.into()) => Some(own),
-        IpAddr::V4(_) | IpAddr::V6(_) => None,
-    });
-    let (Some(own), Some(mac)) = (own, link.mac) else {
-        return Asked::NoAddress;
-    };
-    let socket = match PacketSocket::arp(link.index) {
-        Ok(socket) => socket,
-        Err(error) => return Asked::NotAllowed(error.to_string()),
-    };
-    let end = Instant::now() + ANSWER_WITHIN;
-    let mut again = Instant::now();
-    let mut frame = [0; 60];
-    while Instant::now() < end {
-        if Instant::now() >= again {
-            // A frame that is lost, or a queue that is full: it is sent once more.
-            let _ = socket.send(&request(mac, own, gateway));
-            again += ANSWER_WITHIN / 2;
+    match who_has(interface, gateway.into(), Sender::ThisMachine).await {
+        Ok(Some(mac)) => Asked::Answered(mac),
+        // Without a carrier nobody hears the question.
+        Ok(None) | Err(ProbeError::NoCarrier(_)) => Asked::Silent,
+        Err(ProbeError::Interface { .. } | ProbeError::NoAddress { .. }) => Asked::NoAddress,
+        Err(error @ (ProbeError::NoIpv4(_) | ProbeError::System(_))) => {
+            Asked::NotAllowed(error.to_string())
         }
-        while let Ok(length) = socket.receive(&mut frame) {
-            if let Some(mac) = answer(&frame[..length.min(frame.len())], gateway) {
-                return Asked::Answered(mac);
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Asked::Silent
 }
 
 /// Asks as the daemon does.
@@ -118,28 +91,6 @@ async fn echo(interface: &str, gateway: Ipv6Addr) -> Asked {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Asked::Silent
-}
-
-/// PURE. Who has `target`? (RFC 826, over Ethernet)
-fn request(mac: [u8; 6], own: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
-    let mut frame = vec![0xff; 6];
-    frame.extend(mac);
-    // ARP; Ethernet, IPv4, 6 and 4 bytes of address, request.
-    frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
-    frame.extend(mac);
-    frame.extend(own.octets());
-    frame.extend([0; 6]);
-    frame.extend(target.octets());
-    frame
-}
-
-/// PURE. The MAC in an ARP reply from `wanted`; `None`: it is another frame.
-fn answer(frame: &[u8], wanted: Ipv4Addr) -> Option<[u8; 6]> {
-    let reply = [8, 6, 0, 1, 8, 0, 6, 4, 0, 2];
-    if frame.get(12..22)? != reply || frame.get(28..32)? != wanted.octets() {
-        return None;
-    }
-    frame.get(22..28)?.try_into().ok()
 }
 
 /// PURE.
@@ -184,24 +135,6 @@ mod tests {
     use super::*;
 
     const MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
-
-    #[test]
-    fn a_request_is_golden_and_only_its_answer_counts() {
-        let (own, gateway) = (Ipv4Addr::new(10, 0, 0, 11), Ipv4Addr::new(10, 0, 0, 1));
-        let asked = request(MAC, own, gateway);
-        assert_eq!(asked.len(), 42);
-        assert_eq!(asked[..6], [0xff; 6]);
-        assert_eq!(asked[38..], gateway.octets());
-        assert_eq!(answer(&asked, gateway), None, "our own question");
-        let mut reply = asked;
-        reply[21] = 2;
-        reply[28..32].copy_from_slice(&gateway.octets());
-        assert_eq!(answer(&reply, gateway), Some(MAC));
-        assert_eq!(answer(&reply, own), None, "another's answer");
-        for cut in 0..32 {
-            assert_eq!(answer(&reply[..cut], gateway), None);
-        }
-    }
 
     #[tokio::test]
     async fn an_ipv6_gateway_is_asked_by_echo() {

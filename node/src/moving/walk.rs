@@ -189,7 +189,7 @@ impl Moving {
             in_hand: work.in_hand(),
             open: work.open(),
             shown: self.vips.keys().any(|vip| wire.shows(vip)),
-            fenced: self.vips.keys().all(|vip| wire.refused(vip).is_some()),
+            fenced: self.vips.keys().all(|vip| wire.is_fenced(vip)),
             target,
         }
     }

@@ -4,8 +4,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use farmux_netplane::arp::{Claim, Form};
 use farmux_netplane::sys::PacketSocket;
-use farmux_netplane::vip::arp::{Claim, Form};
 
 use super::judge::Mac;
 use super::tap::parse_mac;

@@ -2,9 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use farmux_netplane::reference::frame::{owner, question};
+use farmux_netplane::arp::{self, owner, question};
 use farmux_netplane::vip::advertisement::Advertisement;
-use farmux_netplane::vip::arp;
 
 use super::meter::Meter;
 

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use farmux_netplane::arp::{Claim, Form};
 use farmux_netplane::plan::VipPlan;
 use farmux_netplane::sys::{PacketSocket, boottime_ns};
-use farmux_netplane::vip::arp::{Claim, Form};
 use farmux_netplane::vip::{Leases, Lent, VipStatus, Vips};
 use farmux_tests::lab::{CLIENT, Host, Lab, VIP, node_address, process, wait};
 use tokio::sync::watch;

@@ -1,38 +1,24 @@
 //! The fence over time: taken over, taken away, left behind by a process that was killed.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use farmux_netplane::fence::{
-    DropReason, FenceMode, FenceSettings, FenceStatus, HookChoice, Stand,
-};
-use farmux_netplane::plan::VipPlan;
+use farmux_netplane::fence::{DropReason, FenceMode, HookChoice, Stand};
 use farmux_netplane::sys::{PacketSocket, boottime_ns};
-use farmux_netplane::vip::{Leases, Lent, Vips};
+use farmux_netplane::vip::{Leases, Vips};
 use farmux_tests::lab::{CLIENT, Host, Lab, VIP, node_address, process, wait};
 use tokio::sync::watch;
 
-use super::frames::{self, ARP, BROADCAST, REPLY, REQUEST, arp, udp4};
-use super::yard::{VIP6, Way, Yard, lent};
+use super::frames::{self, BROADCAST, REPLY, REQUEST, arp, udp4};
+use super::stage::{SECOND, Stage, arp_socket, ends_in, fenced, plan};
+use super::yard::{VIP6, Way, Yard, both, lent};
 
-const SECOND: Duration = Duration::from_secs(1);
 /// What the lease thread writes ahead (`vip-protocol.md`, section 4).
 const LEASE: Duration = Duration::from_millis(135);
+/// Longer than a fence keeps a VIP closed that left the plan (3 s): after that it is forgotten.
+const RETIRED: Duration = Duration::from_millis(3_200);
 const STRANGER: [u8; 6] = [2, 0, 0, 0, 9, 9];
-
-fn both(test: impl Fn(Yard, FenceMode)) {
-    for (hook, mode) in [
-        (HookChoice::Best, FenceMode::Tcx),
-        (HookChoice::Clsact, FenceMode::Clsact),
-    ] {
-        let yard = Yard::new(hook);
-        yard.assert_mode(mode);
-        test(yard, mode);
-    }
-}
 
 #[test]
 fn a_restart_adopts_what_is_pinned() {
@@ -101,10 +87,7 @@ fn a_vip_that_leaves_the_plan_is_forgotten_and_the_last_unpins() {
         let packet = udp4(BROADCAST, VIP, CLIENT);
         assert_eq!(yard.fate(Way::Out, &packet), Some(DropReason::PacketOut));
 
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_millis(3_200) {
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        yard.pass(RETIRED);
         yard.follow(&rest);
         yard.follow(&[("front", VIP.into()), ("six", VIP6.into())]);
         let status = yard.status("front");
@@ -116,7 +99,7 @@ fn a_vip_that_leaves_the_plan_is_forgotten_and_the_last_unpins() {
         assert!(status.drops.values().all(|count| *count == 0), "{status:?}");
 
         yard.follow(&[]);
-        std::thread::sleep(Duration::from_millis(3_200));
+        yard.pass(RETIRED);
         yard.follow(&[]);
         assert!(!pins.exists(), "all of it is gone");
         yard.follow(&[("front", VIP.into()), ("six", VIP6.into())]);
@@ -158,7 +141,7 @@ fn pins_of_another_layout_make_way() {
 fn without_a_bpffs_it_stands_and_says_what_is_lost() {
     let mut yard = Yard::new(HookChoice::Best);
     yard.follow(&[]);
-    std::thread::sleep(Duration::from_millis(3_200));
+    yard.pass(RETIRED);
     yard.follow(&[]);
     yard.restart();
     yard.settings.folder = yard.lab.folder().join("no-bpffs");
@@ -171,32 +154,6 @@ fn without_a_bpffs_it_stands_and_says_what_is_lost() {
     assert_eq!(yard.fate(Way::In, &packet), Some(DropReason::PacketIn));
 }
 
-/// A plan with the VIP on `eth0`.
-fn plan() -> BTreeMap<Arc<str>, VipPlan> {
-    let vip = VipPlan {
-        address: VIP.into(),
-        interface: Some("eth0".into()),
-        held: false,
-    };
-    [(Arc::from("front"), vip)].into()
-}
-
-fn ends_in(span: Duration) -> Option<Lent> {
-    Some(Lent {
-        until_ns: boottime_ns() + u64::try_from(span.as_nanos()).expect("short"),
-        alone_since_ns: None,
-        taken: false,
-    })
-}
-
-fn fenced(folder: &Path) -> Leases {
-    fs::create_dir_all(folder).expect("a folder in a bpffs");
-    Leases::fenced(FenceSettings {
-        folder: folder.to_owned(),
-        hook: HookChoice::Best,
-    })
-}
-
 /// Not a test: an owner that renews its lease for ever. Where its pins are is told by the
 /// environment; without that it has no fence.
 #[test]
@@ -204,7 +161,8 @@ fn fenced(folder: &Path) -> Leases {
 fn child_owns_a_vip() {
     let (_plans, receiver) = watch::channel(plan());
     let pins = std::env::var_os("FENCE_PINS");
-    let leases = pins.map_or_else(Leases::default, |folder| fenced(Path::new(&folder)));
+    let fenced = |folder| fenced(Path::new(&folder), HookChoice::Best);
+    let leases = pins.map_or_else(Leases::default, fenced);
     let _vips = Vips::start(receiver, leases.clone(), Box::new(|_| {})).expect("a VIP thread");
     loop {
         leases.set("front", ends_in(LEASE));
@@ -231,14 +189,7 @@ impl Owned {
             command.env("FENCE_PINS", lab.pins().join("lb1"));
         }
         let child = host.spawn("child", command).expect("a child");
-        let index = process::run(client.command("cat").arg("/sys/class/net/eth0/ifindex"));
-        let index = index
-            .expect("an interface")
-            .trim()
-            .parse()
-            .expect("a number");
-        let open = || PacketSocket::open(index, ARP).expect("a raw socket");
-        let socket = client.within(open);
+        let socket = arp_socket(&client);
         let owned = Owned {
             child,
             socket,
@@ -289,27 +240,19 @@ fn the_kernel_of_a_killed_owner_answers_no_more() {
 
 #[test]
 fn a_taker_claims_before_it_opens_and_a_clean_stop_closes() {
-    let lab = Lab::new().expect("a lab needs root and iproute2");
-    let host = lab.host("lb1", node_address(1)).expect("a host");
-    let client = lab.host("client", CLIENT).expect("a client");
-    let index = process::run(client.command("cat").arg("/sys/class/net/eth0/ifindex"));
-    let index = index
-        .expect("an interface")
-        .trim()
-        .parse()
-        .expect("a number");
-    let open = || PacketSocket::open(index, ARP).expect("a raw socket");
-    let socket = client.within(open);
-    let (_plans, receiver) = watch::channel(plan());
-    let leases = fenced(&lab.pins().join("lb1"));
-    let start = || Vips::start(receiver, leases.clone(), Box::new(|_| {}));
-    let vips = host.within(start).expect("a VIP thread");
-    let mode = || leases.fences().get("front").map(|status| status.mode);
-    let stands = || mode() == Some(FenceMode::Tcx);
+    let stage = Stage::new();
+    let Stage {
+        host,
+        socket,
+        leases,
+        ..
+    } = &stage;
+    let vips = stage.start();
+    let stands = || leases.mode("front") == FenceMode::Tcx;
     wait::until_true("the fence stands", 5 * SECOND, stands).expect("in time");
 
     leases.set("front", ends_in(60 * SECOND));
-    let (announced, answered) = first_heard(&socket);
+    let (announced, answered) = first_heard(socket);
     let between = answered - announced;
     assert!(
         between >= Duration::from_millis(9),
@@ -328,7 +271,7 @@ fn a_taker_claims_before_it_opens_and_a_clean_stop_closes() {
     let add = ["addr", "add", "10.0.0.100/32", "dev", "eth0"];
     process::run(host.command("ip").args(add)).expect("somebody adds it by hand");
     let question = arp(REQUEST, (STRANGER, CLIENT), VIP).bytes;
-    drain(&socket);
+    drain(socket);
     let (start, mut buffer) = (Instant::now(), [0; 128]);
     while start.elapsed() < Duration::from_millis(300) {
         socket.send(&question).expect("sent");
@@ -372,25 +315,23 @@ fn first_heard(socket: &PacketSocket) -> (Duration, Duration) {
 
 #[test]
 fn a_refusal_ends_by_itself_and_a_claim_is_told() {
-    let lab = Lab::new().expect("a lab needs root and iproute2");
-    let host = lab.host("lb1", node_address(1)).expect("a host");
-    let client = lab.host("client", CLIENT).expect("a client");
-    let index = process::run(client.command("cat").arg("/sys/class/net/eth0/ifindex"));
-    let index = index
-        .expect("an interface")
-        .trim()
-        .parse()
-        .expect("a number");
-    let open = || PacketSocket::open(index, ARP).expect("a raw socket");
-    let socket = client.within(open);
-    let (_plans, receiver) = watch::channel(plan());
-    let leases = fenced(&lab.pins().join("lb1"));
-    let start = || Vips::start(receiver, leases.clone(), Box::new(|_| {}));
-    let _vips = host.within(start).expect("a VIP thread");
+    let stage = Stage::new();
+    let Stage {
+        host,
+        client,
+        socket,
+        leases,
+        ..
+    } = &stage;
+    let _vips = stage.start();
     leases.set("front", ends_in(60 * SECOND));
-    let status = || leases.fences().get("front").cloned().unwrap_or_default();
+    let status = || stage.status();
     let is_open = || status().stand == Stand::Open;
     wait::until_true("the fence opens", 5 * SECOND, is_open).expect("in time");
+    let told = (leases.mode("front"), leases.refused("front"));
+    assert_eq!(told, (FenceMode::Tcx, Some(0)));
+    let of_none = (leases.mode("none"), leases.refused("none"));
+    assert_eq!(of_none, (FenceMode::None, None));
 
     assert_eq!(leases.claim("front"), None);
     let claim = arp(REPLY, (STRANGER, VIP), VIP).bytes;
@@ -398,9 +339,10 @@ fn a_refusal_ends_by_itself_and_a_claim_is_told() {
     let told = || leases.claim("front").map(|claim| claim.mac) == Some(STRANGER);
     wait::until_true("the claim is told", SECOND, told).expect("in time");
 
-    let listener = client.within(|| refused(&host, &leases));
-    let counted = |status: &FenceStatus| status.drops[&DropReason::NewRefused] >= 1;
-    assert!(counted(&status()), "{:?}: {listener:?}", status());
+    let took = client.within(|| refused(host, leases));
+    let counted = status().drops[&DropReason::NewRefused];
+    assert!(counted >= 1, "{:?}: {took:?}", status());
+    assert_eq!(leases.refused("front"), Some(counted));
 }
 
 /// How long a connection to the VIP takes that begins while none may: its SYN is lost, and the

@@ -13,6 +13,7 @@ use farmux_netplane::fence::{
 use farmux_netplane::sys::{Interface, PacketSocket, boottime_ns};
 use farmux_netplane::vip::Lent;
 use farmux_tests::lab::{CLIENT, Host, Lab, VIP, node_address, process, wait};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::frames::{self, BROADCAST, Frame, Mac};
 
@@ -89,6 +90,8 @@ pub(super) struct Yard {
     pub(super) owner: Owner,
     pub(super) rooms: Rooms,
     numbered: u64,
+    /// How far the fence is ahead of the clock, for which alone it is asked to wait.
+    ahead: Duration,
     // Dropped last.
     pub(super) lab: Lab,
 }
@@ -121,6 +124,7 @@ impl Yard {
             owner: Owner::default(),
             rooms: Rooms::default(),
             numbered: 0,
+            ahead: Duration::ZERO,
             lab,
         };
         yard.follow(&[("front", VIP.into()), ("six", VIP6.into())]);
@@ -133,6 +137,15 @@ impl Yard {
 
     /// Has the fence follow a plan of these VIPs.
     pub(super) fn follow(&mut self, vips: &[(&str, IpAddr)]) {
+        self.follow_with(vips, None);
+    }
+
+    /// The same while this process may open nothing: the kernel answers no question.
+    pub(super) fn follow_blindly(&mut self, vips: &[(&str, IpAddr)]) {
+        self.follow_with(vips, Some(0));
+    }
+
+    fn follow_with(&mut self, vips: &[(&str, IpAddr)], open_files: Option<u64>) {
         let interface = self.eth0.index;
         let wanted = |(name, address): &(&str, IpAddr)| {
             let address = *address;
@@ -141,8 +154,22 @@ impl Yard {
         let wanted: BTreeMap<Arc<str>, Wanted> = vips.iter().map(wanted).collect();
         let links = [self.eth0.interface(), self.eth1.interface()];
         let (owner, settings) = (&mut self.owner, &self.settings);
-        let follow = || owner.follow(settings, &wanted, &links, boottime_ns());
+        let ahead = u64::try_from(self.ahead.as_nanos()).expect("short");
+        let follow = || {
+            let before = getrlimit(Resource::Nofile);
+            let current = open_files.or(before.current);
+            let limit = |current| Rlimit { current, ..before };
+            setrlimit(Resource::Nofile, limit(current)).expect("a soft limit");
+            let rooms = owner.follow(settings, &wanted, &links, boottime_ns() + ahead);
+            setrlimit(Resource::Nofile, limit(before.current)).expect("a soft limit");
+            rooms
+        };
         self.rooms = self.eth0.host.within(follow);
+    }
+
+    /// Has that much time pass for the fence, which is told what time it is.
+    pub(super) fn pass(&mut self, span: Duration) {
+        self.ahead += span;
     }
 
     /// Another process in its place: what is attached and pinned is all there is.
@@ -255,6 +282,18 @@ impl Yard {
         let (front, six) = (self.status("front").drops, self.status("six").drops);
         let sum = |reason: DropReason| (reason, front[&reason] + six[&reason]);
         DropReason::ALL.into_iter().map(sum).collect()
+    }
+}
+
+/// Runs a test with each way of attaching.
+pub(super) fn both(test: impl Fn(Yard, FenceMode)) {
+    for (hook, mode) in [
+        (HookChoice::Best, FenceMode::Tcx),
+        (HookChoice::Clsact, FenceMode::Clsact),
+    ] {
+        let yard = Yard::new(hook);
+        yard.assert_mode(mode);
+        test(yard, mode);
     }
 }
 
