@@ -1,41 +1,25 @@
 //! A check-up of this very machine: before there is a cluster, with a daemon, and with somebody in
 //! the way.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Parser;
 use farmux_node::api;
-use farmux_node::cli::args::Arguments;
-use farmux_node::cli::client::Client;
-use farmux_node::cli::command::Shell;
-use farmux_node::cli::terminal::Terminal;
 use farmux_node::daemon::{InitOrder, Node};
 use farmux_node::doctor::{Checkup, Level};
 use farmux_node::fault::{Exit, Fault, explain};
 use farmux_node::settings::Settings;
 
-mod paper;
+mod common;
+mod typed;
 
-use paper::Paper;
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("loopback has ports")
-}
+use common::node_toml;
+use typed::type_line;
 
 /// `node.toml` of a machine, with what else shall stand in it.
 fn machine(folder: &Path, more: &str) -> (PathBuf, Settings) {
-    let text = format!(
-        "name = \"lb1\"\npeer = [\"{}\"]\nadmin = \"{}\"\nsocket = \"{}\"\ndata = \"{}\"\n\
-         serving_threads = 1\n{more}",
-        free(),
-        free(),
-        folder.join("lb1.sock").display(),
-        folder.join("lb1").display(),
-    );
+    let text = node_toml("lb1", folder, more);
     let config = folder.join("node.toml");
     std::fs::write(&config, &text).expect("a file");
     (config, Settings::parse(&text).expect("good settings"))
@@ -44,12 +28,8 @@ fn machine(folder: &Path, more: &str) -> (PathBuf, Settings) {
 /// The check-up, and what the command ends with.
 async fn doctor(config: &Path) -> (Checkup, Result<(), Fault>) {
     let line = format!("farmux doctor -o json --config {}", config.display());
-    let parsed = Arguments::try_parse_from(line.split_whitespace()).expect("a good line");
-    let paper = Paper::default();
-    let client = Client::new(&parsed.target).expect("a socket");
-    let terminal = Terminal::to(Box::new(paper.clone()), parsed.target.output);
-    let ended = Shell { client, terminal }.execute(parsed.action).await;
-    let checkup = serde_json::from_str(&paper.text()).expect("JSON as documented");
+    let (said, ended) = type_line(&line).await;
+    let checkup = serde_json::from_str(&said).expect("JSON as documented");
     (checkup, ended)
 }
 

@@ -1,24 +1,19 @@
 //! All that was agreed on is saved from a living node, and a machine that had nothing goes on with
 //! it.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
 use farmux_node::api::{self, Api};
-use farmux_node::cli::args::Arguments;
-use farmux_node::cli::client::Client;
-use farmux_node::cli::command::Shell;
-use farmux_node::cli::terminal::Terminal;
 use farmux_node::daemon::{InitOrder, Node};
 use farmux_node::fault::Fault;
 use farmux_node::settings::Settings;
 
-mod paper;
+mod common;
+mod typed;
 
-use paper::Paper;
+use common::node_toml;
 
 /// A machine with its `node.toml`.
 struct Machine {
@@ -34,22 +29,9 @@ struct Daemon {
     _api: Api,
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("loopback has ports")
-}
-
 impl Machine {
     fn new(name: &str, folder: &Path) -> Machine {
-        let text = format!(
-            "name = \"{name}\"\npeer = [\"{}\"]\nadmin = \"{}\"\nsocket = \"{}\"\n\
-             data = \"{}\"\nserving_threads = 1\n",
-            free(),
-            free(),
-            folder.join(format!("{name}.sock")).display(),
-            folder.join(name).display(),
-        );
+        let text = node_toml(name, folder, "");
         let config = folder.join(format!("{name}.toml"));
         std::fs::write(&config, &text).expect("a file");
         Machine {
@@ -107,12 +89,8 @@ impl Daemon {
 }
 
 async fn type_line(line: &str) -> Result<String, Fault> {
-    let parsed = Arguments::try_parse_from(line.split_whitespace()).expect("a good line");
-    let paper = Paper::default();
-    let client = Client::new(&parsed.target)?;
-    let terminal = Terminal::to(Box::new(paper.clone()), parsed.target.output);
-    Shell { client, terminal }.execute(parsed.action).await?;
-    Ok(paper.text())
+    let (said, ended) = typed::type_line(line).await;
+    ended.map(|()| said)
 }
 
 const CONTACT: &str = "[[contact]]\nname = \"ops\"\n[contact.mail]\nto = [\"ada@example.com\"]\n\
