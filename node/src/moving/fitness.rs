@@ -10,14 +10,14 @@ use farmux_raft::state::{NodeRole, State};
 use crate::api::report::NodeReport;
 
 /// Whom there is to choose from, at one moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Candidates<'a> {
     /// Our copy of the state.
     pub(crate) state: &'a State,
     /// How far it is applied.
     pub(crate) applied: u64,
     /// Everybody who votes.
-    pub(crate) voters: &'a BTreeSet<NodeId>,
+    pub(crate) voters: BTreeSet<NodeId>,
     /// What those say of themselves that answered just now.
     pub(crate) reports: &'a BTreeMap<NodeId, NodeReport>,
     /// What the owner stands on, where it says so.

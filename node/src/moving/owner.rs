@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use farmux_raft::consensus::Change;
 use farmux_raft::id::{NodeId, NodeName, VipName};
-use farmux_raft::peer::{PeerReply, PeerRequest};
 use farmux_raft::state::{NodeRole, State};
 use tokio::task::JoinSet;
 
@@ -14,6 +13,7 @@ use super::desk::Teller;
 use super::fitness::Candidates;
 use super::order::{MoveOrder, Verdict, What};
 use super::walk::{Moving, together};
+use crate::api::ask_report;
 use crate::api::report::NodeReport;
 use crate::api::types::{LeaderMoved, MoveReport, VipLeft};
 use crate::daemon::Member;
@@ -98,7 +98,7 @@ impl<'a> Places<'a> {
         Candidates {
             state: &self.state,
             applied: applied(self.member),
-            voters: &self.voters,
+            voters: self.voters.clone(),
             reports: &self.reports,
             legs: Some(self.member.legs()),
         }
@@ -201,17 +201,7 @@ async fn ask_all(member: &Arc<Member>) -> BTreeMap<NodeId, NodeReport> {
 
 /// A node's report; one that is silent or makes no sense has none.
 pub(super) async fn ask(member: &Member, node: NodeId) -> Option<NodeReport> {
-    let asked = member
-        .peers()
-        .ask(node, &PeerRequest::Status, ANSWERED_WITHIN);
-    match asked.await {
-        Ok(PeerReply::Status(bytes)) => NodeReport::decode(&bytes).ok(),
-        Ok(_) => None,
-        Err(error) => {
-            tracing::debug!(%node, %error, "it does not say whether it can take a VIP");
-            None
-        }
-    }
+    ask_report(member.peers(), node, ANSWERED_WITHIN).await
 }
 
 /// A healthy node needs two milliseconds.
