@@ -370,9 +370,10 @@ catalogue! {
         "farmux status   (lists the nodes and what they are)";
 
     TargetUnfit = 250, Refused, 409,
-        "that node cannot take the VIP",
+        "that node cannot take the VIP, or lead",
         "A VIP goes by plan only to a balancer that votes, answers, is not in maintenance, has \
-         nothing in its way and a copy of the state that is up to date. Nothing was moved.",
+         nothing in its way and a copy of the state that is up to date; the leadership to any node \
+         that votes, answers and is not in maintenance. Nothing was moved.",
         "farmux vip show VIP   (lists who could take it)";
     VipOwnerless = 251, Refused, 409,
         "nobody owns the VIP now",

@@ -132,5 +132,18 @@ impl Candidates<'_> {
     }
 }
 
+/// What keeps a node from leading the log, whether it answers or not; a witness may lead.
+pub(super) fn kept_from_leading(
+    state: &State,
+    voters: &BTreeSet<NodeId>,
+    node: NodeId,
+) -> Option<Unfit> {
+    match (voters.contains(&node), state.rests(node)) {
+        (false, _) => Some(Unfit::NoVoter),
+        (true, true) => Some(Unfit::Rests),
+        (true, false) => None,
+    }
+}
+
 /// As the membership has it for a learner that caught up: the rest arrives with the next heartbeat.
 const BEHIND_MAX: u64 = 16;

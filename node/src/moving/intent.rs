@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use farmux_raft::id::{NodeId, NodeName, VipName};
 use farmux_raft::state::Reject;
 
-use super::fitness::Candidates;
+use super::fitness::{Candidates, Unfit, kept_from_leading};
 use super::order::What;
 use crate::api::status::View;
 use crate::api::types::{LeaderMoved, MovePlan, MoveWish, PlannedMove, WorkReport};
@@ -121,6 +121,7 @@ fn leader_only(view: &View<'_>, to: Option<NodeId>) -> Result<Intent, Fault> {
     let leader = view.log.leader.ok_or_else(|| Fault::new(Code::NoLeader))?;
     let mut intent = Intent::nothing();
     if Some(leader) != to {
+        to.map_or(Ok(()), |to| judge_leader(view, to))?;
         intent.leads(view, leader, to);
         intent.orders.push((leader, What::Away { to }));
     }
@@ -166,6 +167,20 @@ fn judge(view: &View<'_>, vip: &VipName, to: NodeId) -> Result<(), Fault> {
             .what(format!("{node} cannot take VIP {vip}"))
             .why(why)
     })
+}
+
+fn judge_leader(view: &View<'_>, to: NodeId) -> Result<(), Fault> {
+    let silent = (!view.answers(to)).then_some(Unfit::Silent);
+    match kept_from_leading(view.state, &view.voters(), to).or(silent) {
+        None => Ok(()),
+        Some(unfit) => {
+            let node = view.state.node_name(to);
+            Err(Fault::new(Code::TargetUnfit)
+                .what(format!("{node} cannot lead"))
+                .why(unfit)
+                .mend("farmux status   (then name another node, or none)"))
+        }
+    }
 }
 
 /// Who owns it, and answers.
