@@ -31,7 +31,12 @@ struct Daemon {
 
 impl Machine {
     fn new(name: &str, folder: &Path) -> Machine {
-        let text = node_toml(name, folder, "");
+        Machine::with(name, folder, "")
+    }
+
+    /// One with what else shall stand in its `node.toml`.
+    fn with(name: &str, folder: &Path, more: &str) -> Machine {
+        let text = node_toml(name, folder, more);
         let config = folder.join(format!("{name}.toml"));
         std::fs::write(&config, &text).expect("a file");
         Machine {
@@ -55,7 +60,7 @@ impl Machine {
     /// Restores on this machine, with a passphrase out of a file.
     async fn restore(&self, file: &Path, passphrase: &Path) -> Result<String, Fault> {
         let line = format!(
-            "farmux snapshot restore {} --config {} --passphrase-file {} --yes",
+            "farmux snapshot restore {} --config {} --passphrase-file {} --yes prod",
             file.display(),
             self.config.display(),
             passphrase.display()
@@ -162,7 +167,7 @@ async fn a_machine_that_had_nothing_goes_on_with_what_was_saved() {
     // The cluster lives: another one of the same name would fight with it.
     let fault = new.restore(&file, &pass).await.expect_err("lb1 answers");
     assert_eq!(fault.code, "FMX-130", "{fault}");
-    assert!(fault.why.contains("lb1 at 127.0.0.1"), "{fault}");
+    assert!(fault.why.contains("lb1 answers at 127.0.0.1"), "{fault}");
     // A machine with a life of its own, daemon running or not.
     let fault = old.restore(&file, &pass).await.expect_err("it runs");
     assert_eq!(fault.code, "FMX-129", "{fault}");
@@ -253,4 +258,38 @@ async fn what_does_not_open_changes_nothing() {
         assert!(fault.why.contains(&file.display().to_string()), "{fault}");
         assert!(new.entries().is_empty(), "{:?}", new.entries());
     }
+}
+
+/// A node of the old cluster that its peers do not reach may still have the VIP.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vip_that_may_be_somebody_elses_is_not_restored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lan = "[networks]\nlan = \"moon0\"\n";
+    let (old, new) = (
+        Machine::with("lb1", folder.path(), lan),
+        Machine::with("lb9", folder.path(), lan),
+    );
+    let daemon = founder(&old).await;
+    let config = folder.path().join("vip.toml");
+    let vip = "[[vip]]\nname = \"front\"\naddress = \"192.0.2.100\"\nnetwork = \"lan\"\n";
+    std::fs::write(&config, vip).expect("a file");
+    let apply = format!("farmux config apply {}", config.display());
+    daemon.types(&apply).await.expect("it is valid");
+    let pass = secret(folder.path(), "pass", "correct horse battery");
+    let file = folder.path().join("prod.farmux");
+    let (at, by) = (file.display(), pass.display());
+    let save = format!("farmux snapshot save {at} --passphrase-file {by}");
+    daemon.types(&save).await.expect("it is saved");
+    daemon.end().await;
+    let end = tokio::time::Instant::now() + PATIENCE;
+    let fault = loop {
+        let fault = new.restore(&file, &pass).await.expect_err("nobody can ask");
+        if fault.code != "FMX-130" || tokio::time::Instant::now() >= end {
+            break fault;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(fault.code, "FMX-233", "{fault}");
+    assert!(fault.why.contains("VIP front"), "{fault}");
+    assert!(new.entries().is_empty(), "{:?}", new.entries());
 }
