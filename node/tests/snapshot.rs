@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use farmux_node::api::{self, Api};
-use farmux_node::daemon::{InitOrder, Node};
+use farmux_node::daemon::{InitOrder, JoinOrder, Node, TokenOrder};
 use farmux_node::fault::Fault;
 use farmux_node::settings::Settings;
+use farmux_raft::state::NodeRole;
+use tokio::sync::mpsc;
 
 mod common;
 mod typed;
@@ -88,6 +90,26 @@ impl Daemon {
         type_line(&format!("{line} --socket {}", self.socket.display())).await
     }
 
+    /// A second node with a vote.
+    async fn welcomes(&self, machine: &Machine) -> Daemon {
+        let role = NodeRole::Balancer;
+        let order = TokenOrder {
+            role,
+            ttl: Duration::from_secs(3600),
+        };
+        let token = self.node.create_token(order).await.expect("it leads");
+        let second = machine.start().await;
+        let (progress, mut lines) = mpsc::channel(16);
+        tokio::spawn(async move { while lines.recv().await.is_some() {} });
+        let order = JoinOrder { token, role };
+        second.node.join(order, progress).await.expect("it joins");
+        let mut membership = self.node.member().expect("one").consensus().membership();
+        let both = membership.wait_for(|now| now.voters().len() == 2);
+        let both = tokio::time::timeout(PATIENCE, both).await;
+        assert!(both.is_ok_and(|both| both.is_ok()), "it votes");
+        second
+    }
+
     async fn end(self) {
         self.node.member().expect("a member").stop().await;
     }
@@ -160,6 +182,7 @@ async fn a_machine_that_had_nothing_goes_on_with_what_was_saved() {
     let shown = type_line(&format!("farmux snapshot inspect {}", file.display())).await;
     let shown = shown.expect("no passphrase is needed");
     assert!(shown.contains("1 watches, 1 contacts"), "{shown}");
+    assert!(shown.contains("newest    yes\n"), "{shown}");
     assert!(!shown.contains("hush") && !shown.contains("ada"), "{shown}");
     let bytes = std::fs::read(&file).expect("it is there");
     assert!(!bytes.windows(8).any(|part| part == b"hush-ada"));
@@ -292,4 +315,37 @@ async fn a_vip_that_may_be_somebody_elses_is_not_restored() {
     assert_eq!(fault.code, "FMX-233", "{fault}");
     assert!(fault.why.contains("VIP front"), "{fault}");
     assert!(new.entries().is_empty(), "{:?}", new.entries());
+}
+
+/// Saved all the same, for it may be all that is left; but it says what it may lack.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_majority_confirmed_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, two) = (
+        Machine::new("lb1", folder.path()),
+        Machine::new("lb2", folder.path()),
+    );
+    let first = founder(&one).await;
+    let second = first.welcomes(&two).await;
+    let pass = secret(folder.path(), "pass", "correct horse battery");
+    let file = folder.path().join("prod.farmux");
+    let (at, by) = (file.display(), pass.display());
+    let save = format!("farmux snapshot save {at} --passphrase-file {by}");
+    let said = second.types(&save).await.expect("a follower asks");
+    assert!(!said.contains("may be missing"), "{said}");
+    second.end().await;
+
+    let said = first.types(&save).await.expect("it is saved all the same");
+    assert!(said.starts_with("saved cluster prod at r1"), "{said}");
+    assert!(
+        said.contains("what was decided last may be missing"),
+        "{said}"
+    );
+    let shown = type_line(&format!("farmux snapshot inspect {at}")).await;
+    let shown = shown.expect("no passphrase is needed");
+    assert!(
+        shown.contains("newest    no majority confirmed it"),
+        "{shown}"
+    );
+    first.end().await;
 }

@@ -12,7 +12,7 @@ use super::Shell;
 use super::config::read_up_to;
 use crate::alone::nobody_else;
 use crate::api::types::SnapshotRequest;
-use crate::backup::{Draft, FileError, PASSPHRASE_CHARS_MIN, WriteError, inspect};
+use crate::backup::{Draft, FileError, Header, PASSPHRASE_CHARS_MIN, WriteError, inspect};
 use crate::backup::{check_place, open, restore};
 use crate::daemon::wall_clock;
 use crate::fault::{Code, Fault};
@@ -70,16 +70,7 @@ impl Shell {
             .post_bytes("/v1/snapshot", &request, on_piece)
             .await?;
         let header = draft.keep().map_err(|error| unwritten(file, &error))?;
-        self.terminal.show(&header, |header, _| {
-            format!(
-                "saved cluster {} at r{}, log index {}, to {}\n\
-                 Without the passphrase the file is worth nothing: keep them apart, and both.\n",
-                header.cluster,
-                header.revision,
-                header.applied,
-                file.display()
-            )
-        })
+        self.terminal.show(&header, |header, _| saved(header, file))
     }
 
     async fn restore(
@@ -162,6 +153,25 @@ impl Shell {
             }
         }
     }
+}
+
+/// What was saved, and whether it may lack something.
+fn saved(header: &Header, file: &Path) -> String {
+    let stale = match header.newest {
+        Some(false) => {
+            "No majority of the nodes confirmed it: what was decided last may be missing. Save \
+             once more when `farmux status` is well again.\n"
+        }
+        Some(true) | None => "",
+    };
+    format!(
+        "saved cluster {} at r{}, log index {}, to {}\n{stale}\
+         Without the passphrase the file is worth nothing: keep them apart, and both.\n",
+        header.cluster,
+        header.revision,
+        header.applied,
+        file.display()
+    )
 }
 
 /// How often a passphrase is asked for: one that seals must have no typing error.
