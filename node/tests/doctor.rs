@@ -3,8 +3,10 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::Arc;
 
+use farmux_netplane::sys::FENCE;
 use farmux_node::api;
 use farmux_node::daemon::{InitOrder, Node};
 use farmux_node::doctor::{Checkup, Level};
@@ -117,4 +119,101 @@ async fn whoever_holds_a_port_is_named() {
         "{}",
         ports[0].what
     );
+}
+
+/// Two VIPs of one network may lean on two gateways, and the daemon knows of both.
+#[tokio::test]
+async fn every_gateway_of_the_configuration_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (config, settings) = machine(folder.path(), "[networks]\nlan = \"moon0\"\n");
+    let socket = settings.socket.display().to_string();
+    let node = Arc::new(Node::new(settings));
+    let _api = api::serve(Arc::clone(&node)).await.expect("a free socket");
+    let init = InitOrder {
+        name: "prod".parse().expect("a name"),
+        vip: None,
+    };
+    node.init(init).await.expect("init");
+    let vip = |name: &str, last: u8| {
+        format!(
+            "[[vip]]\nname = \"{name}\"\naddress = \"192.0.2.10{last}\"\nnetwork = \"lan\"\n\
+             gateway = \"192.0.2.{last}\"\n"
+        )
+    };
+    let file = folder.path().join("vips.toml");
+    std::fs::write(&file, [vip("a", 1), vip("b", 2)].concat()).expect("a file");
+    let apply = format!("farmux config apply {} --socket {socket}", file.display());
+    let (said, ended) = type_line(&apply).await;
+    ended.unwrap_or_else(|fault| panic!("{said}{fault}"));
+    let (checkup, _) = doctor(&config).await;
+    let asked: Vec<&str> = of(&checkup, "gateway")
+        .iter()
+        .map(|finding| finding.what.as_str())
+        .collect();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    for (what, gateway) in asked.iter().zip(["192.0.2.1 ", "192.0.2.2 "]) {
+        assert!(what.contains(gateway), "{what}");
+    }
+    node.member().expect("a member").stop().await;
+}
+
+/// Has a shell mount a bpffs in a mount namespace of its own, and go on; who is not root cannot.
+fn beside_a_bpffs(bpf: &Path, then: &str) -> Output {
+    let mounted = format!("mount -t bpf bpf {}", bpf.display());
+    let mut shell = Command::new("unshare");
+    shell.args(["-m", "sh", "-c", &format!("{mounted} && {then}")]);
+    let ended = shell.arg(env!("CARGO_BIN_EXE_farmux")).output();
+    ended.expect("util-linux is everywhere")
+}
+
+fn doctor_beside_a_bpffs(config: &Path, bpf: &Path) -> Checkup {
+    let doctor = format!("exec \"$0\" doctor -o json --config {}", config.display());
+    let ended = beside_a_bpffs(bpf, &doctor);
+    serde_json::from_slice(&ended.stdout).expect("JSON as documented")
+}
+
+/// The line of a check: how good it is, and what was found.
+fn line<'a>(checkup: &'a Checkup, check: &str) -> (Level, &'a str) {
+    let found = of(checkup, check);
+    assert_eq!(found.len(), 1, "{found:?}");
+    (found[0].level, &found[0].what)
+}
+
+#[tokio::test]
+async fn where_the_fence_will_be_lost_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bpf = folder.path().join("bpf");
+    std::fs::create_dir(&bpf).expect("a folder");
+    let pins = format!("bpf = \"{}\"\n", bpf.display());
+    let (config, _) = machine(folder.path(), &pins);
+    if !beside_a_bpffs(&bpf, "true").status.success() {
+        return;
+    }
+    let with = doctor_beside_a_bpffs(&config, &bpf);
+    if FENCE.is_empty() {
+        let (level, what) = line(&with, "bpf");
+        assert_eq!(level, Level::Warn);
+        assert!(what.contains("no clang"), "{what}");
+        return;
+    }
+    let folder_of_pins = bpf.display().to_string();
+    assert_eq!(line(&with, "bpffs"), (Level::Ok, folder_of_pins.as_str()));
+    let (level, what) = line(&with, "bpf");
+    assert_eq!(level, Level::Ok, "{what}");
+    let by_version = what.contains("tcx came with 6.6");
+    assert!(what.ends_with("attaches by tcx") || by_version, "{what}");
+
+    // Without one on that folder, wherever else one is mounted.
+    let (without, _) = doctor(&config).await;
+    let (level, what) = line(&without, "bpffs");
+    assert_eq!(level, Level::Warn);
+    assert!(what.contains(&folder_of_pins), "{what}");
+    let (_, what) = line(&without, "bpf");
+    assert!(by_version || what.contains("tcx needs a bpffs"), "{what}");
+
+    let (config, _) = machine(folder.path(), &format!("{pins}fence = \"off\"\n"));
+    let off = doctor_beside_a_bpffs(&config, &bpf);
+    let (level, what) = line(&off, "bpf");
+    assert_eq!(level, Level::Warn);
+    assert!(what.contains("switched off"), "{what}");
 }
