@@ -7,9 +7,11 @@
 //!   api        the admin API: shapes, status, metrics
 //!   backup     all that was agreed on, as one sealed file
 //!   doctor     whether this machine can do what is asked of it
+//!   alone      whether anybody else of a cluster is there
 //!   fault      what an operator reads when something fails
 //! ```
 
+mod alone;
 pub mod api;
 pub mod backup;
 pub mod cli;

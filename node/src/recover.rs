@@ -8,21 +8,18 @@
 //! It talks to no daemon: there is none. Nothing is written before everything was checked; a power
 //! cut between the two writes leaves a node that is recovered by the same command once more.
 
-use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
-use farmux_netplane::reference::{ProbeError, Sender, who_has};
 use farmux_raft::consensus::Wreck;
 use farmux_raft::epoch::Epoch;
 use farmux_raft::id::{ClusterName, NodeId, RequestId};
+use farmux_raft::peer::key::random;
 use farmux_raft::peer::{Addresses, Identity};
-use farmux_raft::state::{Command, Proposal, State, Vip};
+use farmux_raft::state::{Command, Proposal, State};
 use farmux_store::Store;
-use ring::rand::{SecureRandom, SystemRandom};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::net::UnixStream;
 
+use crate::alone::nobody_else;
 use crate::daemon::{store_folder, wall_clock};
 use crate::fault::{Code, Fault};
 use crate::identity::Home;
@@ -114,41 +111,8 @@ impl Remains {
             );
             return Err(Fault::new(Code::MayLoseData).why(why));
         }
-        for node in others {
-            let addresses = self.state.nodes.get(&node);
-            let addresses = addresses.map_or(&[][..], |node| node.peer_addresses.as_slice());
-            if let Some(address) = first_that_answers(addresses).await {
-                let name = self.state.node_name(node);
-                let why = format!("{name} answers at {address}");
-                return Err(Fault::new(Code::VoterAnswers).why(why));
-            }
-        }
-        for (name, vip) in &self.state.config.vips {
-            self.check_vip(name.as_str(), vip).await?;
-        }
-        Ok(())
-    }
-
-    async fn check_vip(&self, name: &str, vip: &Vip) -> Result<(), Fault> {
-        // Where there is no such network here, this node cannot show the VIP either.
-        let Some(interface) = self.settings.networks.get(&vip.network) else {
-            return Ok(());
-        };
-        let address = vip.address;
-        match who_has(interface, address, Sender::Nobody).await {
-            // Nobody can be asked in this way about an IPv6 address; its owner would be a voter.
-            Ok(None) | Err(ProbeError::NoIpv4(_)) => Ok(()),
-            Ok(Some(mac)) => {
-                let mac: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-                let mac = mac.join(":");
-                let why = format!("{mac} answers for VIP {name} ({address}) on {interface}");
-                Err(Fault::new(Code::VipAnswers).why(why))
-            }
-            Err(error) => {
-                let why = format!("VIP {name} cannot be asked for: {error}");
-                Err(Fault::new(Code::VipAnswers).why(why))
-            }
-        }
+        let alone = nobody_else(&self.settings, &self.state, others).await;
+        alone.map_err(|somebody| somebody.fault(Code::VoterAnswers))
     }
 
     /// Makes this node the only one, in the next epoch; returns how often that has been done.
@@ -156,9 +120,6 @@ impl Remains {
     /// **Errors**: something cannot be written; the command is given once more.
     pub async fn recover(self) -> Result<u32, Fault> {
         let broken = |why: String| Fault::new(Code::Broken).why(why);
-        let mut tag = [0; 4];
-        let drawn = SystemRandom::new().fill(&mut tag);
-        drawn.map_err(|_| broken("the system gives no random bytes".to_owned()))?;
         let known = self
             .state
             .cluster
@@ -167,7 +128,7 @@ impl Remains {
         // The one that goes further, should the last attempt have been cut short.
         let last = [Epoch(known), Epoch(self.identity.epoch())];
         let last = last.into_iter().max_by_key(|epoch| epoch.count());
-        let tag = u32::from_be_bytes(tag).max(1);
+        let tag = u32::from_be_bytes(random()).max(1);
         let epoch = last.and_then(|last| last.next(tag));
         let epoch = epoch.ok_or_else(|| broken("there is no higher epoch".to_owned()))?;
         let proposal = Proposal {
@@ -185,17 +146,3 @@ impl Remains {
         Ok(epoch.count())
     }
 }
-
-/// Where a machine listens for peers, if it does.
-async fn first_that_answers(addresses: &[SocketAddr]) -> Option<SocketAddr> {
-    for &address in addresses {
-        let answer = timeout(ANSWER_DEADLINE, TcpStream::connect(address)).await;
-        if matches!(answer, Ok(Ok(_))) {
-            return Some(address);
-        }
-    }
-    None
-}
-
-/// A living node accepts within a millisecond; a lost packet is sent again after one second.
-const ANSWER_DEADLINE: Duration = Duration::from_millis(1_500);

@@ -21,9 +21,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use farmux_netplane::fence::HookChoice;
 use farmux_raft::codec;
 use farmux_raft::id::{NetworkName, NodeName};
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 /// What one machine knows of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -49,9 +51,9 @@ pub struct Settings {
     /// this node alone; `/run/farmux/bpf` by default.
     #[serde(default = "default_bpf")]
     pub bpf: PathBuf,
-    /// How the kernel fences VIPs; `best` by default.
-    #[serde(default)]
-    pub fence: FenceSetting,
+    /// How the kernel fences VIPs: `best`, `clsact` or `off`; `best` by default.
+    #[serde(default, deserialize_with = "hook_choice")]
+    pub fence: HookChoice,
     /// Which interface leads to which network; none by default (a witness needs none).
     #[serde(default)]
     pub networks: BTreeMap<NetworkName, String>,
@@ -72,19 +74,6 @@ pub struct Settings {
     /// Serving threads, 1 to 64; as many as there are cores by default.
     #[serde(default)]
     pub serving_threads: Option<usize>,
-}
-
-/// How the kernel fences VIPs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FenceSetting {
-    /// By tcx where the kernel has it (6.6), else by clsact.
-    #[default]
-    Best,
-    /// By clsact.
-    Clsact,
-    /// Not at all: after `kill -9` this machine answers for its VIPs for up to 2.5 s.
-    Off,
 }
 
 /// What is logged.
@@ -227,6 +216,16 @@ const FORMATS: std::ops::RangeInclusive<u16> = codec::OLDEST..=codec::NEWEST;
 /// More runtimes than this outgrow what one machine's accept queues were measured with.
 const THREADS_MAX: usize = 64;
 
+/// The netplane knows no file format.
+fn hook_choice<'de, D: Deserializer<'de>>(reader: D) -> Result<HookChoice, D::Error> {
+    match String::deserialize(reader)?.as_str() {
+        "best" => Ok(HookChoice::Best),
+        "clsact" => Ok(HookChoice::Clsact),
+        "off" => Ok(HookChoice::Off),
+        other => Err(D::Error::unknown_variant(other, &["best", "clsact", "off"])),
+    }
+}
+
 fn default_socket() -> PathBuf {
     PathBuf::from("/run/farmux/admin.sock")
 }
@@ -256,11 +255,24 @@ mod tests {
         assert_eq!(settings.socket, Path::new("/run/farmux/admin.sock"));
         assert_eq!(settings.log.level, LogLevel::Info);
         let fence = (settings.bpf.to_str(), settings.fence);
-        assert_eq!(fence, (Some("/run/farmux/bpf"), FenceSetting::Best));
+        assert_eq!(fence, (Some("/run/farmux/bpf"), HookChoice::Best));
         assert_eq!(
             (settings.exec_dir, settings.exec_user),
             (None, "nobody".to_owned())
         );
+    }
+
+    #[test]
+    fn a_fence_is_said_in_a_word() {
+        for (word, choice) in [
+            ("best", HookChoice::Best),
+            ("clsact", HookChoice::Clsact),
+            ("off", HookChoice::Off),
+        ] {
+            let fence = format!("fence = \"{word}\"\n[networks]");
+            let settings = Settings::parse(&GOOD.replace("[networks]", &fence));
+            assert_eq!(settings.expect("a good file").fence, choice);
+        }
     }
 
     #[test]

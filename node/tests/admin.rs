@@ -1,18 +1,12 @@
 //! What administrators do, over the socket and over TLS: go back to an older configuration, and end
 //! a certificate.
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
 use farmux_node::api::{self, Api};
-use farmux_node::cli::args::Arguments;
-use farmux_node::cli::client::Client;
-use farmux_node::cli::command::Shell;
-use farmux_node::cli::terminal::Terminal;
 use farmux_node::daemon::{InitOrder, JoinOrder, Node, TokenOrder, wall_clock};
 use farmux_node::fault::{Exit, Fault};
 use farmux_node::settings::Settings;
@@ -28,6 +22,11 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+mod common;
+mod typed;
+
+use common::node_toml;
+
 /// A daemon with its faces.
 struct Machine {
     node: Arc<Node>,
@@ -36,23 +35,11 @@ struct Machine {
     _api: Api,
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("loopback has ports")
-}
-
 impl Machine {
     async fn start(name: &str, folder: &Path) -> Machine {
-        let (admin, socket) = (free(), folder.join(format!("{name}.sock")));
-        let text = format!(
-            "name = \"{name}\"\npeer = [\"{}\"]\nadmin = \"{admin}\"\nsocket = \"{}\"\n\
-             data = \"{}\"\nserving_threads = 1\n",
-            free(),
-            socket.display(),
-            folder.join(name).display(),
-        );
-        let node = Arc::new(Node::new(Settings::parse(&text).expect("good settings")));
+        let settings = Settings::parse(&node_toml(name, folder, "")).expect("good settings");
+        let (admin, socket) = (settings.admin, settings.socket.clone());
+        let node = Arc::new(Node::new(settings));
         let api = api::serve(Arc::clone(&node)).await.expect("a free socket");
         Machine {
             node,
@@ -95,28 +82,9 @@ impl Machine {
     }
 }
 
-/// What is written can be read after the terminal has gone.
-#[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        Write::write(&mut *self.0.lock().expect("nobody panics with it"), bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 async fn type_line(line: &str) -> Result<String, Fault> {
-    let parsed = Arguments::try_parse_from(line.split_whitespace()).expect("a good line");
-    let paper = Paper::default();
-    let client = Client::new(&parsed.target)?;
-    let terminal = Terminal::to(Box::new(paper.clone()), parsed.target.output);
-    Shell { client, terminal }.execute(parsed.action).await?;
-    let bytes = paper.0.lock().expect("nobody panics with it").clone();
-    Ok(String::from_utf8(bytes).expect("we write text"))
+    let (said, ended) = typed::type_line(line).await;
+    ended.map(|()| said)
 }
 
 /// A contact with a password, at a relay that is never asked.

@@ -1,7 +1,6 @@
 //! Daemons in one process: a cluster is made, joined (also in pieces), left, and found again.
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,23 +16,12 @@ use farmux_raft::peer::{Addresses, joiner};
 use farmux_raft::state::{NodeCondition, NodeRole};
 use tokio::sync::mpsc;
 
-/// A port that was free a moment ago, for TCP; UDP has the same one free on an idle machine.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("loopback has ports")
-}
+mod common;
+
+use common::node_toml;
 
 fn settings(name: &str, folder: &Path) -> Settings {
-    let text = format!(
-        "name = \"{name}\"\npeer = [\"{}\"]\nadmin = \"{}\"\nsocket = \"{}\"\ndata = \"{}\"\n\
-         serving_threads = 1\n",
-        free(),
-        free(),
-        folder.join(format!("{name}.sock")).display(),
-        folder.join(name).display(),
-    );
-    Settings::parse(&text).expect("these settings are good")
+    Settings::parse(&node_toml(name, folder, "")).expect("these settings are good")
 }
 
 /// Joins, and returns what was heard of it as well.
@@ -248,9 +236,10 @@ async fn a_join_whose_leader_died_before_its_last_entry_is_finished_by_whoever_l
     let folder = tempfile::tempdir().expect("a temporary folder");
     let first = cluster_of_one(folder.path()).await;
     let balancer = token(&first, NodeRole::Balancer).await;
+    let nowhere = settings("nobody", folder.path()).peer;
     let settings = settings("lb2", folder.path());
     // It asks a node that is none for its vote: so nobody else promotes it, and nobody finishes.
-    let nobody = || Addresses::from([(NodeId(9), vec![free()])]);
+    let nobody = || Addresses::from([(NodeId(9), nowhere.clone())]);
     welcomed(&first, &settings, &balancer, |_| nobody()).await;
     let second = Arc::new(Node::new(settings));
     second.resume().await.expect("it starts");

@@ -1,41 +1,27 @@
 //! A check-up of this very machine: before there is a cluster, with a daemon, and with somebody in
 //! the way.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::Arc;
 
-use clap::Parser;
+use farmux_netplane::sys::FENCE;
 use farmux_node::api;
-use farmux_node::cli::args::Arguments;
-use farmux_node::cli::client::Client;
-use farmux_node::cli::command::Shell;
-use farmux_node::cli::terminal::Terminal;
 use farmux_node::daemon::{InitOrder, Node};
 use farmux_node::doctor::{Checkup, Level};
 use farmux_node::fault::{Exit, Fault, explain};
 use farmux_node::settings::Settings;
 
-mod paper;
+mod common;
+mod typed;
 
-use paper::Paper;
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("loopback has ports")
-}
+use common::node_toml;
+use typed::type_line;
 
 /// `node.toml` of a machine, with what else shall stand in it.
 fn machine(folder: &Path, more: &str) -> (PathBuf, Settings) {
-    let text = format!(
-        "name = \"lb1\"\npeer = [\"{}\"]\nadmin = \"{}\"\nsocket = \"{}\"\ndata = \"{}\"\n\
-         serving_threads = 1\n{more}",
-        free(),
-        free(),
-        folder.join("lb1.sock").display(),
-        folder.join("lb1").display(),
-    );
+    let text = node_toml("lb1", folder, more);
     let config = folder.join("node.toml");
     std::fs::write(&config, &text).expect("a file");
     (config, Settings::parse(&text).expect("good settings"))
@@ -44,12 +30,8 @@ fn machine(folder: &Path, more: &str) -> (PathBuf, Settings) {
 /// The check-up, and what the command ends with.
 async fn doctor(config: &Path) -> (Checkup, Result<(), Fault>) {
     let line = format!("farmux doctor -o json --config {}", config.display());
-    let parsed = Arguments::try_parse_from(line.split_whitespace()).expect("a good line");
-    let paper = Paper::default();
-    let client = Client::new(&parsed.target).expect("a socket");
-    let terminal = Terminal::to(Box::new(paper.clone()), parsed.target.output);
-    let ended = Shell { client, terminal }.execute(parsed.action).await;
-    let checkup = serde_json::from_str(&paper.text()).expect("JSON as documented");
+    let (said, ended) = type_line(&line).await;
+    let checkup = serde_json::from_str(&said).expect("JSON as documented");
     (checkup, ended)
 }
 
@@ -137,4 +119,101 @@ async fn whoever_holds_a_port_is_named() {
         "{}",
         ports[0].what
     );
+}
+
+/// Two VIPs of one network may lean on two gateways, and the daemon knows of both.
+#[tokio::test]
+async fn every_gateway_of_the_configuration_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (config, settings) = machine(folder.path(), "[networks]\nlan = \"moon0\"\n");
+    let socket = settings.socket.display().to_string();
+    let node = Arc::new(Node::new(settings));
+    let _api = api::serve(Arc::clone(&node)).await.expect("a free socket");
+    let init = InitOrder {
+        name: "prod".parse().expect("a name"),
+        vip: None,
+    };
+    node.init(init).await.expect("init");
+    let vip = |name: &str, last: u8| {
+        format!(
+            "[[vip]]\nname = \"{name}\"\naddress = \"192.0.2.10{last}\"\nnetwork = \"lan\"\n\
+             gateway = \"192.0.2.{last}\"\n"
+        )
+    };
+    let file = folder.path().join("vips.toml");
+    std::fs::write(&file, [vip("a", 1), vip("b", 2)].concat()).expect("a file");
+    let apply = format!("farmux config apply {} --socket {socket}", file.display());
+    let (said, ended) = type_line(&apply).await;
+    ended.unwrap_or_else(|fault| panic!("{said}{fault}"));
+    let (checkup, _) = doctor(&config).await;
+    let asked: Vec<&str> = of(&checkup, "gateway")
+        .iter()
+        .map(|finding| finding.what.as_str())
+        .collect();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    for (what, gateway) in asked.iter().zip(["192.0.2.1 ", "192.0.2.2 "]) {
+        assert!(what.contains(gateway), "{what}");
+    }
+    node.member().expect("a member").stop().await;
+}
+
+/// Has a shell mount a bpffs in a mount namespace of its own, and go on; who is not root cannot.
+fn beside_a_bpffs(bpf: &Path, then: &str) -> Output {
+    let mounted = format!("mount -t bpf bpf {}", bpf.display());
+    let mut shell = Command::new("unshare");
+    shell.args(["-m", "sh", "-c", &format!("{mounted} && {then}")]);
+    let ended = shell.arg(env!("CARGO_BIN_EXE_farmux")).output();
+    ended.expect("util-linux is everywhere")
+}
+
+fn doctor_beside_a_bpffs(config: &Path, bpf: &Path) -> Checkup {
+    let doctor = format!("exec \"$0\" doctor -o json --config {}", config.display());
+    let ended = beside_a_bpffs(bpf, &doctor);
+    serde_json::from_slice(&ended.stdout).expect("JSON as documented")
+}
+
+/// The line of a check: how good it is, and what was found.
+fn line<'a>(checkup: &'a Checkup, check: &str) -> (Level, &'a str) {
+    let found = of(checkup, check);
+    assert_eq!(found.len(), 1, "{found:?}");
+    (found[0].level, &found[0].what)
+}
+
+#[tokio::test]
+async fn where_the_fence_will_be_lost_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bpf = folder.path().join("bpf");
+    std::fs::create_dir(&bpf).expect("a folder");
+    let pins = format!("bpf = \"{}\"\n", bpf.display());
+    let (config, _) = machine(folder.path(), &pins);
+    if !beside_a_bpffs(&bpf, "true").status.success() {
+        return;
+    }
+    let with = doctor_beside_a_bpffs(&config, &bpf);
+    if FENCE.is_empty() {
+        let (level, what) = line(&with, "bpf");
+        assert_eq!(level, Level::Warn);
+        assert!(what.contains("no clang"), "{what}");
+        return;
+    }
+    let folder_of_pins = bpf.display().to_string();
+    assert_eq!(line(&with, "bpffs"), (Level::Ok, folder_of_pins.as_str()));
+    let (level, what) = line(&with, "bpf");
+    assert_eq!(level, Level::Ok, "{what}");
+    let by_version = what.contains("tcx came with 6.6");
+    assert!(what.ends_with("attaches by tcx") || by_version, "{what}");
+
+    // Without one on that folder, wherever else one is mounted.
+    let (without, _) = doctor(&config).await;
+    let (level, what) = line(&without, "bpffs");
+    assert_eq!(level, Level::Warn);
+    assert!(what.contains(&folder_of_pins), "{what}");
+    let (_, what) = line(&without, "bpf");
+    assert!(by_version || what.contains("tcx needs a bpffs"), "{what}");
+
+    let (config, _) = machine(folder.path(), &format!("{pins}fence = \"off\"\n"));
+    let off = doctor_beside_a_bpffs(&config, &bpf);
+    let (level, what) = line(&off, "bpf");
+    assert_eq!(level, Level::Warn);
+    assert!(what.contains("switched off"), "{what}");
 }

@@ -1,6 +1,6 @@
 //! Links in messages, over real TLS: a guest without a certificate sees them and nothing else.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("loopback has ports")
-}
+mod common;
+
+use common::node_toml;
 
 /// A cluster of one, whose contact `ops` is behind a relay that nobody reaches.
 struct Machine {
@@ -35,15 +33,9 @@ struct Machine {
 
 impl Machine {
     async fn start(folder: &Path) -> Machine {
-        let admin = free();
-        let text = format!(
-            "name = \"lb1\"\npeer = [\"{}\"]\nadmin = \"{admin}\"\nsocket = \"{}\"\n\
-             data = \"{}\"\nserving_threads = 1\n",
-            free(),
-            folder.join("sock").display(),
-            folder.join("data").display(),
-        );
-        let node = Arc::new(Node::new(Settings::parse(&text).expect("good settings")));
+        let settings = Settings::parse(&node_toml("lb1", folder, "")).expect("good settings");
+        let admin = settings.admin;
+        let node = Arc::new(Node::new(settings));
         let api = api::serve(Arc::clone(&node)).await.expect("a free socket");
         let init = InitOrder {
             name: "prod".parse().expect("a name"),

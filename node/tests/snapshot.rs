@@ -1,24 +1,21 @@
 //! All that was agreed on is saved from a living node, and a machine that had nothing goes on with
 //! it.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
 use farmux_node::api::{self, Api};
-use farmux_node::cli::args::Arguments;
-use farmux_node::cli::client::Client;
-use farmux_node::cli::command::Shell;
-use farmux_node::cli::terminal::Terminal;
-use farmux_node::daemon::{InitOrder, Node};
+use farmux_node::daemon::{InitOrder, JoinOrder, Node, TokenOrder};
 use farmux_node::fault::Fault;
 use farmux_node::settings::Settings;
+use farmux_raft::state::NodeRole;
+use tokio::sync::mpsc;
 
-mod paper;
+mod common;
+mod typed;
 
-use paper::Paper;
+use common::node_toml;
 
 /// A machine with its `node.toml`.
 struct Machine {
@@ -34,22 +31,14 @@ struct Daemon {
     _api: Api,
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("loopback has ports")
-}
-
 impl Machine {
     fn new(name: &str, folder: &Path) -> Machine {
-        let text = format!(
-            "name = \"{name}\"\npeer = [\"{}\"]\nadmin = \"{}\"\nsocket = \"{}\"\n\
-             data = \"{}\"\nserving_threads = 1\n",
-            free(),
-            free(),
-            folder.join(format!("{name}.sock")).display(),
-            folder.join(name).display(),
-        );
+        Machine::with(name, folder, "")
+    }
+
+    /// One with what else shall stand in its `node.toml`.
+    fn with(name: &str, folder: &Path, more: &str) -> Machine {
+        let text = node_toml(name, folder, more);
         let config = folder.join(format!("{name}.toml"));
         std::fs::write(&config, &text).expect("a file");
         Machine {
@@ -73,7 +62,7 @@ impl Machine {
     /// Restores on this machine, with a passphrase out of a file.
     async fn restore(&self, file: &Path, passphrase: &Path) -> Result<String, Fault> {
         let line = format!(
-            "farmux snapshot restore {} --config {} --passphrase-file {} --yes",
+            "farmux snapshot restore {} --config {} --passphrase-file {} --yes prod",
             file.display(),
             self.config.display(),
             passphrase.display()
@@ -101,18 +90,34 @@ impl Daemon {
         type_line(&format!("{line} --socket {}", self.socket.display())).await
     }
 
+    /// A second node with a vote.
+    async fn welcomes(&self, machine: &Machine) -> Daemon {
+        let role = NodeRole::Balancer;
+        let order = TokenOrder {
+            role,
+            ttl: Duration::from_secs(3600),
+        };
+        let token = self.node.create_token(order).await.expect("it leads");
+        let second = machine.start().await;
+        let (progress, mut lines) = mpsc::channel(16);
+        tokio::spawn(async move { while lines.recv().await.is_some() {} });
+        let order = JoinOrder { token, role };
+        second.node.join(order, progress).await.expect("it joins");
+        let mut membership = self.node.member().expect("one").consensus().membership();
+        let both = membership.wait_for(|now| now.voters().len() == 2);
+        let both = tokio::time::timeout(PATIENCE, both).await;
+        assert!(both.is_ok_and(|both| both.is_ok()), "it votes");
+        second
+    }
+
     async fn end(self) {
         self.node.member().expect("a member").stop().await;
     }
 }
 
 async fn type_line(line: &str) -> Result<String, Fault> {
-    let parsed = Arguments::try_parse_from(line.split_whitespace()).expect("a good line");
-    let paper = Paper::default();
-    let client = Client::new(&parsed.target)?;
-    let terminal = Terminal::to(Box::new(paper.clone()), parsed.target.output);
-    Shell { client, terminal }.execute(parsed.action).await?;
-    Ok(paper.text())
+    let (said, ended) = typed::type_line(line).await;
+    ended.map(|()| said)
 }
 
 const CONTACT: &str = "[[contact]]\nname = \"ops\"\n[contact.mail]\nto = [\"ada@example.com\"]\n\
@@ -177,6 +182,7 @@ async fn a_machine_that_had_nothing_goes_on_with_what_was_saved() {
     let shown = type_line(&format!("farmux snapshot inspect {}", file.display())).await;
     let shown = shown.expect("no passphrase is needed");
     assert!(shown.contains("1 watches, 1 contacts"), "{shown}");
+    assert!(shown.contains("newest    yes\n"), "{shown}");
     assert!(!shown.contains("hush") && !shown.contains("ada"), "{shown}");
     let bytes = std::fs::read(&file).expect("it is there");
     assert!(!bytes.windows(8).any(|part| part == b"hush-ada"));
@@ -184,7 +190,7 @@ async fn a_machine_that_had_nothing_goes_on_with_what_was_saved() {
     // The cluster lives: another one of the same name would fight with it.
     let fault = new.restore(&file, &pass).await.expect_err("lb1 answers");
     assert_eq!(fault.code, "FMX-130", "{fault}");
-    assert!(fault.why.contains("lb1 at 127.0.0.1"), "{fault}");
+    assert!(fault.why.contains("lb1 answers at 127.0.0.1"), "{fault}");
     // A machine with a life of its own, daemon running or not.
     let fault = old.restore(&file, &pass).await.expect_err("it runs");
     assert_eq!(fault.code, "FMX-129", "{fault}");
@@ -275,4 +281,71 @@ async fn what_does_not_open_changes_nothing() {
         assert!(fault.why.contains(&file.display().to_string()), "{fault}");
         assert!(new.entries().is_empty(), "{:?}", new.entries());
     }
+}
+
+/// A node of the old cluster that its peers do not reach may still have the VIP.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vip_that_may_be_somebody_elses_is_not_restored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lan = "[networks]\nlan = \"moon0\"\n";
+    let (old, new) = (
+        Machine::with("lb1", folder.path(), lan),
+        Machine::with("lb9", folder.path(), lan),
+    );
+    let daemon = founder(&old).await;
+    let config = folder.path().join("vip.toml");
+    let vip = "[[vip]]\nname = \"front\"\naddress = \"192.0.2.100\"\nnetwork = \"lan\"\n";
+    std::fs::write(&config, vip).expect("a file");
+    let apply = format!("farmux config apply {}", config.display());
+    daemon.types(&apply).await.expect("it is valid");
+    let pass = secret(folder.path(), "pass", "correct horse battery");
+    let file = folder.path().join("prod.farmux");
+    let (at, by) = (file.display(), pass.display());
+    let save = format!("farmux snapshot save {at} --passphrase-file {by}");
+    daemon.types(&save).await.expect("it is saved");
+    daemon.end().await;
+    let end = tokio::time::Instant::now() + PATIENCE;
+    let fault = loop {
+        let fault = new.restore(&file, &pass).await.expect_err("nobody can ask");
+        if fault.code != "FMX-130" || tokio::time::Instant::now() >= end {
+            break fault;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(fault.code, "FMX-233", "{fault}");
+    assert!(fault.why.contains("VIP front"), "{fault}");
+    assert!(new.entries().is_empty(), "{:?}", new.entries());
+}
+
+/// Saved all the same, for it may be all that is left; but it says what it may lack.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_majority_confirmed_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, two) = (
+        Machine::new("lb1", folder.path()),
+        Machine::new("lb2", folder.path()),
+    );
+    let first = founder(&one).await;
+    let second = first.welcomes(&two).await;
+    let pass = secret(folder.path(), "pass", "correct horse battery");
+    let file = folder.path().join("prod.farmux");
+    let (at, by) = (file.display(), pass.display());
+    let save = format!("farmux snapshot save {at} --passphrase-file {by}");
+    let said = second.types(&save).await.expect("a follower asks");
+    assert!(!said.contains("may be missing"), "{said}");
+    second.end().await;
+
+    let said = first.types(&save).await.expect("it is saved all the same");
+    assert!(said.starts_with("saved cluster prod at r1"), "{said}");
+    assert!(
+        said.contains("what was decided last may be missing"),
+        "{said}"
+    );
+    let shown = type_line(&format!("farmux snapshot inspect {at}")).await;
+    let shown = shown.expect("no passphrase is needed");
+    assert!(
+        shown.contains("newest    no majority confirmed it"),
+        "{shown}"
+    );
+    first.end().await;
 }

@@ -99,7 +99,7 @@ pub(super) async fn gather(node: &Node, member: &Member) -> Gathered {
         .filter(|other| **other != gathered.me)
     {
         let peers = member.peers().clone();
-        questions.spawn(async move { (other, ask(&peers, other).await) });
+        questions.spawn(async move { (other, ask_report(&peers, other, ANSWER_DEADLINE).await) });
     }
     while let Some(answer) = questions.join_next().await {
         if let Ok((other, Some(report))) = answer {
@@ -110,25 +110,26 @@ pub(super) async fn gather(node: &Node, member: &Member) -> Gathered {
 }
 
 /// A node's report; one that is silent or makes no sense has none.
-async fn ask(peers: &PeerClient, other: NodeId) -> Option<NodeReport> {
+pub(crate) async fn ask_report(
+    peers: &PeerClient,
+    node: NodeId,
+    within: Duration,
+) -> Option<NodeReport> {
     let before = wall_clock();
-    match peers
-        .ask(other, &PeerRequest::Status, ANSWER_DEADLINE)
-        .await
-    {
+    match peers.ask(node, &PeerRequest::Status, within).await {
         Ok(PeerReply::Status(bytes)) => match NodeReport::decode(&bytes) {
             Ok(report) => Some(NodeReport {
                 clock_offset_ms: clock_offset(report.clock_ms, before, wall_clock()),
                 ..report
             }),
             Err(error) => {
-                tracing::debug!(%other, %error, "its report is not understood");
+                tracing::debug!(%node, %error, "its report is not understood");
                 None
             }
         },
         Ok(_) => None,
         Err(error) => {
-            tracing::debug!(%other, %error, "it does not report");
+            tracing::debug!(%node, %error, "it does not report");
             None
         }
     }
@@ -200,10 +201,9 @@ fn own_vips(member: &Member) -> BTreeMap<VipName, OwnVip> {
 fn fence_report(fence: &FenceStatus) -> FenceReport {
     let claim = |claim: Claim| {
         let ago = boottime_ns().saturating_sub(claim.at_ns) / 1_000_000;
-        let mac = claim.mac.map(|byte| format!("{byte:02x}"));
         ClaimReport {
             at: Moment(UnixMillis(wall_clock().0.saturating_sub(ago))),
-            mac: mac.join(":"),
+            mac: mac_text(claim.mac),
         }
     };
     let drops = fence.drops.iter();

@@ -25,6 +25,7 @@ pub mod types;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use gather::ask_report;
 pub use router::{BODY_BYTES_MAX, REQUEST_TIMEOUT, SHEET_BYTES_MAX};
 pub use serve::{Api, ServeError, serve};
 

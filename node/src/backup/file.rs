@@ -45,6 +45,10 @@ pub struct Header {
     pub revision: u64,
     /// The log index up to which the state is applied.
     pub applied: u64,
+    /// Whether that is all that was decided before it was saved: false where no majority confirmed
+    /// it; null where nobody could be asked, as some node is of a version without the question.
+    #[serde(default)]
+    pub newest: Option<bool>,
     /// When it was saved, by the clock of the node that did.
     pub saved: Moment,
     /// Which node that was.

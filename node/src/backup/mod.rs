@@ -18,6 +18,6 @@ mod write;
 mod tests;
 
 pub use file::{Counts, FileError, Header, MemberLine, Sealing, inspect};
-pub use restore::{Found, RestoreError, Restored, check_place, found, restore};
+pub use restore::{RestoreError, Restored, check_place, restore};
 pub use seal::{PASSPHRASE_CHARS_MIN, open, seal};
 pub use write::{Draft, WriteError};

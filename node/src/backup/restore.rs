@@ -2,17 +2,15 @@
 //!
 //! ```text
 //!   check_place   no daemon here, nothing in the data folder, the VIPs' networks are here
-//!   found         which of the saved members answer: a living cluster is not restored into
+//!                 (the caller makes sure that no saved member answers: `alone`)
 //!   restore       store first, identity last: without one there is no node, so that a restore
 //!                 that was cut short is begun anew
 //! ```
 
-use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use farmux_raft::id::{NodeId, NodeName};
+use farmux_raft::id::NodeId;
 use farmux_raft::peer::certificate::{CertificateError, certificate_from_pem};
 use farmux_raft::peer::issue::{IssueError, issue_node};
 use farmux_raft::peer::key::random;
@@ -24,7 +22,7 @@ use crate::daemon::{describe, store_folder, wall_clock};
 use crate::identity::{Home, HomeError};
 use crate::settings::Settings;
 
-/// Why nothing was restored; the data folder is as it was.
+/// Why nothing was restored; the data folder is as empty as it was, but for the machine's own key.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The daemon runs.
@@ -61,18 +59,6 @@ pub struct Restored {
     pub epoch: u64,
 }
 
-/// A member of the saved cluster that answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Which.
-    pub name: NodeName,
-    /// Where.
-    pub address: SocketAddr,
-}
-
-/// Long enough for a machine in the same building, under load too.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-
 /// Whether this machine can be restored on.
 ///
 /// **Errors**: `Running`, `Home`, `Network`.
@@ -94,28 +80,10 @@ pub fn check_place(settings: &Settings, state: &State) -> Result<Home, RestoreEr
     Ok(home)
 }
 
-/// The members of a saved state that answer on one of their peer addresses. Blocks for a second
-/// where one is silent; all are asked at once.
-pub fn found(state: &State) -> Vec<Found> {
-    let asked = state.nodes.values().flat_map(|node| {
-        let addresses = node.peer_addresses.iter();
-        addresses.map(|address| (node.name.clone(), *address))
-    });
-    let asking: Vec<_> = asked
-        .map(|(name, address)| {
-            std::thread::spawn(move || {
-                let answered = TcpStream::connect_timeout(&address, ANSWER_WITHIN);
-                answered.is_ok().then_some(Found { name, address })
-            })
-        })
-        .collect();
-    let answers = asking.into_iter().map(|thread| thread.join());
-    answers.filter_map(|answer| answer.ok().flatten()).collect()
-}
-
 /// Makes this machine the one node of a cluster that goes on where the saved one was.
 ///
-/// **Errors**: [`RestoreError`]; nothing is left behind.
+/// **Errors**: [`RestoreError`]; of what it wrote only the machine's own key is left, which the
+/// next attempt takes.
 pub async fn restore(
     settings: &Settings,
     home: &Home,

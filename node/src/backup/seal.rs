@@ -27,10 +27,16 @@ pub const PASSPHRASE_CHARS_MIN: usize = 12;
 const KEY_WORDS: &str = "pbkdf2-hmac-sha256";
 const CIPHER_WORDS: &str = "chacha20-poly1305";
 
-/// Seals a state with a passphrase. Takes a third of a second, for the guesser's sake.
+/// Seals a state with a passphrase; `newest` is as in [`Header`]. Takes a
+/// third of a second, for the guesser's sake.
 ///
 /// **Errors**: the state is larger than any snapshot may be, or there is no cluster in it.
-pub fn seal(saved: &Saved, by: &NodeName, passphrase: &str) -> Result<Vec<u8>, String> {
+pub fn seal(
+    saved: &Saved,
+    newest: Option<bool>,
+    by: &NodeName,
+    passphrase: &str,
+) -> Result<Vec<u8>, String> {
     let state = &saved.state;
     let cluster = state.cluster.as_ref().ok_or("there is no cluster")?;
     let (salt, nonce): ([u8; 16], [u8; 12]) = (random(), random());
@@ -45,6 +51,7 @@ pub fn seal(saved: &Saved, by: &NodeName, passphrase: &str) -> Result<Vec<u8>, S
         epoch: cluster.epoch,
         revision: state.revision.0,
         applied: saved.at.index,
+        newest,
         saved: Moment(wall_clock()),
         saved_by: by.clone(),
         version: VERSION.to_owned(),

@@ -43,7 +43,12 @@ fn sealed() -> &'static (Saved, Vec<u8>) {
     static FILE: OnceLock<(Saved, Vec<u8>)> = OnceLock::new();
     FILE.get_or_init(|| {
         let saved = saved();
-        let bytes = seal(&saved, &"lb1".parse().expect("a name"), PASSPHRASE);
+        let bytes = seal(
+            &saved,
+            Some(true),
+            &"lb1".parse().expect("a name"),
+            PASSPHRASE,
+        );
         (saved, bytes.expect("it is small"))
     })
 }
@@ -154,12 +159,13 @@ fn a_draft_that_is_not_whole_leaves_what_was_there() {
 
 #[test]
 fn what_may_be_read_is_golden() {
-    let header = Header {
+    let mut header = Header {
         cluster: "prod".to_owned(),
         cluster_id: "00ff".to_owned(),
         epoch: 2,
         revision: 12,
         applied: 345,
+        newest: Some(false),
         saved: Moment(UnixMillis(1_700_000_000_000)),
         saved_by: "lb1".parse().expect("a name"),
         version: "0.1.0".to_owned(),
@@ -191,6 +197,7 @@ fn what_may_be_read_is_golden() {
 cluster   prod (00ff)
 epoch     2
 state     r12, log index 345
+newest    no majority confirmed it: what was decided last may be missing
 saved     2023-11-14 22:13:20 UTC (3d ago) by lb1, farmux 0.1.0
 holds     1 VIPs, 2 farms with 3 servers, 4 watches, 5 contacts, 6 administrators, 7 pages, \
 8 revisions
@@ -201,4 +208,26 @@ NODE  ROLE      PEER
 lb1   balancer  10.0.0.11:7946
 ";
     assert_eq!(show::snapshot(&header, Paint::Plain, now), expected);
+    for (newest, line) in [(Some(true), "newest    yes\n"), (None, "")] {
+        header.newest = newest;
+        let (before, after) = expected.split_once("newest").expect("it is in there");
+        let (_, after) = after.split_once('\n').expect("it is a line");
+        let expected = format!("{before}{line}{after}");
+        assert_eq!(show::snapshot(&header, Paint::Plain, now), expected);
+    }
+}
+
+/// A header of a version before this one has no `newest`, and such a version reads ours.
+#[test]
+fn whether_it_is_the_newest_may_be_unsaid() {
+    let (_, bytes) = sealed();
+    let header = inspect(bytes).expect("it is whole");
+    assert_eq!(header.newest, Some(true));
+    let mut words = serde_json::to_value(&header).expect("a header is JSON");
+    words
+        .as_object_mut()
+        .expect("it has fields")
+        .remove("newest");
+    let older: Header = serde_json::from_value(words).expect("it is read");
+    assert_eq!(older.newest, None);
 }

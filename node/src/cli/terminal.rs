@@ -148,8 +148,8 @@ impl Terminal {
         }
     }
 
-    /// Asks for a name where a mere yes would come too easily; `given` is what was said on the
-    /// command line.
+    /// Asks for a name where a mere yes would come too easily, for what cannot be undone; `given`
+    /// is what was said on the command line.
     ///
     /// **Errors**: `FMX-108`: nobody is there, or it was another name.
     pub fn confirm_by_name(
@@ -205,25 +205,6 @@ impl Terminal {
         }
     }
 
-    /// Asks for a name to be typed where there is somebody to ask: what cannot be undone.
-    ///
-    /// **Errors**: `FMX-108`: nobody is there, or another name was typed.
-    pub fn confirm_name(&mut self, question: &str, name: &str, yes: bool) -> Result<(), Fault> {
-        if yes {
-            return Ok(());
-        }
-        if !self.asks {
-            return Err(Fault::new(Code::NotConfirmed).why(question));
-        }
-        self.write(&format!("{question}\nType the cluster's name to go on: "))?;
-        let mut answer = String::new();
-        let read = io::stdin().lock().read_line(&mut answer);
-        match read {
-            Ok(_) if answer.trim() == name => Ok(()),
-            Ok(_) | Err(_) => Err(Fault::new(Code::NotConfirmed).what("nothing was done")),
-        }
-    }
-
     /// Asks for something that is not shown while it is typed.
     ///
     /// **Errors**: `FMX-128`: nobody is there.
@@ -247,6 +228,18 @@ mod tests {
             Paint::Colour.paint(Mood::Bad, "DOWN"),
             "\x1b[31mDOWN\x1b[0m"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_undone_needs_the_name() {
+        let mut terminal = Terminal::to(Box::new(io::sink()), Output::Table);
+        let mut confirm = |given| terminal.confirm_by_name("Go on?", "prod", given);
+        for given in [None, Some("test"), Some("")] {
+            let refused = confirm(given).expect_err("it is not its name");
+            assert_eq!(refused.code, Code::NotConfirmed.to_string());
+            assert!(refused.mend.contains("--yes prod"), "{}", refused.mend);
+        }
+        confirm(Some("prod")).expect("it is");
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn every_documented_line_is_understood() {
         "farmux snapshot save prod.farmux",
         "farmux snapshot save a.farmux --passphrase-file p --connect 10.0.0.11:9443 --cert x",
         "farmux snapshot inspect prod.farmux -o json",
-        "farmux snapshot restore prod.farmux --config node.toml --passphrase-file - --yes",
+        "farmux snapshot restore prod.farmux --config node.toml --passphrase-file - --yes prod",
         "farmux doctor",
         "farmux doctor --config node.toml -o json",
     ];
@@ -200,6 +200,7 @@ fn what_is_wrong_is_a_usage_error() {
         "farmux config apply",
         "farmux snapshot",
         "farmux snapshot restore",
+        "farmux snapshot restore prod.farmux --yes",
         "farmux doctor now",
     ];
     for line in lines {

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use farmux_netplane::fence::{FenceSettings, HookChoice};
+use farmux_netplane::fence::FenceSettings;
 use farmux_netplane::health::HealthOverlay;
 use farmux_netplane::probe::Probing;
 use farmux_netplane::reference::References;
@@ -31,7 +31,7 @@ use super::wall_clock;
 use super::{follow, legs, report, voice, watchdog};
 use crate::identity::{Home, HomeError, keep_renewed};
 use crate::moving::{self, Desk};
-use crate::settings::{FenceSetting, Settings};
+use crate::settings::Settings;
 
 /// Why a member does not start; the daemon stops, and an operator reads it.
 #[derive(Debug, thiserror::Error)]
@@ -252,11 +252,7 @@ async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BuildError
 fn fenced(settings: &Settings) -> Leases {
     Leases::fenced(FenceSettings {
         folder: settings.bpf.clone(),
-        hook: match settings.fence {
-            FenceSetting::Best => HookChoice::Best,
-            FenceSetting::Clsact => HookChoice::Clsact,
-            FenceSetting::Off => HookChoice::Off,
-        },
+        hook: settings.fence,
     })
 }
 

@@ -125,7 +125,7 @@ pub(super) async fn write_first(
 
 fn first_vip(order: &InitVip) -> Command {
     let same = |gateway: &IpAddr| gateway.is_ipv6() == order.address.is_ipv6();
-    let proposed = || super::route::default_gateway().filter(same);
+    let proposed = || super::route::default_gateway(None).filter(same);
     let gateway = order.gateway.or_else(proposed);
     let vip = Vip {
         address: order.address,

@@ -44,4 +44,5 @@ pub use plugins::PluginsUnusable;
 /// For the simulator, which has the production's own rosters.
 #[doc(hidden)]
 pub use roster::roster as lease_roster;
+pub(crate) use route::default_gateway;
 pub use run::{Ended, RunError, run};

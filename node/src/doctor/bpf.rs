@@ -1,34 +1,104 @@
-//! Whether the kernel takes our programs, and keeps what is pinned.
+//! How VIPs are fenced: as the daemon says where it owns one, else as it would be here; and whether
+//! what is pinned outlives the daemon.
 
-use farmux_netplane::sys::try_bpf;
+use std::io;
+use std::path::Path;
 
-use super::Finding;
+use farmux_netplane::fence::{FenceMode, HookChoice};
+use farmux_netplane::sys::{FENCE, is_bpffs, try_bpf};
+
+use super::{Context, Finding};
 use crate::fault::Code;
 
 const CHECK: &str = "bpf";
+const PINS: &str = "bpffs";
 
-pub(super) fn look() -> Vec<Finding> {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let made = try_bpf().map_err(|error| error.to_string());
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    vec![
-        judge(&made, release.trim()),
-        judge_mounts(&mounts, made.is_ok()),
-    ]
+/// What the programs need of this machine.
+#[derive(Debug, Clone)]
+struct Facts {
+    /// What `node.toml` says.
+    choice: HookChoice,
+    /// Whether the programs were compiled into this binary.
+    built: bool,
+    /// Whether a map can be made.
+    usable: Result<(), String>,
+    /// The kernel's release: `6.1.0-18-amd64`.
+    release: String,
+    /// Whether the folder for pins is in a bpffs.
+    pins: Result<bool, String>,
 }
 
-/// PURE.
-fn judge(made: &Result<(), String>, release: &str) -> Finding {
-    match made {
-        Ok(()) => {
-            let way = match has_tcx(release) {
-                true => "tcx",
-                false => "a clsact filter, for tcx came with 6.6",
-            };
-            Finding::ok(CHECK, format!("usable; Linux {release} attaches by {way}"))
-        }
-        Err(why) => Finding::warn(CHECK, Code::DoctorBpf, format!("not usable: {why}")),
+pub(super) fn look(context: &Context) -> Vec<Finding> {
+    let (folder, choice) = (&context.settings.bpf, context.settings.fence);
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let facts = Facts {
+        choice,
+        built: !FENCE.is_empty(),
+        usable: try_bpf().map_err(|error| error.to_string()),
+        release: release.trim().to_owned(),
+        pins: pins(folder),
+    };
+    let mut findings = Vec::new();
+    for (vip, fence) in context.fences() {
+        let trouble = fence.trouble.as_deref().unwrap_or_default();
+        findings.push(judge_standing(vip.as_str(), &fence.mode, trouble));
     }
+    if findings.is_empty() {
+        findings.push(judge(&facts));
+    }
+    findings.push(judge_pins(folder, &facts));
+    findings
+}
+
+/// Whether a folder is in a bpffs; one that is not there yet is not.
+fn pins(folder: &Path) -> Result<bool, String> {
+    match std::fs::metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error.to_string()),
+        Ok(_) | Err(_) => Ok(is_bpffs(folder)),
+    }
+}
+
+/// PURE. What the daemon says of a VIP that is here.
+fn judge_standing(vip: &str, mode: &str, trouble: &str) -> Finding {
+    let what = format!("VIP {vip}: the daemon fences it by {mode}");
+    match (mode == FenceMode::None.name(), trouble) {
+        (false, _) => Finding::ok(CHECK, what),
+        (true, "") => Finding::warn(CHECK, Code::DoctorBpf, format!("VIP {vip}: not fenced yet"))
+            .mend("farmux doctor   (once more)"),
+        (true, why) => {
+            Finding::warn(CHECK, Code::DoctorBpf, format!("VIP {vip}: not fenced")).why(why)
+        }
+    }
+}
+
+/// PURE. What a daemon on this machine would come to.
+fn judge(facts: &Facts) -> Finding {
+    let lost = |what: String| Finding::warn(CHECK, Code::DoctorBpf, what);
+    let best = match facts.choice {
+        HookChoice::Off => {
+            return lost("switched off: node.toml says fence = \"off\"".to_owned())
+                .why("after kill -9 this machine answers for its VIPs for up to 2.5 s")
+                .mend("remove it from node.toml; systemctl restart farmux");
+        }
+        HookChoice::Best => true,
+        HookChoice::Clsact => false,
+    };
+    if !facts.built {
+        return lost("not built in: there was no clang when farmux was built".to_owned())
+            .mend("apt-get install clang; build farmux again");
+    }
+    if let Err(why) = &facts.usable {
+        return lost(format!("not usable: {why}"));
+    }
+    let way = match (best, has_tcx(&facts.release), &facts.pins) {
+        (true, true, Ok(true)) => "tcx",
+        (true, true, Ok(false)) => "a clsact filter, for tcx needs a bpffs",
+        (true, true, Err(_)) => "tcx, or a clsact filter where there is no bpffs",
+        (true, false, _) => "a clsact filter, for tcx came with 6.6",
+        (false, _, _) => "a clsact filter, as node.toml says",
+    };
+    let release = &facts.release;
+    Finding::ok(CHECK, format!("usable; Linux {release} attaches by {way}"))
 }
 
 /// PURE. `6.1.0-18-amd64`
@@ -38,25 +108,44 @@ fn has_tcx(release: &str) -> bool {
     matches!((next(), next()), (Some(major), Some(minor)) if (major, minor) >= (6, 6))
 }
 
-/// PURE. `/proc/self/mounts`: what, where, kind, …
-fn judge_mounts(mounts: &str, usable: bool) -> Finding {
-    let place = |line: &str| {
-        let mut fields = line.split(' ').skip(1);
-        let (place, kind) = (fields.next()?, fields.next()?);
-        (kind == "bpf").then(|| place.to_owned())
-    };
-    let places: Vec<String> = mounts.lines().filter_map(place).collect();
-    match (places.is_empty(), usable) {
-        (false, _) => Finding::ok("bpffs", places.join(", ")),
-        (true, false) => Finding::ok("bpffs", "none, and none is needed without BPF"),
-        (true, true) => Finding::warn("bpffs", Code::DoctorBpffs, "no bpf file system is mounted"),
+/// PURE. Whether the next start finds what this one pinned.
+fn judge_pins(folder: &Path, facts: &Facts) -> Finding {
+    let needed = facts.choice != HookChoice::Off && facts.built && facts.usable.is_ok();
+    let folder = folder.display();
+    match &facts.pins {
+        Ok(true) => Finding::ok(PINS, folder.to_string()),
+        Ok(false) | Err(_) if !needed => {
+            Finding::ok(PINS, "none, and none is needed without a fence")
+        }
+        Ok(false) => Finding::warn(PINS, Code::DoctorBpffs, format!("{folder} is in no bpffs"))
+            .why("the fence stands, but the next start does not know what this one did")
+            .mend(format!(
+                "mkdir -p {folder}; mount -t bpf bpf {folder}   (farmux.service does it for \
+                 {DEFAULT} at each start)"
+            )),
+        Err(why) => Finding::warn(PINS, Code::DoctorBpffs, format!("{folder}: not known"))
+            .why(why)
+            .mend("run farmux doctor as root"),
     }
 }
+
+/// What the unit mounts.
+const DEFAULT: &str = "/run/farmux/bpf";
 
 #[cfg(test)]
 mod tests {
     use super::super::Level;
     use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            choice: HookChoice::Best,
+            built: true,
+            usable: Ok(()),
+            release: "6.6.1".to_owned(),
+            pins: Ok(true),
+        }
+    }
 
     #[test]
     fn older_kernels_attach_by_a_filter() {
@@ -70,17 +159,90 @@ mod tests {
         ] {
             assert_eq!(has_tcx(release), expected, "{release}");
         }
-        assert_eq!(judge(&Ok(()), "6.6.1").level, Level::Ok);
-        let bad = judge(&Err("Operation not permitted".to_owned()), "6.6.1");
-        assert_eq!((bad.level, bad.code.as_str()), (Level::Warn, "FMX-138"));
     }
 
     #[test]
-    fn a_bpf_file_system_is_found_by_its_kind() {
-        let mounts = "bpf /sys/fs/bpf bpf rw 0 0\ntmpfs /run tmpfs rw 0 0\n";
-        assert_eq!(judge_mounts(mounts, true).what, "/sys/fs/bpf");
-        let none = "tmpfs /bpf tmpfs rw 0 0\n";
-        assert_eq!(judge_mounts(none, true).level, Level::Warn);
-        assert_eq!(judge_mounts(none, false).level, Level::Ok);
+    fn it_says_how_a_vip_would_be_fenced_and_what_is_lost() {
+        let said = |change: fn(&mut Facts)| {
+            let mut facts = facts();
+            change(&mut facts);
+            let finding = judge(&facts);
+            (finding.level, finding.what)
+        };
+        type Case = (fn(&mut Facts), Level, &'static str);
+        let table: [Case; 8] = [
+            (|_| {}, Level::Ok, "attaches by tcx"),
+            (
+                |facts| facts.pins = Ok(false),
+                Level::Ok,
+                "tcx needs a bpffs",
+            ),
+            (
+                |facts| facts.release = "6.1.0".to_owned(),
+                Level::Ok,
+                "tcx came with 6.6",
+            ),
+            (
+                |facts| facts.choice = HookChoice::Clsact,
+                Level::Ok,
+                "as node.toml says",
+            ),
+            (
+                |facts| facts.pins = Err("no".to_owned()),
+                Level::Ok,
+                "where there is no bpffs",
+            ),
+            (
+                |facts| facts.choice = HookChoice::Off,
+                Level::Warn,
+                "switched off",
+            ),
+            (|facts| facts.built = false, Level::Warn, "no clang"),
+            (
+                |facts| facts.usable = Err("EPERM".to_owned()),
+                Level::Warn,
+                "EPERM",
+            ),
+        ];
+        for (change, level, words) in table {
+            let (found, what) = said(change);
+            assert_eq!(found, level, "{what}");
+            assert!(what.contains(words), "{what:?} should say {words:?}");
+        }
+    }
+
+    #[test]
+    fn the_daemon_knows_better() {
+        let tcx = judge_standing("front", "tcx", "");
+        assert_eq!((tcx.level, tcx.what.contains("by tcx")), (Level::Ok, true));
+        let none = judge_standing("front", "none", "no fence in the kernel: …");
+        assert_eq!((none.level, none.code.as_str()), (Level::Warn, "FMX-138"));
+        assert!(none.why.contains("no fence"), "{none:?}");
+        assert_eq!(judge_standing("front", "none", "").level, Level::Warn);
+    }
+
+    #[test]
+    fn the_folder_of_node_toml_counts_and_no_other_mount() {
+        let folder = Path::new("/run/farmux/bpf");
+        let level = |change: fn(&mut Facts)| {
+            let mut facts = facts();
+            change(&mut facts);
+            judge_pins(folder, &facts).level
+        };
+        assert_eq!(level(|_| {}), Level::Ok);
+        assert_eq!(level(|facts| facts.pins = Ok(false)), Level::Warn);
+        assert_eq!(
+            level(|facts| facts.pins = Err("no".to_owned())),
+            Level::Warn
+        );
+        let off = |facts: &mut Facts| (facts.pins, facts.choice) = (Ok(false), HookChoice::Off);
+        assert_eq!(level(off), Level::Ok, "none is needed");
+        let other = tempfile::tempdir().expect("a folder");
+        assert_eq!(
+            pins(other.path()),
+            Ok(false),
+            "wherever else one is mounted"
+        );
+        assert_eq!(pins(&other.path().join("nowhere")), Ok(false));
     }
 }

@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use farmux_netplane::reference::{ProbeError, References, Sender, Target, Wanted, who_has};
+use farmux_netplane::vip::mac_text;
 
 use super::{Context, Finding};
+use crate::daemon::default_gateway;
 use crate::fault::Code;
 
 const CHECK: &str = "gateway";
@@ -28,33 +30,21 @@ enum Asked {
 pub(super) async fn look(context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (network, interface) in &context.settings.networks {
-        let configured = context.gateways.get(network).copied();
-        let gateway = configured.or_else(|| route(interface).map(IpAddr::V4));
-        let asked = match gateway {
-            None => Asked::NoGateway,
-            Some(IpAddr::V6(gateway)) => echo(interface, gateway).await,
-            Some(IpAddr::V4(gateway)) => ask(interface, gateway).await,
-        };
-        findings.push(judge(&network.to_string(), interface, gateway, &asked));
+        let mut gateways: Vec<Option<IpAddr>> =
+            context.gateways(network).into_iter().map(Some).collect();
+        if gateways.is_empty() {
+            gateways.push(default_gateway(Some(interface)));
+        }
+        for gateway in gateways {
+            let asked = match gateway {
+                None => Asked::NoGateway,
+                Some(IpAddr::V6(gateway)) => echo(interface, gateway).await,
+                Some(IpAddr::V4(gateway)) => ask(interface, gateway).await,
+            };
+            findings.push(judge(&network.to_string(), interface, gateway, &asked));
+        }
     }
     findings
-}
-
-/// The gateway of the default route through an interface.
-fn route(interface: &str) -> Option<Ipv4Addr> {
-    let table = std::fs::read_to_string("/proc/net/route").ok()?;
-    parse_route(&table, interface)
-}
-
-/// PURE. `/proc/net/route`: addresses are hexadecimal in the machine's byte order.
-fn parse_route(table: &str, wanted: &str) -> Option<Ipv4Addr> {
-    table.lines().skip(1).find_map(|line| {
-        let mut fields = line.split_ascii_whitespace();
-        let (interface, destination, gateway) = (fields.next()?, fields.next()?, fields.next()?);
-        let gateway = u32::from_str_radix(gateway, 16).ok()?;
-        let ours = interface == wanted && destination == "00000000" && gateway != 0;
-        ours.then(|| Ipv4Addr::from(gateway.to_ne_bytes()))
-    })
 }
 
 async fn ask(interface: &str, gateway: Ipv4Addr) -> Asked {
@@ -122,10 +112,7 @@ fn judge(network: &str, interface: &str, gateway: Option<IpAddr>, asked: &Asked)
                 "{tool} -I {interface} {gateway}   (then cable, VLAN, or the gateway)"
             )),
         Asked::Echoed => Finding::ok(CHECK, format!("{at} answers")),
-        Asked::Answered(mac) => {
-            let mac: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-            Finding::ok(CHECK, format!("{at} answers as {}", mac.join(":")))
-        }
+        Asked::Answered(mac) => Finding::ok(CHECK, format!("{at} answers as {}", mac_text(*mac))),
     }
 }
 
@@ -143,17 +130,6 @@ mod tests {
         let documentation = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
         let nowhere = echo("lo", documentation).await;
         assert!(matches!(nowhere, Asked::Silent), "{nowhere:?}");
-    }
-
-    #[test]
-    fn the_route_of_the_interface_counts() {
-        let table = "Iface\tDestination\tGateway\tFlags\n\
-                     eth1\t00000000\t0200000A\t0003\n\
-                     eth0\t00000000\t0100000A\t0003\n";
-        let expected = Ipv4Addr::from(0x0100_000A_u32.to_ne_bytes());
-        assert_eq!(parse_route(table, "eth0"), Some(expected));
-        assert_eq!(parse_route(table, "eth2"), None);
-        assert_eq!(parse_route("", "eth0"), None);
     }
 
     #[test]

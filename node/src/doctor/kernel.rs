@@ -11,14 +11,18 @@ const CHECK: &str = "sysctl";
 /// minute, so that 20,000 are 330 new connections a second.
 const PORTS_MIN: u32 = 20_000;
 
+/// A folder for each interface, and one for all. Written with slashes in what an operator types,
+/// too: with dots, `eth0.100` would be two folders.
+const CONF: &str = "/proc/sys/net/ipv4/conf";
+
 pub(super) fn look(context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     let networks = &context.settings.networks;
     for interface in networks.values() {
-        let (ignore, announce) = (of(interface, "arp_ignore"), of(interface, "arp_announce"));
+        let of = |name: &str| of(Path::new(CONF), interface, name);
+        let (ignore, announce) = (of("arp_ignore"), of("arp_announce"));
         findings.extend(judge_arp(interface, ignore, announce));
-        let filter = of(interface, "rp_filter");
-        findings.extend(judge_filter(interface, filter, networks.len()));
+        findings.extend(judge_filter(interface, of("rp_filter"), networks.len()));
     }
     let ipv4 = Path::new("/proc/sys/net/ipv4");
     findings.extend(judge_reuse(number(&ipv4.join("tcp_tw_reuse"))));
@@ -33,11 +37,11 @@ fn number(path: &Path) -> Option<u32> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// What holds on an interface: the larger of its own value and that of all (`ip-sysctl.rst`).
-fn of(interface: &str, name: &str) -> Option<u32> {
-    let folder = Path::new("/proc/sys/net/ipv4/conf");
+/// What holds on an interface: the larger of its own value and that of all (`ip-sysctl.rst`);
+/// `None` where there is no such interface.
+fn of(folder: &Path, interface: &str, name: &str) -> Option<u32> {
     let value = |of: &str| number(&folder.join(of).join(name));
-    value(interface).max(value("all"))
+    Some(value(interface)?.max(value("all").unwrap_or(0)))
 }
 
 /// PURE.
@@ -54,8 +58,8 @@ fn judge_arp(interface: &str, ignore: Option<u32>, announce: Option<u32>) -> Opt
                  both when it shows a VIP, unless /proc/sys is read-only",
             )
             .mend(format!(
-                "sysctl -w net.ipv4.conf.{interface}.arp_ignore=1 \
-                 net.ipv4.conf.{interface}.arp_announce=2"
+                "sysctl -w net/ipv4/conf/{interface}/arp_ignore=1 \
+                 net/ipv4/conf/{interface}/arp_announce=2"
             )),
     )
 }
@@ -74,7 +78,7 @@ fn judge_filter(interface: &str, filter: Option<u32>, networks: usize) -> Option
                  strict filtering drops it",
             )
             .mend(format!(
-                "sysctl -w net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.{interface}.rp_filter=2"
+                "sysctl -w net/ipv4/conf/all/rp_filter=2 net/ipv4/conf/{interface}/rp_filter=2"
             )),
     )
 }
@@ -131,6 +135,32 @@ mod tests {
         assert_eq!(judge(Some(0), Some(2)), Some(Level::Warn));
         assert_eq!(judge(Some(1), Some(0)), Some(Level::Warn));
         assert_eq!(judge(None, Some(0)), None, "no such interface");
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_has_no_value_of_all() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (interface, value) in [("all", "2"), ("eth0", "0"), ("eth0.100", "3")] {
+            let folder = folder.path().join(interface);
+            std::fs::create_dir(&folder).expect("a folder");
+            std::fs::write(folder.join("arp_ignore"), value).expect("a file");
+        }
+        let of = |interface| of(folder.path(), interface, "arp_ignore");
+        assert_eq!(of("eth0"), Some(2), "the larger one");
+        assert_eq!(of("eth0.100"), Some(3));
+        assert_eq!(of("moon0"), None);
+        let vlan = judge_arp("eth0.100", Some(0), Some(0)).expect("it is there");
+        assert!(
+            vlan.mend.contains("net/ipv4/conf/eth0.100/arp_ignore=1"),
+            "{}",
+            vlan.mend
+        );
+        let filter = judge_filter("eth0.100", Some(1), 2).expect("it is there");
+        assert!(
+            filter.mend.contains("net/ipv4/conf/eth0.100/rp_filter=2"),
+            "{}",
+            filter.mend
+        );
     }
 
     #[test]

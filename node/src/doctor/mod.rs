@@ -32,7 +32,7 @@ pub async fn examine(context: &Context) -> Checkup {
     findings.extend(gateway::look(context).await);
     findings.extend(kernel::look(context));
     findings.extend(capability::look(context));
-    findings.extend(bpf::look());
+    findings.extend(bpf::look(context));
     findings.extend(clock::look(context));
     findings.extend(disk::look(context).await);
     findings.extend(port::look(context));

@@ -4,17 +4,15 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::{Context, Finding};
+use crate::alone::reach;
 use crate::fault::Code;
 
 const CHECK: &str = "peers";
-
-/// Long enough for a machine in the same building, under load too.
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// A closed port is told by ICMP within a round trip. An open one says nothing to a datagram that
 /// is not sealed with the lease key, so that silence is good.
@@ -52,11 +50,11 @@ pub(super) async fn look(context: &Context) -> Vec<Finding> {
 }
 
 async fn ask_tcp(at: SocketAddr) -> Path {
-    match timeout(CONNECT_WITHIN, TcpStream::connect(at)).await {
-        Ok(Ok(_)) => Path::Open,
-        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => Path::Refused,
-        Ok(Err(error)) => Path::Failed(error.to_string()),
-        Err(_) => Path::Silent,
+    match reach(at).await {
+        Ok(()) => Path::Open,
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Path::Refused,
+        Err(error) if error.kind() == ErrorKind::TimedOut => Path::Silent,
+        Err(error) => Path::Failed(error.to_string()),
     }
 }
 

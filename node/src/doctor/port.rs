@@ -10,7 +10,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use farmux_raft::id::VipName;
+
 use super::{Context, Finding};
+use crate::api::types::{FarmReport, Spoken, VipReport};
 use crate::fault::Code;
 
 const CHECK: &str = "ports";
@@ -95,25 +98,23 @@ fn wanted(context: &Context) -> Vec<Wanted> {
             .metrics
             .map(|at| one("metrics", Transport::Tcp, at)),
     );
-    let cluster = context
-        .status
-        .as_ref()
-        .and_then(|status| status.cluster.as_ref());
-    for farm in cluster.iter().flat_map(|cluster| &cluster.farms) {
-        let vips = cluster.iter().flat_map(|cluster| &cluster.vips);
-        let vip = vips.into_iter().find(|vip| vip.name == farm.vip);
-        for service in &farm.services {
-            // `web http 80`
-            let words: Vec<&str> = service.split(' ').collect();
-            let port = words.last().and_then(|port| port.parse().ok());
-            if let (Some(vip), Some(port)) = (vip, port) {
-                let transport = match words.get(1) {
-                    Some(&"udp") => Transport::Udp,
-                    Some(_) | None => Transport::Tcp,
-                };
-                let purpose = format!("{} of farm {}", words[0], farm.name);
-                all.push(one(&purpose, transport, SocketAddr::new(vip.address, port)));
-            }
+    all.extend(served(&context.farms, &context.vips));
+    all
+}
+
+/// PURE. The services of all farms, on each of their VIPs.
+fn served(farms: &[FarmReport], vips: &[VipReport]) -> Vec<Wanted> {
+    let mut all = Vec::new();
+    for farm in farms {
+        let names: Vec<&VipName> = std::iter::once(&farm.vip).chain(&farm.more_vips).collect();
+        for vip in vips.iter().filter(|vip| names.contains(&&vip.name)) {
+            all.extend(farm.services.iter().map(|service| Wanted {
+                purpose: format!("{} of farm {}", service.name, farm.name),
+                transport: match service.kind {
+                    Spoken::Tcp | Spoken::Http | Spoken::Ftp => Transport::Tcp,
+                },
+                at: SocketAddr::new(vip.address, service.port),
+            }));
         }
     }
     all
@@ -246,8 +247,13 @@ fn judge(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use farmux_raft::state::NodeRole;
+
     use super::super::Level;
     use super::*;
+    use crate::api::status::{farm_report, sample, vip_reports};
 
     fn at(text: &str) -> SocketAddr {
         text.parse().expect("an address")
@@ -274,6 +280,31 @@ mod tests {
         for text in ["", "0100007F", "01:0050", "zz00007F:0050"] {
             assert_eq!(socket(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_farm_listens_on_all_of_its_vips() {
+        let mut state = sample::state(&[NodeRole::Balancer]);
+        let config = Arc::make_mut(&mut state.config);
+        let name = |text: &str| text.parse().expect("a name");
+        for (more, last) in [("back", 101), ("side", 102)] {
+            let mut vip = config.vips["front"].clone();
+            vip.address = [10, 0, 0, last].into();
+            config.vips.insert(name(more), vip);
+        }
+        let shop = config.farms.values_mut().next().expect("a farm");
+        shop.more_vips = vec![name("back")];
+        let view = sample::view(&state, &[1]);
+        let farms: Vec<FarmReport> = state
+            .config
+            .farms
+            .keys()
+            .filter_map(|farm| farm_report(&view, farm))
+            .collect();
+        let wanted = served(&farms, &vip_reports(&view));
+        let sockets: Vec<SocketAddr> = wanted.iter().map(|one| one.at).collect();
+        assert_eq!(sockets, [at("10.0.0.101:80"), at("10.0.0.100:80")]);
+        assert_eq!(wanted[0].purpose, "web of farm shop");
     }
 
     #[test]

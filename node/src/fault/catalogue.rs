@@ -235,7 +235,7 @@ catalogue! {
          for the fence; CAP_SYS_NICE and CAP_IPC_LOCK for punctual leases.",
         "use deploy/farmux.service, or add it to CapabilityBoundingSet there";
     DoctorBpf = 138, Refused, 409,
-        "the kernel takes no BPF program from here",
+        "VIPs have no fence in the kernel here",
         "Without the fence in the kernel, a machine whose farmux was killed goes on answering for \
          a VIP for up to 2.5 s, until the address's own lifetime is over.",
         "run it with CAP_BPF and CAP_PERFMON; sysctl kernel.unprivileged_bpf_disabled";
@@ -254,9 +254,10 @@ catalogue! {
         "A listener on the same address, or on all addresses, takes it.",
         "ss -ltnup   (stop that program, or have it listen on its own address only)";
     DoctorBpffs = 142, Refused, 409,
-        "no bpf file system is mounted",
-        "The fence is pinned in one, so that it goes on when the daemon is killed.",
-        "mount -t bpf bpf /sys/fs/bpf";
+        "the fence has no bpf file system to be pinned in",
+        "Pins let tcx be used, and the next start know what this one did. `bpf` in node.toml says \
+         where they are.",
+        "mount -t bpf bpf /run/farmux/bpf   (farmux.service does it at each start)";
     DoctorPeer = 143, Refused, 409,
         "another node does not answer on a path",
         "Nodes need TCP for the log and UDP for leases, on every address in `peer`.",
@@ -370,9 +371,10 @@ catalogue! {
         "farmux status   (lists the nodes and what they are)";
 
     TargetUnfit = 250, Refused, 409,
-        "that node cannot take the VIP",
+        "that node cannot take the VIP, or lead",
         "A VIP goes by plan only to a balancer that votes, answers, is not in maintenance, has \
-         nothing in its way and a copy of the state that is up to date. Nothing was moved.",
+         nothing in its way and a copy of the state that is up to date; the leadership to any node \
+         that votes, answers and is not in maintenance. Nothing was moved.",
         "farmux vip show VIP   (lists who could take it)";
     VipOwnerless = 251, Refused, 409,
         "nobody owns the VIP now",

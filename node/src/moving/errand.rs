@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use farmux_raft::id::NodeId;
 use farmux_raft::peer::{PeerReply, PeerRequest};
+use tokio::sync::watch;
 
 use super::desk::verdict;
 use super::order::{MoveOrder, Standing, Verdict, What};
@@ -76,26 +77,39 @@ pub(crate) async fn go(member: &Arc<Member>, wait: Duration) {
     if alone || (member.held().is_empty() && !leads) {
         return;
     }
-    let end = Instant::now() + wait + ENDS_WITHIN;
-    loop {
+    let take = |wait| {
         let order = MoveOrder::new(What::Away { to: None }, wait);
-        match member.desk().take(member, order) {
+        member.desk().take(member, order)
+    };
+    match in_turn(wait, ENDS_WITHIN, take).await {
+        Ok(Verdict { fault: None, .. }) => {}
+        Ok(Verdict {
+            fault: Some(fault), ..
+        }) => tracing::warn!("before this node goes: {}: {}", fault.what, fault.why),
+        Err(why) => tracing::warn!("before this node goes: {why}"),
+    }
+}
+
+/// Takes an order as soon as no other move is under way, and follows it to its end. All of it is
+/// over after `wait` and `ends_within`: what the other move takes, work in flight has less.
+pub(super) async fn in_turn(
+    wait: Duration,
+    ends_within: Duration,
+    mut take: impl FnMut(Duration) -> Result<watch::Receiver<Standing>, Fault>,
+) -> Result<Verdict, String> {
+    let end = tokio::time::Instant::now() + wait + ends_within;
+    loop {
+        let left = end.saturating_duration_since(tokio::time::Instant::now());
+        match take(left.saturating_sub(ends_within)) {
             Ok(story) => {
-                let told = tokio::time::timeout(wait + ENDS_WITHIN, verdict(story)).await;
-                if let Ok(Ok(Verdict {
-                    fault: Some(fault), ..
-                })) = told
-                {
-                    tracing::warn!("before this node goes: {}: {}", fault.what, fault.why);
-                }
-                return;
+                return match tokio::time::timeout_at(end, verdict(story)).await {
+                    Ok(told) => told.map_err(|fault| fault.what),
+                    Err(_) => Err("not all was given away in time".to_owned()),
+                };
             }
             // Another move goes first; it is bounded as well.
-            Err(_) if Instant::now() < end => tokio::time::sleep(ASK_EVERY).await,
-            Err(fault) => {
-                tracing::warn!("before this node goes: {}", fault.what);
-                return;
-            }
+            Err(_) if !left.is_zero() => tokio::time::sleep(ASK_EVERY.min(left)).await,
+            Err(fault) => return Err(fault.what),
         }
     }
 }
@@ -127,5 +141,5 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 const SILENT_AFTER: Duration = Duration::from_secs(3);
 
 /// A move after its wait (four seconds at most), and the hand-over of the leadership to the third
-/// candidate.
-const ENDS_WITHIN: Duration = Duration::from_secs(20);
+/// candidate (five seconds each).
+pub(super) const ENDS_WITHIN: Duration = Duration::from_secs(20);

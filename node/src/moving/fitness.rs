@@ -10,14 +10,14 @@ use farmux_raft::state::{NodeRole, State};
 use crate::api::report::NodeReport;
 
 /// Whom there is to choose from, at one moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Candidates<'a> {
     /// Our copy of the state.
     pub(crate) state: &'a State,
     /// How far it is applied.
     pub(crate) applied: u64,
     /// Everybody who votes.
-    pub(crate) voters: &'a BTreeSet<NodeId>,
+    pub(crate) voters: BTreeSet<NodeId>,
     /// What those say of themselves that answered just now.
     pub(crate) reports: &'a BTreeMap<NodeId, NodeReport>,
     /// What the owner stands on, where it says so.
@@ -129,6 +129,19 @@ impl Candidates<'_> {
             [] => "there is no other balancer".to_owned(),
             some => some.iter().map(words).collect::<Vec<_>>().join("; "),
         }
+    }
+}
+
+/// What keeps a node from leading the log, whether it answers or not; a witness may lead.
+pub(super) fn kept_from_leading(
+    state: &State,
+    voters: &BTreeSet<NodeId>,
+    node: NodeId,
+) -> Option<Unfit> {
+    match (voters.contains(&node), state.rests(node)) {
+        (false, _) => Some(Unfit::NoVoter),
+        (true, true) => Some(Unfit::Rests),
+        (true, false) => None,
     }
 }
 

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use farmux_raft::id::{NodeId, NodeName, VipName};
 use farmux_raft::state::Reject;
 
-use super::fitness::Candidates;
+use super::fitness::{Candidates, Unfit, kept_from_leading};
 use super::order::What;
-use crate::api::report::NodeReport;
 use crate::api::status::View;
 use crate::api::types::{LeaderMoved, MovePlan, MoveWish, PlannedMove, WorkReport};
 use crate::fault::{Code, Fault};
@@ -100,8 +99,7 @@ fn successor(
     vip: &VipName,
     owners: &BTreeMap<&VipName, NodeId>,
 ) -> Result<NodeId, Fault> {
-    let voters = view.voters();
-    let candidates = candidates(view, &voters, vip);
+    let candidates = view.candidates(vip);
     let Some(from) = owners.get(vip) else {
         return Err(Fault::new(Code::VipOwnerless));
     };
@@ -123,6 +121,7 @@ fn leader_only(view: &View<'_>, to: Option<NodeId>) -> Result<Intent, Fault> {
     let leader = view.log.leader.ok_or_else(|| Fault::new(Code::NoLeader))?;
     let mut intent = Intent::nothing();
     if Some(leader) != to {
+        to.map_or(Ok(()), |to| judge_leader(view, to))?;
         intent.leads(view, leader, to);
         intent.orders.push((leader, What::Away { to }));
     }
@@ -130,7 +129,6 @@ fn leader_only(view: &View<'_>, to: Option<NodeId>) -> Result<Intent, Fault> {
 }
 
 fn away(view: &View<'_>, node: NodeId) -> Result<Intent, Fault> {
-    let voters = view.voters();
     let mut candidates_held = view.reports.clone();
     let mut intent = Intent::nothing();
     for vip in view.state.config.vips.keys() {
@@ -140,7 +138,7 @@ fn away(view: &View<'_>, node: NodeId) -> Result<Intent, Fault> {
         owner(view, vip)?;
         let candidates = Candidates {
             reports: &candidates_held,
-            ..candidates(view, &voters, vip)
+            ..view.candidates(vip)
         };
         let to = candidates.choose(vip, node).map_err(|unable| {
             Fault::new(Code::NowhereToGo)
@@ -153,7 +151,7 @@ fn away(view: &View<'_>, node: NodeId) -> Result<Intent, Fault> {
             report.held.insert(vip.clone());
         }
     }
-    if view.log.leader == Some(node) && voters.len() > 1 {
+    if view.log.leader == Some(node) && view.voters().len() > 1 {
         intent.leads(view, node, None);
     }
     if !intent.plan.is_empty() {
@@ -162,31 +160,27 @@ fn away(view: &View<'_>, node: NodeId) -> Result<Intent, Fault> {
     Ok(intent)
 }
 
-fn candidates<'a>(
-    view: &'a View<'_>,
-    voters: &'a BTreeSet<NodeId>,
-    vip: &VipName,
-) -> Candidates<'a> {
-    let owner = view.owner(vip).and_then(|owner| view.reports.get(&owner));
-    Candidates {
-        state: view.state,
-        applied: view.log.applied,
-        voters,
-        reports: &view.reports,
-        legs: owner.and_then(NodeReport::stands_on),
-    }
+fn judge(view: &View<'_>, vip: &VipName, to: NodeId) -> Result<(), Fault> {
+    view.candidates(vip).judge(vip, to).map_err(|why| {
+        let node = view.state.node_name(to);
+        Fault::new(Code::TargetUnfit)
+            .what(format!("{node} cannot take VIP {vip}"))
+            .why(why)
+    })
 }
 
-fn judge(view: &View<'_>, vip: &VipName, to: NodeId) -> Result<(), Fault> {
-    let voters = view.voters();
-    candidates(view, &voters, vip)
-        .judge(vip, to)
-        .map_err(|why| {
+fn judge_leader(view: &View<'_>, to: NodeId) -> Result<(), Fault> {
+    let silent = (!view.answers(to)).then_some(Unfit::Silent);
+    match kept_from_leading(view.state, &view.voters(), to).or(silent) {
+        None => Ok(()),
+        Some(unfit) => {
             let node = view.state.node_name(to);
-            Fault::new(Code::TargetUnfit)
-                .what(format!("{node} cannot take VIP {vip}"))
-                .why(why)
-        })
+            Err(Fault::new(Code::TargetUnfit)
+                .what(format!("{node} cannot lead"))
+                .why(unfit)
+                .mend("farmux status   (then name another node, or none)"))
+        }
+    }
 }
 
 /// Who owns it, and answers.

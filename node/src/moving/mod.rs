@@ -41,6 +41,7 @@ pub(crate) const WAIT: Duration = Duration::from_secs(30);
 /// What an operator may say: from "cut at once" to a long download.
 pub(crate) const WAITS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(600);
 
-/// The same for a daemon that is told to stop: a third of what the unit gives it
-/// (`TimeoutStopSec`), for the leadership and the log come after it.
+/// The same for a daemon that is told to stop. With the hand-over that follows it is over after
+/// thirty seconds, other moves that go first included, of the 45 that the unit gives
+/// (`TimeoutStopSec`): the log comes after it.
 pub(crate) const WAIT_OF_STOP: Duration = Duration::from_secs(10);

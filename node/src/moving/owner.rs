@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use farmux_raft::consensus::Change;
 use farmux_raft::id::{NodeId, NodeName, VipName};
-use farmux_raft::peer::{PeerReply, PeerRequest};
 use farmux_raft::state::{NodeRole, State};
 use tokio::task::JoinSet;
 
 use super::desk::Teller;
-use super::fitness::Candidates;
+use super::fitness::{Candidates, kept_from_leading};
 use super::order::{MoveOrder, Verdict, What};
 use super::walk::{Moving, together};
+use crate::api::ask_report;
 use crate::api::report::NodeReport;
 use crate::api::types::{LeaderMoved, MoveReport, VipLeft};
 use crate::daemon::Member;
@@ -98,7 +98,7 @@ impl<'a> Places<'a> {
         Candidates {
             state: &self.state,
             applied: applied(self.member),
-            voters: &self.voters,
+            voters: self.voters.clone(),
             reports: &self.reports,
             legs: Some(self.member.legs()),
         }
@@ -116,44 +116,83 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Has another voter lead, where this node does.
+/// Has another voter lead, where this node does: the one that is named, or whoever can.
 async fn hand_over(
     member: &Member,
     to: Option<NodeId>,
     teller: &Teller,
     report: &mut MoveReport,
 ) -> Result<(), Fault> {
-    if member.consensus().standing().borrow().leads().is_none() {
+    let standing = member.consensus().standing().borrow().clone();
+    let me = member.me();
+    if standing.leads().is_none() || to == Some(me) {
         return Ok(());
     }
     let state = member.state();
     let voters = member.consensus().membership().borrow().voters();
-    let mut able: Vec<NodeId> = to.into_iter().collect();
-    let works = |node: &NodeId| *node != member.me() && !state.rests(*node);
-    able.extend(voters.into_iter().filter(works));
-    let mut last = "no other node that votes may lead".to_owned();
+    let others = voters.into_iter().filter(|node| *node != me);
+    let others = others.map(|node| (node, standing.lag.get(&node).copied().flatten()));
+    let mut last = String::new();
+    let able = successors(&state, &others.collect(), to);
+    let able = able.unwrap_or_else(|why| {
+        last = why;
+        Vec::new()
+    });
     for successor in able {
-        let change = Change::HandOver(Some(successor));
-        let changing = member.consensus().change(change);
-        match tokio::time::timeout(HAND_OVER_WITHIN, changing).await {
-            Ok(Ok(())) => {
-                let moved = LeaderMoved {
-                    from: name(&state, member.me()),
-                    to: Some(name(&state, successor)),
-                };
-                let names = (&moved.from, state.node_name(successor));
-                teller.say(format!("leadership: {} -> {}", names.0, names.1));
-                report.leader = Some(moved);
+        let (from, to) = (name(&state, me), name(&state, successor));
+        match give_to(member, successor).await {
+            Ok(()) => {
+                teller.say(format!("leadership: {from} -> {to}"));
+                report.leader = Some(LeaderMoved { from, to: Some(to) });
                 return Ok(());
             }
-            Ok(Err(error)) => last = error.to_string(),
-            Err(_) => last = format!("no answer within {} s", HAND_OVER_WITHIN.as_secs()),
+            Err(why) => last = format!("{to}: {why}"),
         }
     }
     teller.say(format!("the leadership stays here: {last}"));
     Err(Fault::new(Code::MoveFailed)
         .what("the leadership did not move")
         .why(last))
+}
+
+/// PURE. Who is asked to lead, one after the other: the one that is named and nobody else; else
+/// those that lack least of the log. `others` are the voters beside this node, each with what it
+/// lacks as far as that is known.
+pub(super) fn successors(
+    state: &State,
+    others: &BTreeMap<NodeId, Option<u64>>,
+    to: Option<NodeId>,
+) -> Result<Vec<NodeId>, String> {
+    let voters: BTreeSet<NodeId> = others.keys().copied().collect();
+    if let Some(to) = to {
+        return match kept_from_leading(state, &voters, to) {
+            None => Ok(vec![to]),
+            Some(unfit) => Err(format!("{}: {unfit}", state.node_name(to))),
+        };
+    }
+    let mut able: Vec<(u64, NodeId)> = others
+        .iter()
+        .filter(|(node, _)| kept_from_leading(state, &voters, **node).is_none())
+        .map(|(node, lag)| (lag.unwrap_or(u64::MAX), *node))
+        .collect();
+    able.sort();
+    match able.is_empty() {
+        true => Err("no other node that votes may lead".to_owned()),
+        false => Ok(able
+            .into_iter()
+            .map(|(_, node)| node)
+            .take(ASKED_MAX)
+            .collect()),
+    }
+}
+
+async fn give_to(member: &Member, successor: NodeId) -> Result<(), String> {
+    let changing = member.consensus().change(Change::HandOver(Some(successor)));
+    match tokio::time::timeout(HAND_OVER_WITHIN, changing).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", HAND_OVER_WITHIN.as_secs())),
+    }
 }
 
 pub(super) fn left(member: &Member, vip: &VipName, why: String) -> VipLeft {
@@ -201,21 +240,14 @@ async fn ask_all(member: &Arc<Member>) -> BTreeMap<NodeId, NodeReport> {
 
 /// A node's report; one that is silent or makes no sense has none.
 pub(super) async fn ask(member: &Member, node: NodeId) -> Option<NodeReport> {
-    let asked = member
-        .peers()
-        .ask(node, &PeerRequest::Status, ANSWERED_WITHIN);
-    match asked.await {
-        Ok(PeerReply::Status(bytes)) => NodeReport::decode(&bytes).ok(),
-        Ok(_) => None,
-        Err(error) => {
-            tracing::debug!(%node, %error, "it does not say whether it can take a VIP");
-            None
-        }
-    }
+    ask_report(member.peers(), node, ANSWERED_WITHIN).await
 }
 
 /// A healthy node needs two milliseconds.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(500);
 
 /// An election, and the successor's last entries before it.
-const HAND_OVER_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const HAND_OVER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many are asked to lead: so many hand-overs fit into what whoever gave the order waits.
+pub(super) const ASKED_MAX: usize = 3;

@@ -138,7 +138,8 @@ fn restored(lab: &Lab) -> Result<Node> {
     fs::remove_dir_all(node.data())?;
     let settings = node.settings_file().display().to_string();
     let mut restore = node.host().command(binary()?);
-    restore.args(["snapshot", "restore", &file, "--config", &settings, "--yes"]);
+    restore.args(["snapshot", "restore", &file, "--config", &settings]);
+    restore.args(["--yes", "prod"]);
     run(restore.args(with))?;
     node.run()?;
     wait::until_true("it leads what was restored", AGREES_WITHIN, || {

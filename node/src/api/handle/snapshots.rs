@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::State as Shared;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use farmux_raft::consensus::NewestError;
 use farmux_raft::consensus::record::LogIdRecord;
 use farmux_raft::state::State;
 use farmux_store::Saved;
@@ -23,8 +24,23 @@ pub(crate) async fn save(
     if request.passphrase.reveal().chars().count() < PASSPHRASE_CHARS_MIN {
         return Err(Fault::new(Code::PassphraseUnfit));
     }
-    let standing = member.consensus().standing().borrow().clone();
+    // Without a majority it is saved all the same, and says so: that may be all that is left.
+    let newest = match member.newest().await {
+        Ok(()) => Some(true),
+        Err(NewestError::OlderFormat) => None,
+        Err(
+            why @ (NewestError::NoLeader
+            | NewestError::NoQuorum
+            | NewestError::Behind
+            | NewestError::Stopped),
+        ) => {
+            tracing::warn!(%why, "the state that is saved may lack what was decided last");
+            Some(false)
+        }
+    };
+    // The state first: what is said of it below may be newer, and is not older.
     let state = member.state();
+    let standing = member.consensus().standing().borrow().clone();
     let at = LogIdRecord {
         term: standing.term,
         node: standing.leader.unwrap_or(standing.me),
@@ -36,7 +52,7 @@ pub(crate) async fn save(
             at,
             state: State::clone(&state),
         };
-        seal(&saved, &name, request.passphrase.reveal())
+        seal(&saved, newest, &name, request.passphrase.reveal())
     });
     let bytes = match sealing.await {
         Ok(sealed) => sealed.map_err(|why| Fault::new(Code::Broken).why(why))?,

@@ -1,7 +1,10 @@
 //! PURE. What the nodes write, and who holds a newer form back.
 
+use std::collections::BTreeSet;
+
 use farmux_raft::codec;
-use farmux_raft::state::{Reader, held_back};
+use farmux_raft::id::NodeId;
+use farmux_raft::state::{Reader, State, held_back};
 
 use super::View;
 use crate::api::types::{FormatStatus, NodeStatus, Overall};
@@ -16,11 +19,22 @@ pub(super) fn format(view: &View<'_>) -> FormatStatus {
     }
 }
 
-/// Every node that the state or the membership knows, with what it reads.
+/// Who must read what the cluster writes: everybody that a majority may ever count on, learners
+/// and joiners too.
+pub(crate) fn must_read(
+    state: &State,
+    voters: BTreeSet<NodeId>,
+    learners: &BTreeSet<NodeId>,
+) -> BTreeSet<NodeId> {
+    let mut members = voters;
+    members.extend(learners);
+    members.extend(state.nodes.keys());
+    members
+}
+
+/// Each of them, with what it reads.
 fn readers(view: &View<'_>) -> Vec<Reader> {
-    let mut members = view.voters();
-    members.extend(&view.learners);
-    members.extend(view.state.nodes.keys());
+    let members = must_read(view.state, view.voters(), &view.learners);
     let reader = |node| Reader {
         name: view.state.node_name(node),
         reads: view.reports.get(&node).map(|report| report.reads),

@@ -23,6 +23,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub use farms::{active_at, farm_report, maintenance_report};
+pub(crate) use format::must_read;
 pub use vips::{vip_report, vip_reports};
 pub use watches::{uptime_of, watch_report, watch_reports};
 
@@ -38,6 +39,7 @@ use super::types::{
     Answering, CanaryStatus, ChannelTest, ClusterStatus, Freshness, MaintenanceStatus, MemberKind,
     Moment, NodeStatus, Overall, PageStatus, PauseReport, Reason, StatusReport, VipStatus,
 };
+use crate::moving::Candidates;
 
 /// Everything that one node knows when it is asked how things stand.
 #[derive(Debug, Clone)]
@@ -179,6 +181,18 @@ impl View<'_> {
     /// Everybody who votes, in either half.
     pub fn voters(&self) -> BTreeSet<NodeId> {
         self.halves.iter().flatten().copied().collect()
+    }
+
+    /// Whom a VIP could go to, and who stands against it.
+    pub(crate) fn candidates(&self, vip: &VipName) -> Candidates<'_> {
+        let owner = self.owner(vip).and_then(|owner| self.reports.get(&owner));
+        Candidates {
+            state: self.state,
+            applied: self.log.applied,
+            voters: self.voters(),
+            reports: &self.reports,
+            legs: owner.and_then(NodeReport::stands_on),
+        }
     }
 
     /// What a node is called, if the state knows it.

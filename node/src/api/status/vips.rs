@@ -5,7 +5,6 @@ use farmux_raft::state::{NodeRole, Vip};
 
 use super::View;
 use crate::api::types::{Moment, OtherReport, VipReport};
-use crate::moving::Candidates;
 
 /// All of them, by name.
 pub fn vip_reports(view: &View<'_>) -> Vec<VipReport> {
@@ -42,14 +41,7 @@ fn of(view: &View<'_>, name: &VipName, vip: &Vip) -> VipReport {
 }
 
 fn others(view: &View<'_>, vip: &VipName, owner: Option<NodeId>) -> Vec<OtherReport> {
-    let voters = view.voters();
-    let candidates = Candidates {
-        state: view.state,
-        applied: view.log.applied,
-        voters: &voters,
-        reports: &view.reports,
-        legs: owner.and_then(|owner| view.reports.get(&owner)?.stands_on()),
-    };
+    let candidates = view.candidates(vip);
     let others = view.state.nodes.iter();
     let others = others.filter(|(id, node)| Some(**id) != owner && node.role == NodeRole::Balancer);
     let report = |(id, node): (&NodeId, &farmux_raft::state::Node)| OtherReport {

@@ -114,10 +114,27 @@ impl From<Work> for WorkReport {
     }
 }
 
+impl From<WorkReport> for Work {
+    fn from(report: WorkReport) -> Work {
+        let WorkReport {
+            http,
+            idle,
+            tcp,
+            ftp,
+        } = report;
+        Work {
+            http,
+            idle,
+            tcp,
+            ftp,
+        }
+    }
+}
+
 impl WorkReport {
     /// Connections whose end somebody notices.
-    pub fn in_hand(&self) -> u64 {
-        self.http + self.tcp + self.ftp
+    pub fn in_hand(self) -> u64 {
+        Work::from(self).in_hand()
     }
 }
 

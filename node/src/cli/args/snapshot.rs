@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use farmux_raft::id::ClusterName;
 
 /// Keep all that the cluster agreed on in a file, and start again from it.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -30,9 +31,9 @@ pub enum SnapshotAction {
         /// This machine's own settings
         #[arg(long, default_value = "/etc/farmux/node.toml", value_name = "FILE")]
         config: PathBuf,
-        /// Do not ask for the cluster's name
-        #[arg(short, long)]
-        yes: bool,
+        /// Do not ask; the cluster's name
+        #[arg(long, value_name = "NAME")]
+        yes: Option<ClusterName>,
     },
 }
 

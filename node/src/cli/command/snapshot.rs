@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use farmux_raft::id::ClusterName;
 use farmux_raft::state::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +10,10 @@ use super::super::args::{PassphraseArguments, SnapshotAction};
 use super::super::show;
 use super::Shell;
 use super::config::read_up_to;
+use crate::alone::nobody_else;
 use crate::api::types::SnapshotRequest;
-use crate::backup::{Draft, FileError, Found, PASSPHRASE_CHARS_MIN, WriteError, inspect};
-use crate::backup::{check_place, found, open, restore};
+use crate::backup::{Draft, FileError, Header, PASSPHRASE_CHARS_MIN, WriteError, inspect};
+use crate::backup::{check_place, open, restore};
 use crate::daemon::wall_clock;
 use crate::fault::{Code, Fault};
 use crate::settings::Settings;
@@ -44,7 +46,10 @@ impl Shell {
                 passphrase,
                 config,
                 yes,
-            } => self.restore(&file, &passphrase, &config, yes).await,
+            } => {
+                self.restore(&file, &passphrase, &config, yes.as_ref())
+                    .await
+            }
         }
     }
 
@@ -65,16 +70,7 @@ impl Shell {
             .post_bytes("/v1/snapshot", &request, on_piece)
             .await?;
         let header = draft.keep().map_err(|error| unwritten(file, &error))?;
-        self.terminal.show(&header, |header, _| {
-            format!(
-                "saved cluster {} at r{}, log index {}, to {}\n\
-                 Without the passphrase the file is worth nothing: keep them apart, and both.\n",
-                header.cluster,
-                header.revision,
-                header.applied,
-                file.display()
-            )
-        })
+        self.terminal.show(&header, |header, _| saved(header, file))
     }
 
     async fn restore(
@@ -82,7 +78,7 @@ impl Shell {
         file: &Path,
         from: &PassphraseArguments,
         config: &Path,
-        yes: bool,
+        yes: Option<&ClusterName>,
     ) -> Result<(), Fault> {
         let bytes = read(file)?;
         let seen = inspect(&bytes).map_err(|error| unusable(file, &error))?;
@@ -91,21 +87,25 @@ impl Shell {
         let (header, saved) =
             open(&bytes, passphrase.reveal()).map_err(|error| unusable(file, &error))?;
         let home = check_place(&settings, &saved.state).map_err(Fault::from)?;
-        let alive = found(&saved.state);
-        if !alive.is_empty() {
-            let name = |member: &Found| format!("{} at {}", member.name, member.address);
-            let names: Vec<String> = alive.iter().map(name).collect();
-            return Err(Fault::new(Code::RestoreClusterLives).why(names.join(", ")));
-        }
-        let question = format!(
-            "Restore cluster {} as of {} (r{}) on {}, as its only node? The nodes it had then \
-             must join anew, empty.",
+        let alone = || async {
+            let nodes = saved.state.nodes.keys().copied();
+            let alone = nobody_else(&settings, &saved.state, nodes).await;
+            alone.map_err(|somebody| somebody.fault(Code::RestoreClusterLives))
+        };
+        alone().await?;
+        let what = format!(
+            "cluster {} is restored as of {} (r{}) on {}, as its only node; the nodes it had then \
+             must join anew, empty",
             seen.cluster,
             header.saved.to_the_second(),
             header.revision,
             settings.name
         );
-        self.terminal.confirm_name(&question, &seen.cluster, yes)?;
+        self.terminal.line(&what)?;
+        let given = yes.map(ClusterName::as_str);
+        self.terminal.confirm_by_name(&what, &seen.cluster, given)?;
+        // A name takes long to type: whoever came back meanwhile is not overlooked.
+        alone().await?;
         let revision = saved.state.revision.0;
         let restored = restore(&settings, &home, saved)
             .await
@@ -153,6 +153,25 @@ impl Shell {
             }
         }
     }
+}
+
+/// What was saved, and whether it may lack something.
+fn saved(header: &Header, file: &Path) -> String {
+    let stale = match header.newest {
+        Some(false) => {
+            "No majority of the nodes confirmed it: what was decided last may be missing. Save \
+             once more when `farmux status` is well again.\n"
+        }
+        Some(true) | None => "",
+    };
+    format!(
+        "saved cluster {} at r{}, log index {}, to {}\n{stale}\
+         Without the passphrase the file is worth nothing: keep them apart, and both.\n",
+        header.cluster,
+        header.revision,
+        header.applied,
+        file.display()
+    )
 }
 
 /// How often a passphrase is asked for: one that seals must have no typing error.

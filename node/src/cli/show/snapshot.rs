@@ -9,6 +9,9 @@ use super::role_words;
 use super::table::{Columns, Word};
 use crate::backup::{Counts, Header};
 
+/// Said where it was saved without a majority.
+const NOT_NEWEST: &str = "no majority confirmed it: what was decided last may be missing";
+
 /// `farmux snapshot inspect`.
 pub fn snapshot(header: &Header, paint: Paint, now: UnixMillis) -> String {
     let Counts {
@@ -35,6 +38,11 @@ pub fn snapshot(header: &Header, paint: Paint, now: UnixMillis) -> String {
         "state",
         format!("r{}, log index {}", header.revision, header.applied),
     );
+    match header.newest {
+        Some(true) => line("newest", "yes".to_owned()),
+        Some(false) => line("newest", NOT_NEWEST.to_owned()),
+        None => {}
+    }
     line(
         "saved",
         format!(

@@ -4,17 +4,16 @@
 //!   leader --Status--> every node of state and membership --reads--> all of them? RaiseFormat
 //! ```
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use farmux_raft::codec;
 use farmux_raft::consensus::{Consensus, Quorum};
-use farmux_raft::id::NodeId;
-use farmux_raft::peer::{PeerClient, PeerReply, PeerRequest};
+use farmux_raft::peer::PeerClient;
 use farmux_raft::state::{Command, Reader, may_raise};
 
 use super::propose;
-use crate::api::report::NodeReport;
+use crate::api::ask_report;
+use crate::api::status::must_read;
 
 /// An upgrade takes minutes; whoever waits for it sees it done a moment after the last node.
 const LOOK: Duration = Duration::from_secs(2);
@@ -48,14 +47,15 @@ async fn ask_all(consensus: &Consensus, peers: &PeerClient) -> Vec<Reader> {
     let me = consensus.config().me;
     let state = consensus.state().borrow().clone();
     let membership = consensus.membership().borrow().clone();
-    let mut members: BTreeSet<NodeId> = membership.voters();
-    members.extend(&membership.learners);
-    members.extend(state.nodes.keys());
+    let members = must_read(&state, membership.voters(), &membership.learners);
     let mut readers = Vec::new();
     for node in members {
         let reads = match node == me {
             true => Some(codec::reads()),
-            false => ask(peers, node).await,
+            false => {
+                let report = ask_report(peers, node, ANSWER_WITHIN).await;
+                report.map(|report| report.reads)
+            }
         };
         let name = state.node_name(node);
         let silent = reads.is_none();
@@ -66,12 +66,4 @@ async fn ask_all(consensus: &Consensus, peers: &PeerClient) -> Vec<Reader> {
         }
     }
     readers
-}
-
-async fn ask(peers: &PeerClient, node: NodeId) -> Option<u16> {
-    let answer = peers.ask(node, &PeerRequest::Status, ANSWER_WITHIN).await;
-    match answer {
-        Ok(PeerReply::Status(bytes)) => Some(NodeReport::decode(&bytes).ok()?.reads),
-        Ok(_) | Err(_) => None,
-    }
 }

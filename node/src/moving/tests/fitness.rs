@@ -43,7 +43,7 @@ impl Scene {
         Candidates {
             state: &self.state,
             applied: 100,
-            voters: &self.voters,
+            voters: self.voters.clone(),
             reports: &self.reports,
             legs: Some(Legs::ALL),
         }

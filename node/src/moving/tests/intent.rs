@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use farmux_raft::id::NodeId;
+use farmux_raft::id::{NodeId, UnixMillis};
 use farmux_raft::state::NodeRole::{Balancer, Witness};
-use farmux_raft::state::State;
+use farmux_raft::state::{Author, Rest, State};
 
 use super::super::intent::{Intent, intent};
 use super::super::order::What;
@@ -123,6 +123,39 @@ fn a_switchover_takes_all_to_one_and_the_leadership_with_it() {
     let one = intent(&view(&watching), &over(Some("lb2"))).expect("it can");
     let leader = one.plan.leader.expect("lb1 led");
     assert_eq!(leader.to, Some(name("lb2")));
+}
+
+/// Without VIPs the leadership is all there is to move.
+#[test]
+fn a_leader_is_named_only_where_it_can_lead() {
+    let mut state = sample::state(&[Balancer, Balancer, Witness, Balancer]);
+    Arc::make_mut(&mut state.config).vips.clear();
+    let maintenance = Rest {
+        since: UnixMillis(1),
+        author: Author("anna".to_owned()),
+        why: String::new(),
+    };
+    state.resting.insert(NodeId(2), maintenance);
+    let mut view = view(&state);
+    view.halves = vec![[1, 2, 3].map(NodeId).into()];
+    let over =
+        |view: &View<'_>, to: &str| intent(view, &MoveWish::Switchover { to: Some(name(to)) });
+    for (to, why) in [("lb2", "maintenance"), ("lb4", "does not vote")] {
+        let fault = over(&view, to).expect_err("it cannot");
+        assert_eq!(
+            (fault.code.as_str(), fault.what),
+            ("FMX-250", format!("{to} cannot lead"))
+        );
+        assert!(fault.why.contains(why), "{}", fault.why);
+    }
+    let one = over(&view, "lb3").expect("a witness leads");
+    assert_eq!(
+        one.plan.leader.and_then(|leader| leader.to),
+        Some(name("lb3"))
+    );
+    view.reports.remove(&NodeId(3));
+    let fault = over(&view, "lb3").expect_err("it is silent");
+    assert!(fault.why.contains("does not answer"), "{}", fault.why);
 }
 
 #[test]
