@@ -3,7 +3,7 @@
 //!
 //! Each time the whole wish is compared with what the kernel has, so that a restart adopts what an
 //! earlier process pinned, and what somebody else detached or took out of the maps comes back: the
-//! VIP thread comes by twice a second. Pins of maps do not come back: the fence stands without them.
+//! VIP thread comes by twice a second. Pins of maps do not come back: the fence stands without.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -1,8 +1,8 @@
-//! Which program a tc filter runs, and what stands in its place, asked of the kernel: a filter has no
-//! pin to be found by.
+//! Which program a tc filter runs, and what stands in its place, asked of the kernel: a filter has
+//! no pin to be found by.
 //!
-//! One question, one answer, no privilege: the kernel answers before the call returns. An answer that
-//! is no answer (no memory, no descriptor) is an error, never "there is none".
+//! One question, one answer, no privilege: the kernel answers before the call returns. An answer
+//! that is no answer (no memory, no descriptor) is an error, never "there is none".
 //!
 //! **Source**: `rtnetlink(7)`; `linux/rtnetlink.h` (`struct tcmsg`), `linux/pkt_cls.h`.
 
@@ -75,8 +75,8 @@ fn program_in(answer: &[u8]) -> io::Result<Option<u32>> {
     Ok(id.map(u32::from_ne_bytes))
 }
 
-/// PURE. What follows the head of an answer of that type; `None` where it says that there is nothing
-/// like that.
+/// PURE. What follows the head of an answer of that type; `None` where it says that there is
+/// nothing like that.
 ///
 /// **Errors**: what the answer says instead.
 fn body(answer: &[u8], wanted: u16) -> io::Result<Option<&[u8]>> {

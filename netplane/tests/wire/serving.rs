@@ -279,8 +279,8 @@ fn what_is_in_hand_is_told_from_what_is_idle() {
     wire.until("it is gone", |_| work().open() == 0);
 }
 
-/// Two VIPs of one service are lent apart: what is in hand at one does not hold the other up, and is
-/// waited for where it is.
+/// Two VIPs of one service are lent apart: what is in hand at one does not hold the other up, and
+/// is waited for where it is.
 #[test]
 fn work_is_told_address_by_address() {
     let origin = Origin::always(OK);
