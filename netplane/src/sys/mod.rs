@@ -7,11 +7,12 @@
 //!   clock     CLOCK_BOOTTIME
 //!   icmp      sockets for echo requests
 //!   limits    open files
+//!   memory    locked, and given back
 //!   netlink   addresses and interfaces; links: all of them
 //!   news      those that changed, by the kernel's own word
 //!   process   killing groups of processes, seeing one end
 //!   packet    raw ARP frames, in and out, through the qdisc
-//!   realtime  real-time scheduling, locked memory
+//!   realtime  real-time scheduling
 //!   room      descriptors, ports and neighbours, for thousands of probes
 //!   sysctl    what the kernel says about ARP
 //!   terminal  a line that is typed and not shown
@@ -28,6 +29,7 @@ mod hook;
 mod icmp;
 pub mod limits;
 mod links;
+mod memory;
 mod netlink;
 mod news;
 mod packet;
@@ -44,11 +46,12 @@ pub use clock::boottime_ns;
 pub use hook::{Hooked, forget};
 pub use icmp::{EchoKind, EchoSocket};
 pub use links::Interface;
+pub use memory::{give_back_memory, lock_memory};
 pub use netlink::{Link, Netlink, NetlinkError, Placed, Subnet};
 pub use news::{AddressNews, News, Told};
 pub use packet::PacketSocket;
 pub use process::{Exit, kill_group};
-pub use realtime::{hurry, lock_memory, schedule_first};
+pub use realtime::{hurry, schedule_first};
 pub use shared::SharedWords;
 pub use sysctl::quiet_arp;
 pub use terminal::read_hidden;

@@ -1,4 +1,4 @@
-//! Being run in time: real-time scheduling and locked memory, where the system allows it.
+//! Being run in time: real-time scheduling, where the system allows it.
 
 use std::io;
 
@@ -24,19 +24,6 @@ pub fn schedule_first() -> io::Result<()> {
 pub fn hurry() -> io::Result<()> {
     // SAFETY: no memory is involved; on Linux, 0 is the calling thread alone.
     match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Keeps in memory whatever this process has touched and will touch, so that nothing waits for a
-/// disk. What is never touched is never brought in: a thread's stack costs what it uses.
-///
-/// **Errors**: not allowed (`CAP_IPC_LOCK`, `LimitMEMLOCK=`); a machine that swaps may lose leases.
-pub fn lock_memory() -> io::Result<()> {
-    let flags = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;
-    // SAFETY: the call changes how pages are kept, not what is in them.
-    match unsafe { libc::mlockall(flags) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -28,7 +28,7 @@ use super::handler::{PeerHandler, Reporter};
 use super::member::{Member, VipPlans, Wire};
 use super::plugins::{PluginsUnusable, probe_settings};
 use super::wall_clock;
-use super::{follow, legs, report, voice, watchdog};
+use super::{ebb, follow, legs, report, voice, watchdog};
 use crate::identity::{Home, HomeError, keep_renewed};
 use crate::moving::{self, Desk};
 use crate::settings::Settings;
@@ -195,6 +195,7 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     member.spawn(report::tell_roles(consensus(), removed()));
     member.spawn(report::report_vips(consensus(), member.lease.held()));
     if let Some(wire) = &member.wire {
+        member.spawn(ebb::give_back(Arc::clone(&wire.serving)));
         let statuses = wire.vips.status();
         let held = member.lease.held();
         member.spawn(report::report_troubles(consensus(), statuses, held));

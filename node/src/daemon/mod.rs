@@ -11,11 +11,13 @@
 //!   voice        what the log and people are told of health
 //!   plugins      what exec checks need of this machine
 //!   handler      what other nodes ask
+//!   ebb          memory that a flood of connections leaves behind
 //!   watchdog     what the lease thread calls; what ends the process
 //! ```
 
 mod admission;
 mod build;
+mod ebb;
 mod follow;
 mod handler;
 mod joining;
