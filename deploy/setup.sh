@@ -11,6 +11,7 @@ packages_of() {
             /usr/include/linux/bpf.h=linux-libc-dev" ;;
         lab) echo "ip=iproute2 mount=mount nginx=nginx-light timeout=coreutils \
             ping=iputils-ping curl=curl nft=nftables strace=strace bpftool=bpftool \
+            faketime=faketime prlimit=util-linux \
             /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
         # Real FTP servers and clients; two servers exclude vsftpd and are unpacked instead
         # (need_ftp), so here are the libraries that they link.

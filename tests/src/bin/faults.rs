@@ -1,5 +1,6 @@
 //! Faults, round by round: `tests/faults.sh fence [ROUNDS [PART]]`; and what must change nothing,
-//! for a while: `tests/faults.sh calm [SECONDS [PART]]`.
+//! for a while: `tests/faults.sh calm [SECONDS [PART]]`; and a table of all faults and what becomes of
+//! them: `tests/faults.sh matrix [PART]`.
 //!
 //! Exit 0 only if every round is as promised.
 
@@ -8,7 +9,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use farmux_tests::faults::{CALM, CASES, Policy, Scene, Verdict};
+use farmux_tests::faults::rows::ROWS;
+use farmux_tests::faults::{CALM, CASES, Policy, Scene, Verdict, matrix};
 
 /// A distribution worth the name.
 const ROUNDS: usize = 20;
@@ -26,10 +28,12 @@ fn main() -> Result<()> {
         ["fence"] => fence(ROUNDS, ""),
         ["fence", rounds] => fence(rounds.parse().context("ROUNDS")?, ""),
         ["fence", rounds, part] => fence(rounds.parse().context("ROUNDS")?, part),
+        ["matrix"] => matrix(""),
+        ["matrix", part] => matrix(part),
         ["calm"] => calm(CALM_SECONDS, ""),
         ["calm", seconds] => calm(seconds.parse().context("SECONDS")?, ""),
         ["calm", seconds, part] => calm(seconds.parse().context("SECONDS")?, part),
-        _ => bail!("usage: faults fence [ROUNDS [PART]] | calm [SECONDS [PART]]"),
+        _ => bail!("usage: faults fence [ROUNDS [PART]] | calm [SECONDS [PART]] | matrix [PART]"),
     }
 }
 
@@ -44,6 +48,41 @@ fn calm(seconds: u64, part: &str) -> Result<()> {
         println!("{} seconds={seconds}: {said}", case.name);
     }
     sum.end()
+}
+
+/// Every row whose name contains `part`, as a table.
+fn matrix(part: &str) -> Result<()> {
+    let (mut played, mut wrong) = (0, 0);
+    let mut set = None;
+    println!("{}", matrix::HEAD);
+    for row in ROWS.iter().filter(|row| row.name.contains(part)) {
+        // After a row that broke it, the next begins with a new one.
+        let (mut scene, mut bell) = match set.take() {
+            Some(set) => set,
+            None => matrix::set()?,
+        };
+        played += 1;
+        match matrix::play(&mut scene, &mut bell, row) {
+            Ok(outcome) => {
+                wrong += usize::from(!outcome.complaints().is_empty());
+                println!("{outcome}");
+                set = Some((scene, bell));
+            }
+            Err(error) => {
+                wrong += 1;
+                println!("| {} | {} | WRONG ({error:#})", row.name, row.what);
+            }
+        }
+    }
+    println!("\nrows={played} wrong={wrong}");
+    if played == 0 || wrong > 0 {
+        let names = ROWS.iter().map(|row| row.name).collect::<Vec<_>>();
+        bail!(
+            "{wrong} of {played} rows are not as promised; there are {}",
+            names.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// What came of all rounds.

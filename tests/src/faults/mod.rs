@@ -5,10 +5,14 @@
 //!   Scene::round(case) ── tap on the bridge, asker on the client ── case.play ── mend ── all well
 //!                                   └──────── judge ────────▶ Verdict, one line
 //! ```
+//!
+//! `matrix` plays the `rows` of a table, each with a page that has to come meanwhile.
 
 pub mod case;
 pub mod cut;
 pub mod judge;
+pub mod matrix;
+pub mod rows;
 pub mod scene;
 pub mod stranger;
 pub mod tap;

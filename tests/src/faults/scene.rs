@@ -45,8 +45,9 @@ pub struct Scene {
     pub calm_for: Duration,
     policy: Policy,
     macs: BTreeSet<Mac>,
+    /// The relay.
+    pub mail: MailServer,
     _server: Nginx,
-    _mail: MailServer,
 }
 
 impl Scene {
@@ -54,12 +55,24 @@ impl Scene {
     ///
     /// **Errors**: a step failed, or took too long.
     pub fn set(policy: Policy, claims_for: Duration) -> Result<Scene> {
+        Scene::set_with(policy, claims_for, |toml| toml)
+    }
+
+    /// The same with its configuration amended.
+    ///
+    /// **Errors**: a step failed, or took too long.
+    pub fn set_with(
+        policy: Policy,
+        claims_for: Duration,
+        amend: impl FnOnce(String) -> String,
+    ) -> Result<Scene> {
         let cluster = Cluster::form(3)?;
         let server = Nginx::start(&cluster.lab, 1)?;
         let mail = MailServer::start(&cluster.lab)?;
         let gateway = format!("gateway = \"{GATEWAY}\"\n");
         let word = format!("{gateway}on_quorum_loss = \"{}\"\n", policy.word());
-        cluster.nodes[0].apply(&shop(&[1]).replace(&gateway, &word))?;
+        let toml = shop(&[1]).replace(&gateway, &word);
+        cluster.nodes[0].apply(&amend(toml))?;
         cluster.wait_for_health("shop", "s1", Health::Up)?;
         cluster.wait_for_service()?;
         let stranger = cluster.lab.host("stranger", STRANGER)?;
@@ -71,8 +84,8 @@ impl Scene {
             claims_for,
             calm_for: CALM_FOR,
             policy,
+            mail,
             _server: server,
-            _mail: mail,
         };
         scene.wait_until_well()?;
         Ok(scene)
@@ -120,6 +133,14 @@ impl Scene {
             .sum()
     }
 
+    /// The newest term of the log that a running node knows.
+    ///
+    /// **Errors**: none answers.
+    pub fn term(&self) -> Result<u64> {
+        let status = self.cluster.status()?;
+        Ok(status.cluster.context("a cluster")?.term)
+    }
+
     /// Lets time pass in which nothing is asked of anybody.
     pub fn pass(&self, span: Duration) {
         std::thread::sleep(span);
@@ -134,7 +155,10 @@ impl Scene {
         Ok(other.context("no other node runs")?.name().to_owned())
     }
 
-    fn wait_until_well(&self) -> Result<()> {
+    /// Waits until each node says that all is well, and one has the VIP.
+    ///
+    /// **Errors**: it took too long.
+    pub fn wait_until_well(&self) -> Result<()> {
         wait::until_true("all is well, as each node says", AGREES_WITHIN, || {
             let nodes = &self.cluster.nodes;
             let holders = nodes.iter().filter(|node| node.host().holds(VIP));

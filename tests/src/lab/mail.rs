@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 
@@ -24,6 +24,8 @@ pub struct Mail {
     pub subject: String,
     /// The whole mail.
     pub text: String,
+    /// When it was put into the mailbox.
+    pub arrived: SystemTime,
 }
 
 impl Mail {
@@ -95,12 +97,18 @@ impl MailServer {
             let Ok(text) = fs::read_to_string(entry.path()) else {
                 continue;
             };
-            let arrived = entry.metadata().and_then(|data| data.modified()).ok();
+            let Ok(arrived) = entry.metadata().and_then(|data| data.modified()) else {
+                continue;
+            };
             let subject = field(&text, "subject").unwrap_or_default();
-            found.push((arrived, Mail { subject, text }));
+            found.push(Mail {
+                subject,
+                text,
+                arrived,
+            });
         }
-        found.sort_by_key(|(arrived, _)| *arrived);
-        found.into_iter().map(|(_, mail)| mail).collect()
+        found.sort_by_key(|mail| mail.arrived);
+        found
     }
 
     /// The mails whose subject contains `part`.

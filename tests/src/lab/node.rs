@@ -164,12 +164,16 @@ level = "info"
     ///
     /// **Errors**: it does not run, has no such thread, or there is no strace.
     pub fn delay(&self, thread: &str, calls: &str, by: Duration) -> Result<Process> {
+        self.inject(thread, calls, &format!("delay_enter={}", by.as_micros()))
+    }
+
+    fn inject(&self, thread: &str, calls: &str, what: &str) -> Result<Process> {
         let process = self.process()?.id();
         let id = thread_of(process, thread)?;
         let mut command = self.host.command("strace");
         command.args(["-q", "-o", "/dev/null", "-p", &id.to_string(), "-e"]);
         command.arg(format!("trace={calls}")).arg("-e");
-        command.arg(format!("inject={calls}:delay_enter={}", by.as_micros()));
+        command.arg(format!("inject={calls}:{what}"));
         self.host.spawn(&format!("strace-{}", self.name()), command)
     }
 
@@ -178,6 +182,18 @@ level = "info"
     /// **Errors**: as [`Node::delay`].
     pub fn slow_disk(&self, by: Duration) -> Result<Process> {
         self.delay("farmux-flusher", "fdatasync,fsync", by)
+    }
+
+    /// Lets what it syncs to disk fail (`EIO`) until what is returned is dropped.
+    ///
+    /// **Errors**: as [`Node::delay`].
+    pub fn fail_disk(&self) -> Result<Process> {
+        self.inject("farmux-flusher", "fdatasync,fsync", "error=EIO")
+    }
+
+    /// Puts a program and its arguments around the daemon, from its next start on; none: no longer.
+    pub fn wrap(&mut self, words: &[&str]) {
+        self.wrapped = words.iter().map(ToString::to_string).collect();
     }
 
     /// Whether the daemon runs.

@@ -1,0 +1,187 @@
+//! One round of a row of the matrix: a fault, in which something that is watched goes down as well;
+//! what clients, the log and the people on call see of both.
+//!
+//! ```text
+//!   begin ─ 1 s ─ the watch `bell` goes down ─ HOLDS ─ undo ─ all well ─ bell is back ─ all told
+//!   asker, client ───────────────────────────────────────────────────────────▶ nobody, failed
+//! ```
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+
+use super::case::Policy;
+use super::rows::{Bounds, Row};
+use super::scene::Scene;
+use super::tap::Asker;
+use crate::gap::Watch;
+use crate::lab::cluster::AGREES_WITHIN;
+use crate::lab::nginx::Nginx;
+use crate::lab::{VIP, server_address, wait};
+
+/// The server that `bell` watches.
+const BELL: u8 = 9;
+/// A fault is there before the watch goes down.
+const FIRST: Duration = Duration::from_secs(1);
+/// Longer than a lease, an election and the way of a page.
+const HOLDS: Duration = Duration::from_secs(6);
+/// After everything was mended every page has come; a relay that was gone is tried again within it.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
+
+const DOWN: &str = "[DOWN] prod bell";
+const UP: &str = "[UP] prod bell";
+
+/// Its farm, and a watch that may go down as often as there are rows, without counting as flapping.
+fn amended(toml: String) -> String {
+    let toml = toml.replace("[paging]\n", "[paging]\nflap_changes = 100\n");
+    let address = server_address(BELL);
+    format!(
+        "{toml}[[watch]]\nname = \"bell\"\naddress = \"{address}\"\nport = 80\n\
+         check = {{ kind = \"tcp\", interval = \"500ms\", timeout = \"400ms\" }}\n"
+    )
+}
+
+/// A cluster that balances, and a server that is only watched.
+///
+/// **Errors**: a step failed, or took too long.
+pub fn set() -> Result<(Scene, Nginx)> {
+    let scene = Scene::set_with(Policy::Hold, Duration::ZERO, amended)?;
+    let bell = Nginx::start(&scene.cluster.lab, BELL)?;
+    wait::until_true("bell is up", AGREES_WITHIN, || {
+        let shown = scene.cluster.nodes[0].ask(&["watch", "list"]);
+        shown.is_ok_and(|shown| {
+            shown
+                .lines()
+                .any(|l| l.contains("bell") && l.contains("up"))
+        })
+    })?;
+    Ok((scene, bell))
+}
+
+/// What came of a row.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    row: (&'static str, &'static str),
+    bounds: Bounds,
+    nobody: Duration,
+    gap: Duration,
+    failed: usize,
+    answered: usize,
+    terms: u64,
+    told_after: Option<Duration>,
+    of_bell: usize,
+    right: usize,
+    wrong: Vec<String>,
+}
+
+/// Plays a row once.
+///
+/// **Errors**: the fault could not be played, or the cluster did not recover.
+pub fn play(scene: &mut Scene, bell: &mut Nginx, row: &Row) -> Result<Outcome> {
+    let (term, before) = (scene.term()?, scene.mail.mails().len());
+    let asker = Asker::start(&scene.cluster.client, VIP);
+    let watch = Watch::start(&scene.cluster.client, scene.cluster.front());
+    let played = break_and_mend(scene, bell, row);
+    let (seen, asked) = (watch.stop()?, asker.stop()?);
+    let told_after = played.with_context(|| row.name)?;
+    let mails = scene.mail.mails().split_off(before);
+    let subjects = mails.into_iter().map(|mail| mail.subject);
+    let (of_bell, others): (Vec<_>, Vec<_>) = subjects.partition(|one| one.contains(" bell"));
+    let allowed = |one: &String| row.bounds.pages.iter().any(|part| one.contains(part));
+    let (right, wrong) = others.into_iter().partition(allowed);
+    Ok(Outcome {
+        row: (row.name, row.what),
+        bounds: row.bounds,
+        nobody: asked.silence,
+        gap: seen.gap,
+        failed: seen.failed,
+        answered: seen.answered,
+        terms: scene.term()?.saturating_sub(term),
+        told_after,
+        of_bell: of_bell.len(),
+        right: Vec::len(&right),
+        wrong,
+    })
+}
+
+/// When the page of the watch came after it went down; `None`: it never did.
+fn break_and_mend(scene: &mut Scene, bell: &mut Nginx, row: &Row) -> Result<Option<Duration>> {
+    let before = scene.mail.about(DOWN).len();
+    let undo = (row.begin)(scene)?;
+    scene.pass(FIRST);
+    bell.stop()?;
+    let down = SystemTime::now();
+    scene.pass(HOLDS);
+    undo(scene)?;
+    scene.wait_until_well()?;
+    let page = || scene.mail.about(DOWN).into_iter().nth(before);
+    let page = wait::until("the page of bell", TOLD_WITHIN, page).ok();
+    let backs = scene.mail.about(UP).len();
+    bell.back()?;
+    wait::until_true("bell is told to be back", AGREES_WITHIN, || {
+        scene.mail.about(UP).len() > backs
+    })?;
+    Ok(page.map(|page| page.arrived.duration_since(down).unwrap_or_default()))
+}
+
+impl Outcome {
+    /// What is not as promised.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let bounds = &self.bounds;
+        if self.nobody > bounds.nobody {
+            wrong.push(format!("on nobody for {} ms", self.nobody.as_millis()));
+        }
+        if bounds.failed.is_some_and(|most| self.failed > most) {
+            wrong.push(format!("{} requests failed", self.failed));
+        }
+        if self.terms > bounds.terms {
+            wrong.push(format!("{} terms began", self.terms));
+        }
+        if self.told_after.is_none() {
+            wrong.push("nobody was told that bell is down".to_owned());
+        }
+        // Down and up, and each once more where whoever sent it could not record that.
+        if !(2..=4).contains(&self.of_bell) {
+            wrong.push(format!("{} pages of bell", self.of_bell));
+        }
+        wrong.extend(self.wrong.iter().map(|one| format!("a wrong page: {one}")));
+        wrong
+    }
+
+    /// A row of the table.
+    pub fn line(&self) -> String {
+        let (name, what) = self.row;
+        let told = self.told_after;
+        let told = told.map_or("never".to_owned(), |after| {
+            format!("{:.1} s", after.as_secs_f64())
+        });
+        format!(
+            "| {name} | {what} | {} ms | {} ms | {} of {} | {} | {told} | {}/{} |",
+            self.nobody.as_millis(),
+            self.gap.as_millis(),
+            self.failed,
+            self.failed + self.answered,
+            self.terms,
+            self.of_bell + self.right,
+            self.wrong.len()
+        )
+    }
+}
+
+/// What the columns are.
+pub const HEAD: &str = "| row | what | VIP on nobody | longest time without an answer | requests \
+                        failed | elections | page after | pages right/wrong |\n\
+                        |---|---|---|---|---|---|---|---|";
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let complaints = self.complaints();
+        let word = match complaints.is_empty() {
+            true => "ok".to_owned(),
+            false => format!("WRONG ({})", complaints.join("; ")),
+        };
+        write!(out, "{} {word}", self.line())
+    }
+}
