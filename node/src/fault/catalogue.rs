@@ -154,12 +154,12 @@ catalogue! {
     FenceAbsent = 121, Refused, 503,
         "no fence in the kernel",
         "A small program on the interfaces lets this machine answer for a VIP only while it is \
-         lent, also when farmux was killed or hangs. It cannot be loaded or attached: a capability \
-         is missing, the kernel is older than 5.8 or lacks cls_bpf, the build had no clang, or \
-         node.toml says fence = \"off\"; or another qdisc stands where clsact belongs, or another \
+         lent, also when farmux was killed or hangs. It cannot be loaded or attached (a capability \
+         is missing, the kernel is older than 5.8 or lacks cls_bpf, the build had no clang, an \
+         ingress qdisc stands where clsact belongs, or node.toml says fence = \"off\"), or another \
          program took it off, and it was put back. VIPs work on; but after kill -9 the kernel \
-         answers for them until their address expires, for up to 2.5 s, beside the next owner. \
-         Of more than 256 interfaces those of the VIPs are fenced, and the rest is named.",
+         answers for them for up to 2.5 s, beside the next owner. Of more than 256 interfaces \
+         those of the VIPs are fenced.",
         "journalctl -u farmux | grep fence   (then as it says; the unit file grants all it needs)";
     FenceUnpinned = 122, Refused, 503,
         "the kernel's fence is not pinned",

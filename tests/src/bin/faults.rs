@@ -1,5 +1,5 @@
-//! Faults, round by round: `tests/faults.sh fence [ROUNDS [PART]]`; and what must change nothing,
-//! for a while: `tests/faults.sh calm [SECONDS [PART]]`; and a table of all faults and what becomes of
+//! Faults, round by round: `tests/faults.sh fence [ROUNDS [PART]]`; what must change nothing, for a
+//! while: `tests/faults.sh calm [SECONDS [PART]]`; and a table of all faults and what becomes of
 //! them: `tests/faults.sh matrix [PART]`.
 //!
 //! Exit 0 only if every round is as promised.

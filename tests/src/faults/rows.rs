@@ -388,8 +388,8 @@ fn data_lost(scene: &mut Scene) -> Result<Undo> {
     node.kill();
     fs::remove_dir_all(node.data()).context("lose the data folder")?;
     undo(move |scene| {
-        let others = scene.cluster.nodes.iter();
-        let other = others.filter(|node| node.name() != lost).next_back();
+        let mut nodes = scene.cluster.nodes.iter();
+        let other = nodes.rfind(|node| node.name() != lost);
         let other = other.context("another node")?;
         other.ask(&["cluster", "remove", &lost, "--yes"])?;
         let token = other.token(&[])?;

@@ -169,7 +169,8 @@ level = "info"
 
     fn inject(&self, thread: &str, calls: &str, what: &str) -> Result<Process> {
         let process = self.process()?.id();
-        let id = thread_of(process, thread)?;
+        // A daemon answers before it has read its store.
+        let id = wait::until(thread, STARTS_WITHIN, || thread_of(process, thread).ok())?;
         let mut command = self.host.command("strace");
         command.args(["-q", "-o", "/dev/null", "-p", &id.to_string(), "-e"]);
         command.arg(format!("trace={calls}")).arg("-e");
