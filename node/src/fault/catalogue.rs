@@ -153,13 +153,11 @@ catalogue! {
         "ip addr   (then mend peer or admin in node.toml, or the interface)";
     FenceAbsent = 121, Refused, 503,
         "no fence in the kernel",
-        "A small program on the interfaces lets this machine answer for a VIP only while it is \
-         lent, also when farmux was killed or hangs. It cannot be loaded or attached (a capability \
-         is missing, the kernel is older than 5.8 or lacks cls_bpf, the build had no clang, an \
-         ingress qdisc stands where clsact belongs, or node.toml says fence = \"off\"), or another \
-         program took it off, and it was put back. VIPs work on; but after kill -9 the kernel \
-         answers for them for up to 2.5 s, beside the next owner. Of more than 256 interfaces \
-         those of the VIPs are fenced.",
+        "A program in the kernel lets this machine answer for a VIP only while it is lent, also when \
+         farmux hangs. It is not loaded (a capability is missing, the kernel is older than 5.8 or \
+         lacks cls_bpf, the build had no clang, an ingress qdisc is in its place, node.toml says \
+         fence = \"off\"), or another program took it off. VIPs work on; but after kill -9 the \
+         kernel answers for them for up to 2.5 s, beside the next owner.",
         "journalctl -u farmux | grep fence   (then as it says; the unit file grants all it needs)";
     FenceUnpinned = 122, Refused, 503,
         "the kernel's fence is not pinned",
