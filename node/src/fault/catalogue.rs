@@ -153,7 +153,7 @@ catalogue! {
         "ip addr   (then mend peer or admin in node.toml, or the interface)";
     FenceAbsent = 121, Refused, 503,
         "no fence in the kernel",
-        "A program in the kernel lets this machine answer for a VIP only while it is lent, also when \
+        "A program in the kernel lets this machine answer for a VIP only while it is lent, even if \
          farmux hangs. It is not loaded (a capability is missing, the kernel is older than 5.8 or \
          lacks cls_bpf, the build had no clang, an ingress qdisc is in its place, node.toml says \
          fence = \"off\"), or another program took it off. VIPs work on; but after kill -9 the \
