@@ -122,14 +122,7 @@ fn loss(scene: &mut Scene) -> Result<()> {
 
 /// Twice as many busy processes as there are cores.
 fn load(scene: &mut Scene) -> Result<()> {
-    let cores = std::thread::available_parallelism()?.get();
-    let client = &scene.cluster.client;
-    let busy = |number: usize| {
-        let mut command = client.command("sh");
-        command.args(["-c", "while :; do :; done"]);
-        client.spawn(&format!("busy{number}"), command)
-    };
-    let _busy = (0..2 * cores).map(busy).collect::<Result<Vec<_>>>()?;
+    let _busy = scene.busy(2)?;
     scene.pass(scene.calm_for);
     Ok(())
 }
@@ -226,9 +219,14 @@ fn lan_cut(scene: &mut Scene) -> Result<()> {
 }
 
 fn link_flaps(scene: &mut Scene) -> Result<()> {
+    flap(scene, FLAPS)
+}
+
+/// The owner's cable comes and goes once a second, so many times.
+pub(super) fn flap(scene: &mut Scene, times: u32) -> Result<()> {
     let owner = scene.cluster.owner()?;
     let host = scene.cluster.node(&owner).host().clone();
-    for _ in 0..FLAPS {
+    for _ in 0..times {
         host.unplug()?;
         scene.pass(FLAP);
         host.plug()?;

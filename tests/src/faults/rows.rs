@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::case;
 use super::cut::Cut;
 use super::scene::Scene;
 use crate::lab::node::Node;
@@ -64,6 +65,12 @@ const UNPLUGGED: Bounds = Bounds {
     ..MOVES
 };
 
+/// No client sees it; that a node does not answer, or is cut off, is told.
+const TOLD: Bounds = Bounds {
+    failed: Some(0),
+    ..UNPLUGGED
+};
+
 /// All of them, in the order of the table.
 pub const ROWS: &[Row] = &[
     row("kill", "owner killed (kill -9), started again", kill, MOVES),
@@ -85,13 +92,13 @@ pub const ROWS: &[Row] = &[
         "not-heard",
         "what the owner sends is lost",
         not_heard,
-        MOVES,
+        UNPLUGGED,
     ),
     row(
         "hears-nothing",
         "what is sent to the owner is lost",
         hears_nothing,
-        MOVES,
+        UNPLUGGED,
     ),
     row(
         "partial",
@@ -121,7 +128,7 @@ pub const ROWS: &[Row] = &[
         "log-cut",
         "the log's connections of the owner cut",
         log_cut,
-        UNSEEN,
+        TOLD,
     ),
     row(
         "fsync-eio",
@@ -175,7 +182,7 @@ pub const ROWS: &[Row] = &[
         "data-lost",
         "stand-by's data folder lost, joined again",
         data_lost,
-        UNSEEN,
+        TOLD,
     ),
     row("relay-gone", "mail relay gone", relay_gone, UNSEEN),
     row(
@@ -206,8 +213,7 @@ const fn row(
     }
 }
 
-/// Half a period of a loose cable.
-const FLAP: Duration = Duration::from_millis(500);
+/// How often a loose cable comes and goes.
 const FLAPS: u32 = 3;
 /// What is open before a client comes is counted; this many more may be opened.
 const DESCRIPTORS_LEFT: usize = 64;
@@ -257,14 +263,7 @@ fn unplug(scene: &mut Scene) -> Result<Undo> {
 }
 
 fn flap(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    let host = scene.cluster.node(&owner).host().clone();
-    for _ in 0..FLAPS {
-        host.unplug()?;
-        scene.pass(FLAP);
-        host.plug()?;
-        scene.pass(FLAP);
-    }
+    case::flap(scene, FLAPS)?;
     undo(|_| Ok(()))
 }
 
@@ -358,14 +357,7 @@ fn clock(scene: &mut Scene, away: &str) -> Result<Undo> {
 }
 
 fn cpu_stolen(scene: &mut Scene) -> Result<Undo> {
-    let cores = std::thread::available_parallelism()?.get();
-    let client = &scene.cluster.client;
-    let busy = |number: usize| {
-        let mut command = client.command("sh");
-        command.args(["-c", "while :; do :; done"]);
-        client.spawn(&format!("busy{number}"), command)
-    };
-    undo_all((0..4 * cores).map(busy).collect::<Result<_>>()?)
+    undo_all(scene.busy(4)?)
 }
 
 fn descriptors(scene: &mut Scene) -> Result<Undo> {
@@ -376,9 +368,16 @@ fn descriptors(scene: &mut Scene) -> Result<Undo> {
         run(command.args(["--pid", &process, &format!("--nofile={most}:")])).map(drop)
     };
     let node = scene.cluster.node(&owner);
-    let open = fs::read_dir(format!("/proc/{}/fd", node.process()?.id()))?.count();
+    let process = format!("/proc/{}", node.process()?.id());
+    let open = fs::read_dir(format!("{process}/fd"))?.count();
+    let limits = fs::read_to_string(format!("{process}/limits"))?;
+    let files = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft = files.and_then(|files| files.split_ascii_whitespace().next());
+    let soft = soft.context("a limit of open files")?.to_owned();
     limit(node, &(open + DESCRIPTORS_LEFT).to_string())?;
-    undo(move |scene| limit(scene.cluster.node(&owner), "1048576"))
+    undo(move |scene| limit(scene.cluster.node(&owner), &soft))
 }
 
 fn data_lost(scene: &mut Scene) -> Result<Undo> {

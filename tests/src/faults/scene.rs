@@ -18,6 +18,7 @@ use crate::lab::cluster::{AGREES_WITHIN, Cluster, shop};
 use crate::lab::mail::MailServer;
 use crate::lab::nginx::Nginx;
 use crate::lab::node::Node;
+use crate::lab::process::Process;
 use crate::lab::{GATEWAY, Host, VIP, wait};
 
 /// Whoever claims what is not his.
@@ -139,6 +140,20 @@ impl Scene {
     pub fn term(&self) -> Result<u64> {
         let status = self.cluster.status()?;
         Ok(status.cluster.context("a cluster")?.term)
+    }
+
+    /// So many busy processes for each core, until what is returned is dropped.
+    ///
+    /// **Errors**: they cannot be started.
+    pub fn busy(&self, each_core: usize) -> Result<Vec<Process>> {
+        let cores = std::thread::available_parallelism()?.get();
+        let client = &self.cluster.client;
+        let busy = |number: usize| {
+            let mut command = client.command("sh");
+            command.args(["-c", "while :; do :; done"]);
+            client.spawn(&format!("busy{number}"), command)
+        };
+        (0..each_core * cores).map(busy).collect()
     }
 
     /// Lets time pass in which nothing is asked of anybody.
