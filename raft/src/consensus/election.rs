@@ -2,18 +2,24 @@
 //!
 //! ```text
 //!   leader silent for 300–600 ms (drawn each round)
-//!     --PreVote--> all voters --yes from a majority--> openraft stands for election
+//!     --PreVote--> all voters --yes from a majority-->
+//!     --Vote--> all voters, who keep it --yes from a majority--> openraft stands, and asks again
 //! ```
 //!
 //! openraft draws its patience once a process, so that two nodes can split votes for ever; and a
-//! node that was cut off would return with a high term and push a healthy leader from its seat.
+//! node that was cut off would return with a high term and push a healthy leader from its seat. It
+//! gives each voter a tenth of a second, for ever too short where a disk needs longer to keep a vote:
+//! so votes are asked for before, with time, and what was given is given again from memory.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::record::LogIdRecord;
-use super::timing::{ELECTION_MAX, ELECTION_MIN, PRE_VOTE_DEADLINE, STEP_ASIDE_DEADLINE, between};
+use super::record::{LogIdRecord, VoteRecord};
+use super::timing::{
+    ELECTION_MAX, ELECTION_MIN, PLEDGED_FOR, PRE_VOTE_DEADLINE, STEP_ASIDE_DEADLINE, VOTE_DEADLINE,
+    between,
+};
 use super::{Consensus, Effective, Request, Role, RpcReply};
 use crate::clockwork::{TaskSet, now, sleep};
 use crate::id::NodeId;
@@ -35,6 +41,62 @@ impl Hearing {
         self.last()
             .is_some_and(|at| now.saturating_duration_since(at) <= patience)
     }
+}
+
+/// The vote that we gave last, and the term in which we want to be voted for.
+#[derive(Debug, Default)]
+pub(super) struct Poll {
+    given: Mutex<Option<(VoteRecord, Instant)>>,
+    wanted: Mutex<Option<u64>>,
+}
+
+impl Poll {
+    /// We gave our vote to another.
+    pub(super) fn note_given(&self, vote: VoteRecord) {
+        *self.given.lock().expect("no holder of this lock can panic") = Some((vote, now()));
+    }
+
+    /// Whether we gave exactly that one. What openraft keeps as our vote may only have been heard of
+    /// from somebody who refused.
+    pub(super) fn was_given(&self, vote: VoteRecord) -> bool {
+        let given = *self.given.lock().expect("no holder of this lock can panic");
+        given.is_some_and(|(given, _)| given == vote)
+    }
+
+    /// Whether we want to be voted for in `term`, and so vote for nobody else in it.
+    pub(super) fn is_wanted(&self, term: u64) -> bool {
+        let wanted = *self
+            .wanted
+            .lock()
+            .expect("no holder of this lock can panic");
+        wanted.is_some_and(|wanted| wanted >= term)
+    }
+
+    fn want(&self, term: Option<u64>) {
+        *self
+            .wanted
+            .lock()
+            .expect("no holder of this lock can panic") = term;
+    }
+
+    /// Until when whoever got our vote may still come to lead; `heard` is the last leader's word.
+    pub(super) fn pending_until(&self, heard: Option<Instant>) -> Option<Instant> {
+        let given = *self.given.lock().expect("no holder of this lock can panic");
+        let given = given.map(|(_, at)| at);
+        let given = given.filter(|given| heard.is_none_or(|heard| heard < *given));
+        Some(given? + PLEDGED_FOR)
+    }
+}
+
+/// What voters said of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// A majority said yes.
+    Yes,
+    /// No majority did, and somebody knows of a vote of that term or a later one.
+    Behind,
+    /// No majority did.
+    No,
 }
 
 /// Until when the leader's word to stand for election counts.
@@ -100,7 +162,9 @@ impl Consensus {
                 .hearing
                 .last()
                 .map_or(started, |heard| heard.max(started));
-            let left = (last + patience).saturating_duration_since(now());
+            let pending = self.inner.poll.pending_until(self.inner.hearing.last());
+            let end = (last + patience).max(pending.unwrap_or(last));
+            let left = end.saturating_duration_since(now());
             if left.is_zero() {
                 return;
             }
@@ -108,36 +172,81 @@ impl Consensus {
         }
     }
 
-    /// Stands for election, and so votes for itself; whether consensus runs at all.
+    /// Stands for election, and so votes for itself, if enough votes are promised; whether consensus
+    /// runs at all.
     pub(super) async fn stand(&self) -> bool {
-        let _one = self.inner.voting.lock().await;
-        self.inner.raft.trigger().elect().await.is_ok()
+        let Some(ours) = self.own_vote().await else {
+            return false;
+        };
+        let said = self.canvass(ours).await;
+        let mut runs = true;
+        // Whoever is behind stands as well: openraft learns of newer votes from those who refuse.
+        if said != Said::No {
+            let _one = self.inner.voting.lock().await;
+            // A vote that was given meanwhile is kept.
+            if self.own_vote().await == Some(ours) {
+                runs = self.inner.raft.trigger().elect().await.is_ok();
+            }
+        }
+        self.inner.poll.want(None);
+        runs
+    }
+
+    /// The last vote that was given, to ourselves or another; `None`: consensus has stopped.
+    pub(super) async fn own_vote(&self) -> Option<VoteRecord> {
+        let ours = self.inner.raft.with_raft_state(|state| *state.vote_ref());
+        ours.await.ok().map(VoteRecord::from)
+    }
+
+    /// Asks all voters for their vote in the next term.
+    async fn canvass(&self, ours: VoteRecord) -> Said {
+        let vote = VoteRecord {
+            term: ours.term.saturating_add(1),
+            node: self.inner.config.me,
+            committed: false,
+        };
+        self.inner.poll.want(Some(vote.term));
+        let request = Request::Vote {
+            vote,
+            last: self.last_log_id(),
+            sanctioned: self.inner.sanction.holds(),
+        };
+        self.ask_majority(request, VOTE_DEADLINE).await
     }
 
     /// Asks all voters whether they would vote for us, until a majority would or cannot any more.
     async fn pre_vote(&self) -> bool {
+        let last = self.last_log_id();
+        let request = Request::PreVote { last };
+        self.ask_majority(request, PRE_VOTE_DEADLINE).await == Said::Yes
+    }
+
+    async fn ask_majority(&self, request: Request, deadline: Duration) -> Said {
         let metrics = self.inner.raft.metrics().borrow().clone();
         let members = super::standing::effective_of(&metrics);
         let me = self.inner.config.me;
         if !members.is_voter(me) {
-            return false;
+            return Said::No;
         }
-        let mut yes = BTreeSet::from([me]);
-        let request = Request::PreVote {
-            last: self.last_log_id(),
-        };
-        let mut questions = self.ask_voters(&members, &request);
+        let (mut yes, mut no) = (BTreeSet::from([me]), Said::No);
+        let mut questions = self.ask_voters(&members, &request, deadline);
         while !members.is_majority(&yes) {
             match questions.next().await {
-                Some(Ok(Some(node))) => _ = yes.insert(node),
-                Some(_) => {}
-                None => return false,
+                Some(Ok((node, Said::Yes))) => _ = yes.insert(node),
+                Some(Ok((_, Said::Behind))) => no = Said::Behind,
+                Some(Ok((_, Said::No)) | Err(_)) => {}
+                None => return no,
             }
         }
-        true
+        Said::Yes
     }
 
-    fn ask_voters(&self, members: &Effective, request: &Request) -> TaskSet<Option<NodeId>> {
+    fn ask_voters(
+        &self,
+        members: &Effective,
+        request: &Request,
+        deadline: Duration,
+    ) -> TaskSet<(NodeId, Said)> {
         let mut questions = TaskSet::default();
         for node in members
             .voters()
@@ -146,8 +255,17 @@ impl Consensus {
         {
             let (peers, request) = (Arc::clone(&self.inner.peers), request.clone());
             questions.spawn(async move {
-                let answer = peers.ask(node, request, PRE_VOTE_DEADLINE).await;
-                matches!(answer, Ok(RpcReply::PreVote(true))).then_some(node)
+                let wanted = if let Request::Vote { vote, .. } = &request {
+                    vote.term
+                } else {
+                    u64::MAX
+                };
+                let said = match peers.ask(node, request, deadline).await {
+                    Ok(RpcReply::PreVote(true) | RpcReply::Vote { granted: true, .. }) => Said::Yes,
+                    Ok(RpcReply::Vote { vote, .. }) if vote.term >= wanted => Said::Behind,
+                    Ok(_) | Err(_) => Said::No,
+                };
+                (node, said)
             });
         }
         questions

@@ -109,7 +109,7 @@ impl Consensus {
             }
             Request::PreVote { last: theirs } => {
                 let ballot = Ballot {
-                    leader_lives: self.leader_lives(),
+                    leader_lives: self.leader_lives() || self.is_pledged(),
                     last: self.last_log_id(),
                 };
                 RpcReply::PreVote(ballot.would_vote(theirs))
@@ -125,6 +125,10 @@ impl Consensus {
     }
 
     async fn take_append(&self, rpc: AppendEntriesRequest<super::TypeConfig>) -> RpcReply {
+        // It was heard, however long the disk needs for what it says.
+        if rpc.vote >= self.inner.raft.metrics().borrow().vote {
+            self.inner.hearing.note();
+        }
         let Ok(answer) = self.inner.raft.append_entries(rpc).await else {
             return RpcReply::Refused(Refusal::Stopped);
         };
@@ -148,19 +152,26 @@ impl Consensus {
     async fn take_vote(&self, rpc: VoteRequest<NodeId>) -> RpcReply {
         let wanted = VoteRecord::from(rpc.vote);
         let _one = self.inner.voting.lock().await;
-        let ours = self.inner.raft.with_raft_state(|state| *state.vote_ref());
-        let Ok(ours) = ours.await.map(VoteRecord::from) else {
+        let Some(ours) = self.own_vote().await else {
             return RpcReply::Refused(Refusal::Stopped);
         };
-        if ours.term >= wanted.term {
+        // What was given is given again, from memory.
+        let again = ours == wanted && self.inner.poll.was_given(wanted);
+        let taken = ours.term >= wanted.term || self.inner.poll.is_wanted(wanted.term);
+        if taken && !again {
             return self.withhold(ours);
         }
         match self.inner.raft.vote(rpc).await {
-            Ok(answer) => RpcReply::Vote {
-                vote: answer.vote.into(),
-                granted: answer.vote_granted,
-                last: answer.last_log_id.map(Into::into),
-            },
+            Ok(answer) => {
+                if answer.vote_granted && !again {
+                    self.inner.poll.note_given(wanted);
+                }
+                RpcReply::Vote {
+                    vote: answer.vote.into(),
+                    granted: answer.vote_granted,
+                    last: answer.last_log_id.map(Into::into),
+                }
+            }
             Err(_) => RpcReply::Refused(Refusal::Stopped),
         }
     }
@@ -203,6 +214,12 @@ impl Consensus {
         }
         self.inner.sanction.grant();
         self.stand().await
+    }
+
+    /// Whether somebody got our vote a moment ago, and may come to lead by it.
+    fn is_pledged(&self) -> bool {
+        let pending = self.inner.poll.pending_until(self.inner.hearing.last());
+        pending.is_some_and(|until| now() < until)
     }
 
     /// Whether there is a leader that a candidate would only disturb: we, with a majority that

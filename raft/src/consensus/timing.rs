@@ -17,6 +17,13 @@ pub(super) const ELECTION_MAX: Duration = Duration::from_millis(600);
 /// A pre-vote question is answered from memory, so a tenth of a second is many round trips.
 pub(super) const PRE_VOTE_DEADLINE: Duration = Duration::from_millis(150);
 
+/// Whoever is asked for its vote has to keep it first, on a disk that may need half a second for each
+/// of two syncs.
+pub(super) const VOTE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Whoever got our vote may come to lead for so long: it writes twice before it does, on such a disk.
+pub(super) const PLEDGED_FOR: Duration = Duration::from_secs(4);
+
 /// openraft's own guard of a leader. Kept just above the heartbeat, because a leader that steps
 /// aside has to sit it out; [`ELECTION_MIN`] and the vote guard in `serve` protect leaders instead.
 pub(super) const BUILT_IN_LEASE: Duration = Duration::from_millis(102);

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use farmux_raft::id::NodeId;
 use farmux_raft::state::{State, TokenId};
 
-use super::wire::Claim;
-
 /// What is known of one change that clients asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
@@ -33,17 +31,12 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    /// Somebody asks, and claims something by it.
-    pub(super) fn claimed(&mut self, by: NodeId, claim: Claim) -> Result<(), String> {
-        match claim {
-            Claim::Leads(term) => {
-                let known = *self.leaders.entry(term).or_insert(by);
-                match known == by {
-                    true => Ok(()),
-                    false => Err(format!("{known} and {by} lead in term {term}")),
-                }
-            }
-            Claim::Stands(term) => self.voted(by, term, by),
+    /// Somebody claims to lead, and so that it voted for itself.
+    pub(super) fn leads(&mut self, by: NodeId, term: u64) -> Result<(), String> {
+        let known = *self.leaders.entry(term).or_insert(by);
+        match known == by {
+            true => self.voted(by, term, by),
+            false => Err(format!("{known} and {by} lead in term {term}")),
         }
     }
 

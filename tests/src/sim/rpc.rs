@@ -31,8 +31,8 @@ pub(super) struct Voted {
 impl World {
     /// A node asks another.
     pub(super) fn ask(&mut self, call: Call) {
-        if let Some(claim) = call.claim {
-            let judged = self.judge.claimed(self.sites[call.from].id, claim);
+        if let Some(term) = call.leads {
+            let judged = self.judge.leads(self.sites[call.from].id, term);
             self.judged(judged);
         }
         self.next_call += 1;

@@ -123,21 +123,13 @@ impl Links {
 /// TCP's shortest timeout on Linux.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
 
-/// What somebody claims by asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Claim {
-    /// To lead in this term.
-    Leads(u64),
-    /// To stand in this term, and so to have voted for itself.
-    Stands(u64),
-}
-
 /// A question on its way out.
 pub(super) struct Call {
     pub(super) from: usize,
     pub(super) to: NodeId,
     pub(super) bytes: Vec<u8>,
-    pub(super) claim: Option<Claim>,
+    /// The term in which whoever asks claims to lead by it.
+    pub(super) leads: Option<u64>,
     pub(super) sender: Answering,
 }
 
@@ -165,7 +157,7 @@ impl Transport for Cable {
             from: self.me,
             to,
             bytes: rpc.encode().expect("it is bounded"),
-            claim: claim_of(&rpc.request),
+            leads: leads_in(&rpc.request),
             sender,
         };
         let mut calls = self.calls.lock().expect("no holder of this lock can panic");
@@ -181,13 +173,12 @@ impl Transport for Cable {
     }
 }
 
-fn claim_of(request: &Request) -> Option<Claim> {
+fn leads_in(request: &Request) -> Option<u64> {
     match request {
-        Request::Append { vote, .. } | Request::Snapshot { vote, .. } => {
-            Some(Claim::Leads(vote.term))
-        }
-        Request::Vote { vote, .. } => Some(Claim::Stands(vote.term)),
-        Request::PreVote { .. }
+        Request::Append { vote, .. } | Request::Snapshot { vote, .. } => Some(vote.term),
+        // Whoever wants a vote has not given its own yet.
+        Request::Vote { .. }
+        | Request::PreVote { .. }
         | Request::ElectNow { .. }
         | Request::Propose(_)
         | Request::Change(_)

@@ -250,15 +250,20 @@ impl World {
         }
         let site = &self.sites[node];
         let process = site.process.as_ref().expect("it was there");
+        let changed = site.wanted_roster() != process.roster;
         let old = process.standing.as_ref();
-        if old.is_none_or(|old| old.role != standing.role || old.term != standing.term) {
-            let (id, role, term) = (site.id, standing.role, standing.term);
+        let moved = old.is_none_or(|old| old.role != standing.role || old.term != standing.term);
+        let (id, role, term) = (site.id, standing.role, standing.term);
+        if moved {
             self.trace
                 .note(self.now, format_args!("{id} {role:?} in term {term}"));
         }
-        let changed = self.sites[node].wanted_roster() != process.roster;
+        if moved && role == Role::Candidate {
+            let judged = self.judge.voted(id, term, id);
+            self.judged(judged);
+        }
         if let Some(process) = &mut self.sites[node].process {
-            process.standing = Some(standing.clone());
+            process.standing = Some(standing);
         }
         if changed {
             let span = self.dice.between(Duration::ZERO, Duration::from_millis(20));

@@ -23,6 +23,9 @@ const ADDRESS_GONE_WITHIN: Duration = Duration::from_secs(3);
 /// Long enough for twenty lease terms: whoever wants the VIP back would have taken it.
 const NOTHING_MOVES_FOR: Duration = Duration::from_secs(3);
 
+/// A shared disk at its worst; the terms of a cluster that waits less for votes would climb for ever.
+const SYNC_TAKES: Duration = Duration::from_millis(200);
+
 fn three_nodes_one_server() -> Result<(Cluster, Nginx)> {
     let cluster = Cluster::form(3)?;
     let server = Nginx::start(&cluster.lab, 1)?;
@@ -187,4 +190,28 @@ fn without_a_majority_reads_go_on_and_writes_say_why_they_fail() -> Result<()> {
             .is_ok_and(|ended| ended.status.success())
     })?;
     cluster.wait_for_service()
+}
+
+/// A vote is kept on the disk before it counts: where every sync takes longer than openraft waits for
+/// votes, somebody comes to lead all the same, and changes are decided.
+#[test]
+fn with_slow_disks_somebody_comes_to_lead() -> Result<()> {
+    let mut cluster = Cluster::form_watching(3)?;
+    let old = cluster.leader()?;
+    let nodes = cluster.nodes.iter();
+    let slow: Vec<_> = nodes
+        .map(|node| node.slow_disk(SYNC_TAKES))
+        .collect::<Result<_>>()?;
+    cluster.node(&old).kill();
+    let new = wait::until("another leads", AGREES_WITHIN, || {
+        cluster.leader().ok().filter(|leader| *leader != old)
+    })?;
+    let toml = "[[watch]]\nname = \"slow\"\naddress = \"192.0.2.9\"\nport = 9\n\
+                check = { kind = \"tcp\" }\n";
+    wait::until("a change is agreed on", AGREES_WITHIN, || {
+        cluster.node(&new).apply(toml).ok()
+    })?;
+    drop(slow);
+    cluster.node(&old).run()?;
+    cluster.wait_for_voters(3)
 }
