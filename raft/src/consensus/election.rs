@@ -12,79 +12,116 @@
 //! so votes are asked for before, with time, and what was given is given again from memory.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::record::{LogIdRecord, VoteRecord};
 use super::timing::{
-    ELECTION_MAX, ELECTION_MIN, PLEDGED_FOR, PRE_VOTE_DEADLINE, STEP_ASIDE_DEADLINE, VOTE_DEADLINE,
-    between,
+    ELECTION_MAX, ELECTION_MIN, KEPT_WITHIN, PLEDGED_FOR, PRE_VOTE_DEADLINE, STEP_ASIDE_DEADLINE,
+    VOTE_DEADLINE, between,
 };
 use super::{Consensus, Effective, Request, Role, RpcReply};
 use crate::clockwork::{TaskSet, now, sleep};
 use crate::id::NodeId;
 
-/// When the leader was heard last.
+/// When the leader was heard last. While its word is kept on the disk it is still heard: it sends
+/// the next one when it has the answer.
 #[derive(Debug, Default)]
-pub(super) struct Hearing(Mutex<Option<Instant>>);
+pub(super) struct Hearing(Mutex<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    last: Option<Instant>,
+    keeping: usize,
+}
+
+impl Heard {
+    /// PURE. When it was heard last.
+    fn last(&self, now: Instant) -> Option<Instant> {
+        match self.keeping {
+            0 => self.last,
+            _ => self.last.map(|at| now.min(at + KEPT_WITHIN)),
+        }
+    }
+}
+
+/// A word of the leader that is being kept, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Keeping<'a>(&'a Hearing);
 
 impl Hearing {
     pub(super) fn note(&self) {
-        *self.0.lock().expect("no holder of this lock can panic") = Some(now());
+        self.heard().last = Some(now());
+    }
+
+    /// It was heard just now, and said what has to be kept.
+    pub(super) fn keep(&self) -> Keeping<'_> {
+        let mut heard = self.heard();
+        heard.last = Some(now());
+        heard.keeping += 1;
+        Keeping(self)
     }
 
     pub(super) fn last(&self) -> Option<Instant> {
-        *self.0.lock().expect("no holder of this lock can panic")
+        self.heard().last(now())
     }
 
     pub(super) fn within(&self, patience: Duration, now: Instant) -> bool {
         self.last()
             .is_some_and(|at| now.saturating_duration_since(at) <= patience)
     }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().expect("no holder of this lock can panic")
+    }
+}
+
+impl Drop for Keeping<'_> {
+    fn drop(&mut self) {
+        self.0.heard().keeping -= 1;
+    }
 }
 
 /// The vote that we gave last, and the term in which we want to be voted for.
 #[derive(Debug, Default)]
-pub(super) struct Poll {
-    given: Mutex<Option<(VoteRecord, Instant)>>,
-    wanted: Mutex<Option<u64>>,
+pub(super) struct Poll(Mutex<Ballots>);
+
+#[derive(Debug, Default)]
+struct Ballots {
+    given: Option<(VoteRecord, Instant)>,
+    wanted: Option<u64>,
 }
 
 impl Poll {
     /// We gave our vote to another.
     pub(super) fn note_given(&self, vote: VoteRecord) {
-        *self.given.lock().expect("no holder of this lock can panic") = Some((vote, now()));
+        self.ballots().given = Some((vote, now()));
     }
 
     /// Whether we gave exactly that one. What openraft keeps as our vote may only have been heard of
     /// from somebody who refused.
     pub(super) fn was_given(&self, vote: VoteRecord) -> bool {
-        let given = *self.given.lock().expect("no holder of this lock can panic");
-        given.is_some_and(|(given, _)| given == vote)
+        self.ballots().given.is_some_and(|(given, _)| given == vote)
     }
 
     /// Whether we want to be voted for in `term`, and so vote for nobody else in it.
     pub(super) fn is_wanted(&self, term: u64) -> bool {
-        let wanted = *self
-            .wanted
-            .lock()
-            .expect("no holder of this lock can panic");
-        wanted.is_some_and(|wanted| wanted >= term)
+        self.ballots().wanted.is_some_and(|wanted| wanted >= term)
     }
 
     fn want(&self, term: Option<u64>) {
-        *self
-            .wanted
-            .lock()
-            .expect("no holder of this lock can panic") = term;
+        self.ballots().wanted = term;
     }
 
     /// Until when whoever got our vote may still come to lead; `heard` is the last leader's word.
     pub(super) fn pending_until(&self, heard: Option<Instant>) -> Option<Instant> {
-        let given = *self.given.lock().expect("no holder of this lock can panic");
-        let given = given.map(|(_, at)| at);
+        let given = self.ballots().given.map(|(_, at)| at);
         let given = given.filter(|given| heard.is_none_or(|heard| heard < *given));
         Some(given? + PLEDGED_FOR)
+    }
+
+    fn ballots(&self) -> MutexGuard<'_, Ballots> {
+        self.0.lock().expect("no holder of this lock can panic")
     }
 }
 
@@ -172,12 +209,22 @@ impl Consensus {
         }
     }
 
-    /// Stands for election, and so votes for itself, if enough votes are promised; whether consensus
-    /// runs at all.
+    /// Stands for election, and so votes for itself, if enough votes are promised and it does not lead
+    /// already; whether consensus runs at all.
     pub(super) async fn stand(&self) -> bool {
-        let Some(ours) = self.own_vote().await else {
+        // Our own patience and the word of a leader that steps aside may come together.
+        let _one = self.inner.standing_up.lock().await;
+        let known = self.inner.raft.with_raft_state(|state| {
+            let vote = VoteRecord::from(*state.vote_ref());
+            (vote, state.server_state.is_leader())
+        });
+        let Ok((ours, leads)) = known.await else {
             return false;
         };
+        // openraft would elect a leader anew, and then replicate to nobody.
+        if leads {
+            return true;
+        }
         let said = self.canvass(ours).await;
         let mut runs = true;
         // Whoever is behind stands as well: openraft learns of newer votes from those who refuse.
@@ -292,6 +339,20 @@ mod tests {
             node: NodeId(1),
             index,
         })
+    }
+
+    #[test]
+    fn a_leader_is_heard_while_its_word_is_kept_but_not_for_ever() {
+        let hearing = Hearing::default();
+        let keeping = hearing.keep();
+        let at = hearing.heard().last.expect("it was heard");
+        let ms = Duration::from_millis;
+        let slow = hearing.heard().last(at + ms(700));
+        assert_eq!(slow, Some(at + ms(700)), "the disk is slow");
+        let hangs = hearing.heard().last(at + ms(9_000));
+        assert_eq!(hangs, Some(at + KEPT_WITHIN), "the disk hangs");
+        drop(keeping);
+        assert_eq!(hearing.heard().last(at + ms(700)), Some(at));
     }
 
     #[test]

@@ -101,6 +101,8 @@ struct Inner {
     stepping_aside: AtomicBool,
     /// Held by whoever votes, for itself or another: one vote at a time, and one a term.
     voting: tokio::sync::Mutex<()>,
+    /// Held by whoever lets us stand for election: one at a time.
+    standing_up: tokio::sync::Mutex<()>,
     /// Held by whoever changes the membership: one change at a time.
     changing: tokio::sync::Mutex<()>,
     tasks: Mutex<TaskSet<()>>,
@@ -148,6 +150,7 @@ impl Consensus {
             effective,
             stepping_aside: AtomicBool::new(false),
             voting: tokio::sync::Mutex::new(()),
+            standing_up: tokio::sync::Mutex::new(()),
             changing: tokio::sync::Mutex::new(()),
             tasks: Mutex::default(),
         };
@@ -210,11 +213,6 @@ impl Consensus {
     /// heartbeat.
     pub fn answered(&self) -> BTreeMap<NodeId, Instant> {
         self.inner.peers.answered()
-    }
-
-    /// When this node last heard a leader; on the leader itself see [`Standing::quorum`].
-    pub fn leader_heard(&self) -> Option<Instant> {
-        self.inner.hearing.last()
     }
 
     /// Stops taking part, and returns when nothing is written any more.

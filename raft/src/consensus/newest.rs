@@ -10,13 +10,14 @@
 //! Nothing is written. Whoever reads without it reads what this node knows, which may be behind:
 //! on a node that is cut off, by as long as the cut lasts.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use openraft::error::{CheckIsLeaderError, RaftError};
 
 use super::timing::{NEWEST_DEADLINE, PROPOSE_DEADLINE, PROPOSE_RETRY, SILENCE};
 use super::{Consensus, Quorum, Request, Role, RpcReply, Unwritten};
-use crate::clockwork::{now, timeout, timeout_at};
+use crate::clockwork::{TaskSet, now, timeout, timeout_at};
 
 /// Why this node's copy may be behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +85,36 @@ impl Consensus {
             Err(NewestError::OlderFormat) => self.inner.hearing.within(SILENCE, now()),
             said => said.is_ok(),
         }
+    }
+
+    /// Whether a voter that answers us hears a leader, where we hear none: it is we who are cut off
+    /// from that leader, and the nodes have their majority. Asks all of them at once and takes at
+    /// most `NEWEST_DEADLINE` twice. Whoever cannot be asked, or does not know the question, hears
+    /// none.
+    pub async fn is_led_elsewhere(&self) -> bool {
+        if self.inner.state.borrow().format.number() < SINCE {
+            return false;
+        }
+        let mut questions = TaskSet::default();
+        let voters = self.inner.effective.borrow().voters();
+        for node in voters {
+            let peers = Arc::clone(&self.inner.peers);
+            if node != self.inner.config.me {
+                questions.spawn(async move {
+                    let said = peers.ask(node, Request::Newest, NEWEST_DEADLINE * 2).await;
+                    matches!(
+                        said,
+                        Ok(RpcReply::Newest(Ok(_) | Err(Unwritten::NotLeader(Some(_)))))
+                    )
+                });
+            }
+        }
+        while let Some(said) = questions.next().await {
+            if matches!(said, Ok(true)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Up to where everything is decided, as the leader says.

@@ -7,7 +7,7 @@ use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, InstallSnapsho
 
 use super::election::Ballot;
 use super::record::{SNAPSHOT_BYTES_MAX, VoteRecord};
-use super::timing::{ELECTION_MAX, ELECTION_MIN, PROPOSE_DEADLINE};
+use super::timing::{ELECTION_MIN, PROPOSE_DEADLINE, UNFOLLOWED};
 use super::{AppendReply, Consensus, Refusal, Request, Rpc, RpcReply, SnapshotReply};
 use crate::clockwork::{Safeguard, lacks, now};
 use crate::id::NodeId;
@@ -125,10 +125,8 @@ impl Consensus {
     }
 
     async fn take_append(&self, rpc: AppendEntriesRequest<super::TypeConfig>) -> RpcReply {
-        // It was heard, however long the disk needs for what it says.
-        if rpc.vote >= self.inner.raft.metrics().borrow().vote {
-            self.inner.hearing.note();
-        }
+        let leads = rpc.vote >= self.inner.raft.metrics().borrow().vote;
+        let _keeping = leads.then(|| self.inner.hearing.keep());
         let Ok(answer) = self.inner.raft.append_entries(rpc).await else {
             return RpcReply::Refused(Refusal::Stopped);
         };
@@ -227,7 +225,7 @@ impl Consensus {
     fn leader_lives(&self) -> bool {
         if self.leads() {
             let ack = self.inner.raft.metrics().borrow().millis_since_quorum_ack;
-            let recent = u64::try_from(ELECTION_MAX.as_millis()).unwrap_or(u64::MAX);
+            let recent = u64::try_from(UNFOLLOWED.as_millis()).unwrap_or(u64::MAX);
             return ack.is_some_and(|ms| ms <= recent);
         }
         self.inner.hearing.within(ELECTION_MIN, now())

@@ -9,7 +9,7 @@ use openraft::ServerState;
 use tokio::sync::watch;
 
 use super::election::Hearing;
-use super::timing::{HEARTBEAT, SILENCE};
+use super::timing::{HEARTBEAT, SILENCE, UNFOLLOWED};
 use super::types::Metrics;
 use crate::clockwork::{now, timeout};
 use crate::id::NodeId;
@@ -65,7 +65,7 @@ pub enum Role {
 pub enum Quorum {
     /// This node does not lead, so it cannot tell.
     NotLeader,
-    /// A majority answered within the last second, and so it has been since then.
+    /// A majority answered within the last two seconds, and so it has been since then.
     Fresh {
         /// Since when.
         since: Instant,
@@ -217,13 +217,15 @@ fn quorum_of(role: Role, ack: Option<Duration>, old: Quorum, now: Instant) -> Qu
         (Quorum::NotLeader, _) => Quorum::Fresh { since: now },
         (Quorum::Fresh { since }, acked) => {
             let last = acked.map_or(since, |at| at.max(since));
-            if now.duration_since(last) > SILENCE {
+            if now.duration_since(last) > UNFOLLOWED {
                 Quorum::Lost { since: last }
             } else {
                 old
             }
         }
-        (Quorum::Lost { since }, Some(at)) if at > since && now.duration_since(at) <= SILENCE => {
+        (Quorum::Lost { since }, Some(at))
+            if at > since && now.duration_since(at) <= UNFOLLOWED =>
+        {
             Quorum::Fresh { since: at }
         }
         (Quorum::Lost { .. }, _) => old,
@@ -252,18 +254,18 @@ mod tests {
                 Quorum::Fresh { since: now },
             ),
             (Role::Leader, Some(50 * MS), fresh, fresh),
-            (Role::Leader, Some(1_000 * MS), fresh, fresh),
+            (Role::Leader, Some(2_000 * MS), fresh, fresh),
             (
                 Role::Leader,
-                Some(1_001 * MS),
+                Some(2_001 * MS),
                 fresh,
                 Quorum::Lost {
-                    since: now - 1_001 * MS,
+                    since: now - 2_001 * MS,
                 },
             ),
             (Role::Leader, None, fresh, lost),
             (Role::Leader, None, lost, lost),
-            (Role::Leader, Some(1_500 * MS), lost, lost),
+            (Role::Leader, Some(2_500 * MS), lost, lost),
             (
                 Role::Leader,
                 Some(20 * MS),

@@ -21,6 +21,10 @@ pub(super) const PRE_VOTE_DEADLINE: Duration = Duration::from_millis(150);
 /// of two syncs.
 pub(super) const VOTE_DEADLINE: Duration = Duration::from_secs(2);
 
+/// A leader waits for the answer before it says more, and an answer for the disk: for so long its
+/// silence is no reason to elect another. Two syncs of half a second, and as much again.
+pub(super) const KEPT_WITHIN: Duration = Duration::from_secs(2);
+
 /// Whoever got our vote may come to lead for so long: it writes twice before it does, on such a disk.
 pub(super) const PLEDGED_FOR: Duration = Duration::from_secs(4);
 
@@ -35,9 +39,13 @@ pub(super) const STEP_ASIDE_PAUSE: Duration = Duration::from_millis(150);
 /// A successor that was told to stand leads within this time, or the old leader goes on.
 pub(super) const STEP_ASIDE_DEADLINE: Duration = Duration::from_millis(1_500);
 
-/// Without a majority's answer, or without a word from the leader, for this long, nobody is called
-/// a leader any more. Above [`ELECTION_MAX`], so that an ordinary election does not show.
+/// Without a word from the leader for this long, nobody is called a leader any more. Above
+/// [`ELECTION_MAX`], so that an ordinary election does not show.
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
+
+/// Without a majority's answer for this long a leader calls itself none any more: an answer waits
+/// for the disks of those who give it.
+pub(super) const UNFOLLOWED: Duration = KEPT_WITHIN;
 
 /// A proposal is decided within this time, or its proposer hears why not. Operators
 /// are promised three seconds; the rest is for the way to them.
@@ -130,6 +138,6 @@ mod tests {
     fn the_constants_keep_their_order() {
         assert!(HEARTBEAT < BUILT_IN_LEASE && BUILT_IN_LEASE < STEP_ASIDE_PAUSE);
         assert!(STEP_ASIDE_PAUSE < ELECTION_MIN && ELECTION_MAX < SILENCE);
-        assert!(SILENCE < PROPOSE_DEADLINE);
+        assert!(SILENCE < UNFOLLOWED && UNFOLLOWED < PROPOSE_DEADLINE);
     }
 }
