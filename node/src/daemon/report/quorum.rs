@@ -2,6 +2,7 @@
 //! written; the leader that finds it again writes it down, with the same id.
 //!
 //! Each node remembers since when it has seen no leader; whoever leads next reports its own memory.
+//! A node that is cut off from the leader alone, and hears others who are not, has lost no majority.
 
 use std::time::Duration;
 
@@ -96,6 +97,8 @@ pub(in crate::daemon) async fn report_quorum(
                     paged: false,
                 });
             }
+            // Whoever leads tells that it does not hear us.
+            (Step::Page, Some(_)) if consensus.is_led_elsewhere().await => {}
             (Step::Page, Some(loss)) => loss.paged = page(&consensus, loss.at, &by_own_word),
             (Step::Report, Some(over)) => {
                 if reported(&consensus, over.at).await {
