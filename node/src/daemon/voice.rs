@@ -19,8 +19,8 @@ use farmux_raft::state::{Authority, CheckKey, NodeRole, Page, State};
 use tokio::sync::{mpsc, watch};
 
 use crate::pager::{
-    Canaries, ChannelCourier, Courier, HeartbeatParts, Heartbeats, Messenger, MessengerParts,
-    Pager, PagerParts, Trust,
+    Canaries, ChannelCourier, Courier, FreshNames, HeartbeatParts, Heartbeats, Messenger,
+    MessengerParts, Pager, PagerParts, Trust,
 };
 use crate::plan::{Standpoint, authority};
 use crate::reporter::{Remarks, RemarksParts, Reporter, ReporterParts};
@@ -34,6 +34,7 @@ pub(super) struct Voice {
     /// Takes pages that could not be committed.
     pub(super) by_own_word: mpsc::Sender<Page>,
     _canaries: Canaries,
+    _names: FreshNames,
     _messenger: Messenger,
     _reporter: Reporter,
     _remarks: Option<Remarks>,
@@ -131,6 +132,7 @@ pub(super) fn start(
         heartbeats,
         _canaries: Canaries::spawn(pager_parts()),
         by_own_word: local,
+        _names: FreshNames::spawn(consensus.state()),
         _messenger: messenger,
         _reporter: reporter,
         _remarks: remarks,

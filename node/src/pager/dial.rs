@@ -14,6 +14,8 @@ use farmux_netplane::origin::Origin;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
 
+use super::names;
+
 /// Where a connection may lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -69,9 +71,9 @@ pub(super) async fn look_up(
         host: host.to_owned(),
         why,
     };
-    let found = timeout_at(deadline, tokio::net::lookup_host((host, port))).await;
+    let found = timeout_at(deadline, names::look_up(host, port)).await;
     let found = found.map_err(|_elapsed| wrong("no answer in time".to_owned()))?;
-    let found = found.map_err(|error| wrong(error.to_string()))?;
+    let found = found.map_err(wrong)?;
     let mut refused = None;
     let mut allowed = Vec::new();
     for address in found {
@@ -80,7 +82,6 @@ pub(super) async fn look_up(
             Some(class) => refused = refused.or(Some((address.ip(), class))),
         }
     }
-    allowed.truncate(ADDRESSES_MAX);
     match (allowed.is_empty(), refused) {
         (false, _) => Ok(allowed),
         (true, Some((address, class))) => Err(DialError::Refused {
@@ -210,9 +211,6 @@ fn plain(ip: IpAddr) -> IpAddr {
         _ => ip,
     }
 }
-
-/// What of a name's addresses is tried.
-const ADDRESSES_MAX: usize = 4;
 
 /// Metadata services outside the link-local range: Alibaba Cloud, Azure's wire server.
 const METADATA_V4: [Ipv4Addr; 2] = [

@@ -10,6 +10,7 @@
 //!   brief, message, mail           PURE: what is said, in one line, in a mail, and its encoding
 //!   turns, ledger, link            PURE: who sends, what is open, by which link it is acknowledged
 //!   relay, wire, web, dial, trust  one conversation, its bytes, to where, whose certificates count
+//!   names                          where a name led last, while no name server answers
 //! ```
 
 mod brief;
@@ -24,6 +25,7 @@ mod link;
 mod local;
 mod mail;
 mod message;
+mod names;
 mod propose;
 mod relay;
 #[doc(hidden)]
@@ -51,6 +53,7 @@ pub use link::Ticket;
 pub use local::{LocalPage, LocalPages, Messenger, MessengerParts, no_quorum};
 pub use mail::{Mail, MailError};
 pub use message::call_mail;
+pub use names::FreshNames;
 pub use propose::{NotDecided, Proposer};
 pub use test_call::{TestFault, test_contact};
 pub use trust::Trust;

@@ -24,6 +24,7 @@ use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use super::mail::Letter;
+use super::names;
 use super::trust::Trust;
 use super::wire::Wire;
 
@@ -99,13 +100,8 @@ impl Talk {
         trust: &Trust,
     ) -> Result<AsyncSmtpConnection, String> {
         let host = relay.host.trim_start_matches('[').trim_end_matches(']');
-        let found = tokio::net::lookup_host((host, relay.port));
         let doing = format!("looking up {host}");
-        let addresses: Vec<SocketAddr> = self
-            .step(&doing, found)
-            .await?
-            .take(ADDRESSES_MAX)
-            .collect();
+        let addresses = self.step(&doing, names::look_up(host, relay.port)).await?;
         let mut last = format!("{doing}: no address");
         for address in addresses {
             match self
@@ -228,6 +224,12 @@ trait Words {
     fn words(&self) -> String;
 }
 
+impl Words for String {
+    fn words(&self) -> String {
+        self.clone()
+    }
+}
+
 impl Words for std::io::Error {
     fn words(&self) -> String {
         if self.kind() == std::io::ErrorKind::ConnectionRefused {
@@ -269,10 +271,6 @@ fn hello(own: Option<IpAddr>) -> ClientId {
         None => ClientId::default(),
     }
 }
-
-/// Addresses of one relay's name that are tried in one attempt: each may take
-/// [`CONNECT_TIME_MAX`], and the last one needs time to talk.
-const ADDRESSES_MAX: usize = 4;
 
 /// For one connection to be made: a SYN is repeated after 1 and 3 seconds, so that two may be lost.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
