@@ -11,7 +11,7 @@ packages_of() {
             /usr/include/linux/bpf.h=linux-libc-dev" ;;
         lab) echo "ip=iproute2 mount=mount nginx=nginx-light timeout=coreutils \
             ping=iputils-ping curl=curl nft=nftables strace=strace bpftool=bpftool \
-            faketime=faketime prlimit=util-linux \
+            faketime=faketime prlimit=util-linux dnsmasq=dnsmasq-base \
             /usr/lib/python3/dist-packages/aiosmtpd=python3-aiosmtpd" ;;
         # Real FTP servers and clients; two servers exclude vsftpd and are unpacked instead
         # (need_ftp), so here are the libraries that they link.
@@ -23,7 +23,7 @@ packages_of() {
             /usr/share/doc/libpcre2-posix3=libpcre2-posix3" ;;
         tests) echo "systemd-analyze=systemd shellcheck=shellcheck git=git \
             ganesha.nfsd=nfs-ganesha /usr/share/doc/nfs-ganesha-mem=nfs-ganesha-mem \
-            haproxy=haproxy dnsmasq=dnsmasq-base nsd=nsd" ;;
+            haproxy=haproxy nsd=nsd" ;;
         bench) echo "haproxy=haproxy keepalived=keepalived wrk=wrk slowhttptest=slowhttptest" ;;
         # libFuzzer itself is C++.
         fuzz) echo "c++=g++" ;;

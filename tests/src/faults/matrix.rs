@@ -17,8 +17,9 @@ use super::scene::Scene;
 use super::tap::Asker;
 use crate::gap::Watch;
 use crate::lab::cluster::AGREES_WITHIN;
+use crate::lab::dns::RELAY_NAME;
 use crate::lab::nginx::Nginx;
-use crate::lab::{VIP, server_address, wait};
+use crate::lab::{RELAY, VIP, server_address, wait};
 
 /// The server that `bell` watches.
 const BELL: u8 = 9;
@@ -32,9 +33,10 @@ const TOLD_WITHIN: Duration = Duration::from_secs(60);
 const DOWN: &str = "[DOWN] prod bell";
 const UP: &str = "[UP] prod bell";
 
-/// Its farm, and a watch that may go down as often as there are rows, without counting as flapping.
+/// Its farm, a relay with a name, and a watch that may go down as often as there are rows, without counting as flapping.
 fn amended(toml: String) -> String {
     let toml = toml.replace("[paging]\n", "[paging]\nflap_changes = 100\n");
+    let toml = toml.replace(&RELAY.to_string(), RELAY_NAME);
     let address = server_address(BELL);
     format!(
         "{toml}[[watch]]\nname = \"bell\"\naddress = \"{address}\"\nport = 80\n\
@@ -139,8 +141,12 @@ impl Outcome {
         if self.terms > bounds.terms {
             wrong.push(format!("{} terms began", self.terms));
         }
-        if self.told_after.is_none() {
-            wrong.push("nobody was told that bell is down".to_owned());
+        match self.told_after {
+            None => wrong.push("nobody was told that bell is down".to_owned()),
+            Some(after) if bounds.told && after > HOLDS => {
+                wrong.push("nobody was told before it was mended".to_owned());
+            }
+            Some(_) => {}
         }
         // Down and up, and each once more where whoever sent it could not record that.
         if !(2..=4).contains(&self.of_bell) {

@@ -6,8 +6,9 @@
 //!                                   └──────── judge ────────▶ Verdict, one line
 //! ```
 //!
-//! `matrix` plays the `rows` of a table, each with a page that has to come meanwhile.
+//! `matrix` plays the `rows` of a table by their `acts`, each with a page that has to come meanwhile.
 
+pub mod acts;
 pub mod case;
 pub mod cut;
 pub mod judge;

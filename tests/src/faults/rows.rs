@@ -1,19 +1,15 @@
-//! The rows of the matrix: what is broken, how it is mended, and what may come of it.
+//! The rows of the matrix: what is broken, and what may come of it. How it is broken is in `acts`.
 
-use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::case;
-use super::cut::Cut;
+use super::acts::{
+    Undo, away, clock, cpu_stolen, data_lost, descriptors, flap, fsync_eio, hears_nothing, kill,
+    log_cut, loss, loss_and_owner, memory, names_gone, not_heard, partial, pause, power_off,
+    relay_and_owner, relay_gone, slow_disks, unplug,
+};
 use super::scene::Scene;
-use crate::lab::node::Node;
-use crate::lab::process::{Process, run};
-use crate::lab::wait;
-
-/// Mends what a row broke.
-pub type Undo = Box<dyn FnOnce(&mut Scene) -> Result<()>>;
 
 /// A fault, and what may come of it.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +33,8 @@ pub struct Bounds {
     pub failed: Option<usize>,
     /// How many terms of the log may begin.
     pub terms: u64,
+    /// Whether the page of the watch has to come while it lasts.
+    pub told: bool,
     /// Parts of the subjects of pages that are right, beside those of the watch that goes down.
     pub pages: &'static [&'static str],
 }
@@ -51,6 +49,7 @@ const MOVES: Bounds = Bounds {
     nobody: NOBODY,
     failed: None,
     terms: TERMS,
+    told: true,
     pages: &["VIP front: moved", "node lb"],
 };
 /// Nothing of it reaches a client.
@@ -184,12 +183,31 @@ pub const ROWS: &[Row] = &[
         data_lost,
         TOLD,
     ),
-    row("relay-gone", "mail relay gone", relay_gone, UNSEEN),
+    row(
+        "memory",
+        "owner may use 8 MiB more, and 800 clients come",
+        memory,
+        MOVES,
+    ),
+    row("away", "stand-by away for 10,000 changes", away, TOLD),
+    row("names-gone", "no name server answers", names_gone, UNSEEN),
+    row(
+        "relay-gone",
+        "mail relay gone",
+        relay_gone,
+        Bounds {
+            told: false,
+            ..UNSEEN
+        },
+    ),
     row(
         "relay-and-owner",
         "relay gone and owner killed",
         relay_and_owner,
-        MOVES,
+        Bounds {
+            told: false,
+            ..MOVES
+        },
     ),
     row(
         "loss-and-owner",
@@ -211,209 +229,4 @@ const fn row(
         begin,
         bounds,
     }
-}
-
-/// How often a loose cable comes and goes.
-const FLAPS: u32 = 3;
-/// What is open before a client comes is counted; this many more may be opened.
-const DESCRIPTORS_LEFT: usize = 64;
-/// Below the folder of the machine's kind in `/usr/lib`.
-const FAKETIME: &str = "faketime/libfaketime.so.1";
-
-fn undo(mend: impl FnOnce(&mut Scene) -> Result<()> + 'static) -> Result<Undo> {
-    Ok(Box::new(mend))
-}
-
-/// Ends processes that made it worse.
-fn undo_all(processes: Vec<Process>) -> Result<Undo> {
-    undo(move |_| {
-        drop(processes);
-        Ok(())
-    })
-}
-
-fn kill(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    scene.cluster.node(&owner).kill();
-    undo(move |scene| scene.cluster.node(&owner).run())
-}
-
-fn pause(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    scene.cluster.node(&owner).process()?.pause()?;
-    undo(move |scene| scene.cluster.node(&owner).process()?.resume())
-}
-
-fn power_off(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    let node = scene.cluster.node(&owner);
-    node.host().unplug()?;
-    node.kill();
-    undo(move |scene| {
-        let node = scene.cluster.node(&owner);
-        node.host().plug()?;
-        node.run()
-    })
-}
-
-fn unplug(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    scene.cluster.node(&owner).host().unplug()?;
-    undo(move |scene| scene.cluster.node(&owner).host().plug())
-}
-
-fn flap(scene: &mut Scene) -> Result<Undo> {
-    case::flap(scene, FLAPS)?;
-    undo(|_| Ok(()))
-}
-
-fn cut(scene: &mut Scene, cuts: &[Cut]) -> Result<Undo> {
-    Cut::make(&scene.cluster.lab.bridge(), cuts)?;
-    undo(|scene| Cut::mend(&scene.cluster.lab.bridge()))
-}
-
-fn not_heard(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    cut(scene, &[Cut::From(owner)])
-}
-
-fn hears_nothing(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    cut(scene, &[Cut::To(owner)])
-}
-
-fn partial(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    let standby = scene.other_than(&owner)?;
-    cut(scene, &[Cut::Between(owner, standby)])
-}
-
-fn loss(scene: &mut Scene, percent: u8) -> Result<Undo> {
-    let nodes = scene.cluster.nodes.iter();
-    let names = nodes.map(|node| node.name().to_owned()).collect();
-    cut(scene, &[Cut::Loss(names, percent)])
-}
-
-fn log_cut(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    cut(scene, &[Cut::Log(owner)])
-}
-
-/// It may not go on as if it had worked: it ends, and a supervisor starts it again.
-fn fsync_eio(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    let node = scene.cluster.node(&owner);
-    let failing = node.fail_disk()?;
-    let toml = crate::lab::cluster::shop(&[2]);
-    // Whatever it is told about a write whose outcome nobody knows.
-    let _ = scene.cluster.any()?.apply(&toml);
-    let node = scene.cluster.node(&owner);
-    wait::until_true("it ends", Duration::from_secs(20), || !node.is_running())?;
-    drop(failing);
-    undo(move |scene| {
-        let node = scene.cluster.node(&owner);
-        node.kill();
-        node.run()
-    })
-}
-
-fn slow_disks(scene: &mut Scene, millis: u64) -> Result<Undo> {
-    let by = Duration::from_millis(millis);
-    let nodes = scene.cluster.nodes.iter();
-    undo_all(
-        nodes
-            .map(|node| node.slow_disk(by))
-            .collect::<Result<_>>()?,
-    )
-}
-
-fn faketime() -> Result<String> {
-    let kinds = fs::read_dir("/usr/lib")?.filter_map(Result::ok);
-    let mut found = kinds.map(|kind| kind.path().join(FAKETIME));
-    let found = found.find(|library| library.exists());
-    let found = found.context("no libfaketime: apt-get install faketime")?;
-    Ok(found.display().to_string())
-}
-
-/// The monotonic clocks, by which leases go, are left as they are.
-fn clock(scene: &mut Scene, away: &str) -> Result<Undo> {
-    let library = faketime()?;
-    let owner = scene.cluster.owner()?;
-    let node = scene.cluster.node(&owner);
-    node.stop()?;
-    node.wrap(&[
-        "env",
-        &format!("LD_PRELOAD={library}"),
-        &format!("FAKETIME={away}"),
-        "FAKETIME_DONT_FAKE_MONOTONIC=1",
-    ]);
-    node.run()?;
-    undo(move |scene| {
-        let node = scene.cluster.node(&owner);
-        node.stop()?;
-        node.wrap(&[]);
-        node.run()
-    })
-}
-
-fn cpu_stolen(scene: &mut Scene) -> Result<Undo> {
-    undo_all(scene.busy(4)?)
-}
-
-fn descriptors(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    let limit = |node: &Node, most: &str| -> Result<()> {
-        let process = node.process()?.id().to_string();
-        let mut command = node.host().command("prlimit");
-        run(command.args(["--pid", &process, &format!("--nofile={most}:")])).map(drop)
-    };
-    let node = scene.cluster.node(&owner);
-    let process = format!("/proc/{}", node.process()?.id());
-    let open = fs::read_dir(format!("{process}/fd"))?.count();
-    let limits = fs::read_to_string(format!("{process}/limits"))?;
-    let files = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"));
-    let soft = files.and_then(|files| files.split_ascii_whitespace().next());
-    let soft = soft.context("a limit of open files")?.to_owned();
-    limit(node, &(open + DESCRIPTORS_LEFT).to_string())?;
-    undo(move |scene| limit(scene.cluster.node(&owner), &soft))
-}
-
-fn data_lost(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    let lost = scene.other_than(&owner)?;
-    let node = scene.cluster.node(&lost);
-    node.kill();
-    fs::remove_dir_all(node.data()).context("lose the data folder")?;
-    undo(move |scene| {
-        let mut nodes = scene.cluster.nodes.iter();
-        let other = nodes.rfind(|node| node.name() != lost);
-        let other = other.context("another node")?;
-        other.ask(&["cluster", "remove", &lost, "--yes"])?;
-        let token = other.token(&[])?;
-        let node = scene.cluster.node(&lost);
-        node.run()?;
-        node.ask(&["cluster", "join", &token]).map(drop)
-    })
-}
-
-fn relay_gone(scene: &mut Scene) -> Result<Undo> {
-    scene.mail.stop();
-    undo(|scene| scene.mail.back())
-}
-
-fn both(one: Undo, other: Undo) -> Result<Undo> {
-    undo(move |scene| {
-        one(scene)?;
-        other(scene)
-    })
-}
-
-fn relay_and_owner(scene: &mut Scene) -> Result<Undo> {
-    both(relay_gone(scene)?, kill(scene)?)
-}
-
-fn loss_and_owner(scene: &mut Scene) -> Result<Undo> {
-    both(loss(scene, 20)?, kill(scene)?)
 }

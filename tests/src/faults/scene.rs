@@ -15,6 +15,7 @@ use super::stranger::card;
 use super::tap::{Asked, Asker, Tap};
 use crate::gap::{Seen, Watch};
 use crate::lab::cluster::{AGREES_WITHIN, Cluster, shop};
+use crate::lab::dns::NameServer;
 use crate::lab::mail::MailServer;
 use crate::lab::nginx::Nginx;
 use crate::lab::node::Node;
@@ -48,6 +49,8 @@ pub struct Scene {
     macs: BTreeSet<Mac>,
     /// The relay.
     pub mail: MailServer,
+    /// Whoever knows where it is.
+    pub names: NameServer,
     _server: Nginx,
 }
 
@@ -70,6 +73,7 @@ impl Scene {
         let cluster = Cluster::form(3)?;
         let server = Nginx::start(&cluster.lab, 1)?;
         let mail = MailServer::start(&cluster.lab)?;
+        let names = NameServer::start(&cluster.lab)?;
         let gateway = format!("gateway = \"{GATEWAY}\"\n");
         let word = format!("{gateway}on_quorum_loss = \"{}\"\n", policy.word());
         let toml = shop(&[1]).replace(&gateway, &word);
@@ -86,6 +90,7 @@ impl Scene {
             calm_for: CALM_FOR,
             policy,
             mail,
+            names,
             _server: server,
         };
         scene.wait_until_well()?;

@@ -6,6 +6,7 @@
 //!                            ├── s3 .23    s4 .24                nginx and keepalived (VIP: .101)
 //!                            ├── fs1 .50                         what servers fetch from
 //!                            ├── mail .9                         an SMTP server, or all of `post`
+//!                            ├── names .53                       a name server
 //!                            ├── street .60                      10.1.x.x: hundreds of servers
 //!                            └── client .200                     VIP: .100
 //! ```
@@ -16,6 +17,7 @@
 mod bpffs;
 pub mod cluster;
 pub mod daemons;
+pub mod dns;
 pub mod ftp;
 pub mod ftpd;
 mod ftpd_files;
@@ -48,6 +50,8 @@ pub use network::{Host, remove_leftovers};
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// The mail server.
 pub const RELAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+/// The name server that all hosts are told to ask.
+pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 53);
 /// The floating address.
 pub const VIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
 /// Whoever asks.

@@ -20,6 +20,9 @@ pub const PREFIX: &str = "fxlab-";
 /// Where iproute2 keeps its namespaces.
 const NAMESPACES: &str = "/run/netns";
 
+/// Where it looks for what a namespace has in the place of a file in `/etc`.
+const FILES: &str = "/etc/netns";
+
 /// One machine of the LAN.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -238,6 +241,10 @@ pub(super) fn make_host(prefix: &str, name: &str, at: Ipv4Addr, folder: &Path) -
     let lan = format!("{prefix}-lan");
     let namespace = format!("{prefix}-{name}");
     ip(&["netns", "add", &namespace])?;
+    let files = Path::new(FILES).join(&namespace);
+    fs::create_dir_all(&files).with_context(|| format!("make {}", files.display()))?;
+    let resolver = format!("nameserver {}\n", super::NAME_SERVER);
+    fs::write(files.join("resolv.conf"), resolver).context("say who knows names")?;
     let ends = ["type", "veth", "peer", "name", "eth0", "netns", &namespace];
     ip(&[&["-n", &lan, "link", "add", "name", name], &ends[..]].concat())?;
     ip(&["-n", &lan, "link", "set", name, "master", "br0", "up"])?;
@@ -278,6 +285,7 @@ pub(super) fn remove(prefix: &str) {
         crash(namespace);
         // Already gone is as good as removed.
         let _ = ip(&["netns", "del", namespace]);
+        let _ = fs::remove_dir_all(Path::new(FILES).join(namespace));
     }
 }
 
