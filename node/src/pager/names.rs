@@ -155,7 +155,9 @@ const REFRESH_EVERY: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pager::testing::state;
+    use farmux_raft::id::ContactName;
+
+    use crate::pager::testing::contact;
 
     #[tokio::test]
     async fn a_name_that_is_lost_leads_where_it_did() {
@@ -184,14 +186,15 @@ mod tests {
 
     #[test]
     fn addresses_are_no_names() {
-        let mut contacts = state(3, &[]).config.contacts.clone();
-        assert_eq!(hosts(&contacts), BTreeSet::new(), "its relay is an address");
-        for channel in contacts.values_mut().flat_map(|one| &mut one.channels) {
+        let mut ops = contact(&["ops@example.com"], 25);
+        let name = "ops".parse::<ContactName>().expect("a name");
+        assert_eq!(hosts([(&name, &ops)]), BTreeSet::new(), "127.0.0.1");
+        for channel in &mut ops.channels {
             if let Channel::Mail(mail) = channel {
                 mail.relays[0].host = "relay.example".to_owned();
             }
         }
         let named = BTreeSet::from(["relay.example".to_owned()]);
-        assert_eq!(hosts(&contacts), named);
+        assert_eq!(hosts([(&name, &ops)]), named);
     }
 }

@@ -64,8 +64,13 @@ fn matrix(part: &str) -> Result<()> {
         played += 1;
         match matrix::play(&mut scene, &mut bell, row) {
             Ok(outcome) => {
-                wrong += usize::from(!outcome.complaints().is_empty());
-                println!("{outcome}");
+                let complaints = outcome.complaints(SILENCE_MAX);
+                wrong += usize::from(!complaints.is_empty());
+                let word = match complaints.is_empty() {
+                    true => "ok".to_owned(),
+                    false => format!("WRONG ({})", complaints.join("; ")),
+                };
+                println!("{} {word}", outcome.line());
                 set = Some((scene, bell));
             }
             Err(error) => {

@@ -21,6 +21,7 @@ mod https;
 mod legs;
 mod limits;
 mod linear;
+mod matrix;
 mod meddling;
 mod membership;
 mod moves;
