@@ -1,6 +1,6 @@
 //! Faults, round by round: `tests/faults.sh fence [ROUNDS [PART]]`; what must change nothing, for a
-//! while: `tests/faults.sh calm [SECONDS [PART]]`; and a table of all faults and what becomes of
-//! them: `tests/faults.sh matrix [PART]`.
+//! while: `tests/faults.sh calm [SECONDS [PART]]`; a table of all faults and what becomes of them:
+//! `tests/faults.sh matrix [PART]`; and one of them each minute: `tests/faults.sh soak [MINUTES]`.
 //!
 //! Exit 0 only if every round is as promised.
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use farmux_tests::faults::rows::ROWS;
-use farmux_tests::faults::{CALM, CASES, Policy, Scene, Verdict, matrix};
+use farmux_tests::faults::{CALM, CASES, Policy, Scene, Verdict, matrix, soak};
 
 /// A distribution worth the name.
 const ROUNDS: usize = 20;
@@ -18,6 +18,10 @@ const ROUNDS: usize = 20;
 const SILENCE_MAX: Duration = Duration::from_millis(300);
 /// How long nothing may move.
 const CALM_SECONDS: u64 = 60;
+/// As the first proof was.
+const SOAK_MINUTES: usize = 60;
+/// A part of what it was.
+const GROWTH_MAX: f64 = 0.05;
 /// How long a stranger claims.
 const CLAIMS_FOR: Duration = Duration::from_secs(60);
 
@@ -33,7 +37,16 @@ fn main() -> Result<()> {
         ["calm"] => calm(CALM_SECONDS, ""),
         ["calm", seconds] => calm(seconds.parse().context("SECONDS")?, ""),
         ["calm", seconds, part] => calm(seconds.parse().context("SECONDS")?, part),
-        _ => bail!("usage: faults fence [ROUNDS [PART]] | calm [SECONDS [PART]] | matrix [PART]"),
+        ["soak"] => soak(SOAK_MINUTES, 1),
+        ["soak", minutes] => soak(minutes.parse().context("MINUTES")?, 1),
+        ["soak", minutes, seed] => soak(
+            minutes.parse().context("MINUTES")?,
+            seed.parse().context("SEED")?,
+        ),
+        _ => bail!(
+            "usage: faults fence [ROUNDS [PART]] | calm [SECONDS [PART]] | matrix [PART] | \
+             soak [MINUTES [SEED]]"
+        ),
     }
 }
 
@@ -86,6 +99,17 @@ fn matrix(part: &str) -> Result<()> {
             "{wrong} of {played} rows are not as promised; there are {}",
             names.join(", ")
         );
+    }
+    Ok(())
+}
+
+/// Load, and a random fault each minute: nothing may be wrong, and nothing may grow.
+fn soak(minutes: usize, seed: u64) -> Result<()> {
+    let soaked = soak::soak(minutes, seed, SILENCE_MAX, |line| println!("{line}"))?;
+    println!("{}", soaked.line());
+    let (memory, descriptors) = soaked.growth();
+    if soaked.wrong() > 0 || memory >= GROWTH_MAX || descriptors > 0 {
+        bail!("not as promised");
     }
     Ok(())
 }

@@ -12,13 +12,11 @@ use anyhow::{Context, Result};
 
 use super::case::Policy;
 use super::rows::{Bounds, Row};
-use super::scene::Scene;
-use super::tap::Asker;
-use crate::gap::Watch;
+use super::scene::{OVERLAP_MAX, Scene, Witnesses};
 use crate::lab::cluster::AGREES_WITHIN;
 use crate::lab::dns::RELAY_NAME;
 use crate::lab::nginx::Nginx;
-use crate::lab::{RELAY, VIP, server_address, wait};
+use crate::lab::{RELAY, server_address, wait};
 
 /// The server that `bell` watches.
 const BELL: u8 = 9;
@@ -66,6 +64,7 @@ pub fn set() -> Result<(Scene, Nginx)> {
 pub struct Outcome {
     row: (&'static str, &'static str),
     bounds: Bounds,
+    overlap: Duration,
     nobody: Duration,
     gap: Duration,
     failed: usize,
@@ -82,10 +81,9 @@ pub struct Outcome {
 /// **Errors**: the fault could not be played, or the cluster did not recover.
 pub fn play(scene: &mut Scene, bell: &mut Nginx, row: &Row) -> Result<Outcome> {
     let (term, before) = (scene.term()?, scene.mail.mails().len());
-    let asker = Asker::start(&scene.cluster.client, VIP);
-    let watch = Watch::start(&scene.cluster.client, scene.cluster.front());
+    let witnesses = Witnesses::start(scene);
     let played = break_and_mend(scene, bell, row);
-    let (seen, asked) = (watch.stop()?, asker.stop()?);
+    let (ownership, asked, seen) = witnesses.stop(scene)?;
     let told_after = played.with_context(|| row.name)?;
     let mails = scene.mail.mails().split_off(before);
     let subjects = mails.into_iter().map(|mail| mail.subject);
@@ -95,6 +93,7 @@ pub fn play(scene: &mut Scene, bell: &mut Nginx, row: &Row) -> Result<Outcome> {
     Ok(Outcome {
         row: (row.name, row.what),
         bounds: row.bounds,
+        overlap: ownership.overlap,
         nobody: asked.silence,
         gap: seen.gap,
         failed: seen.failed,
@@ -132,6 +131,9 @@ impl Outcome {
     pub fn complaints(&self, silence_max: Duration) -> Vec<String> {
         let mut wrong = Vec::new();
         let bounds = &self.bounds;
+        if self.overlap > OVERLAP_MAX {
+            wrong.push(format!("on two nodes for {} ms", self.overlap.as_millis()));
+        }
         if self.nobody > silence_max {
             wrong.push(format!("on nobody for {} ms", self.nobody.as_millis()));
         }

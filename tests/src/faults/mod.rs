@@ -6,7 +6,8 @@
 //!                                   └──────── judge ────────▶ Verdict, one line
 //! ```
 //!
-//! `matrix` plays the `rows` of a table by their `acts`, each with a page that has to come meanwhile.
+//! `matrix` plays the `rows` of a table by their `acts`, each with a page that has to come meanwhile;
+//! `soak` draws one a minute.
 
 pub mod acts;
 pub mod case;
@@ -15,6 +16,7 @@ pub mod judge;
 pub mod matrix;
 pub mod rows;
 pub mod scene;
+pub mod soak;
 pub mod stranger;
 pub mod tap;
 

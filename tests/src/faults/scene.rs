@@ -32,7 +32,7 @@ const CALM_FOR: Duration = Duration::from_secs(60);
 const CLOSURES: &str = "farmux_lease_events_total{event=\"lost\"} ";
 
 /// What `hold` allows after a claim can reach holder or gateway (`vip-protocol.md`, section 5).
-const OVERLAP_MAX: Duration = Duration::from_millis(200);
+pub(super) const OVERLAP_MAX: Duration = Duration::from_millis(200);
 
 /// A cluster of three that serves, with one owner.
 #[derive(Debug)]
@@ -102,14 +102,10 @@ impl Scene {
     /// **Errors**: the fault could not be played, or the cluster did not recover.
     pub fn round(&mut self, case: &Case) -> Result<Verdict> {
         let closures = self.closures()?;
-        let zero = Instant::now();
-        let lan = self.cluster.lab.bridge();
-        let tap = Tap::open(&lan, VIP, zero);
-        let asker = Asker::start(&self.cluster.client, VIP);
-        let watch = Watch::start(&self.cluster.client, self.cluster.front());
+        let witnesses = Witnesses::start(self);
         let played = (case.play)(self);
         let well = played.and_then(|()| self.wait_until_well());
-        let (seen, asked, frames) = (watch.stop()?, asker.stop()?, tap.stop()?);
+        let (ownership, asked, seen) = witnesses.stop(self)?;
         well.with_context(|| case.name)?;
         let closures = self
             .closures()
@@ -117,7 +113,7 @@ impl Scene {
             .and_then(|now| now.checked_sub(closures));
         Ok(Verdict {
             policy: self.policy,
-            ownership: Ownership::of(&frames, &self.macs),
+            ownership,
             asked,
             seen,
             moves: case.moves,
@@ -185,6 +181,34 @@ impl Scene {
             nodes.iter().all(is_well) && holders.count() == 1
         })
         .with_context(|| self.cluster.nodes[0].ask(&["status"]).unwrap_or_default())
+    }
+}
+
+/// Whoever sees what becomes of the VIP.
+#[derive(Debug)]
+pub struct Witnesses {
+    tap: Tap,
+    asker: Asker,
+    watch: Watch,
+}
+
+impl Witnesses {
+    /// From now on.
+    pub fn start(scene: &Scene) -> Witnesses {
+        let client = &scene.cluster.client;
+        Witnesses {
+            tap: Tap::open(&scene.cluster.lab.bridge(), VIP, Instant::now()),
+            asker: Asker::start(client, VIP),
+            watch: Watch::start(client, scene.cluster.front()),
+        }
+    }
+
+    /// What the bridge, an ARP client and an HTTP client saw.
+    ///
+    /// **Errors**: one of them could not look.
+    pub fn stop(self, scene: &Scene) -> Result<(Ownership, Asked, Seen)> {
+        let (seen, asked, frames) = (self.watch.stop()?, self.asker.stop()?, self.tap.stop()?);
+        Ok((Ownership::of(&frames, &scene.macs), asked, seen))
     }
 }
 
