@@ -8,8 +8,8 @@
 //!
 //! openraft draws its patience once a process, so that two nodes can split votes for ever; and a
 //! node that was cut off would return with a high term and push a healthy leader from its seat. It
-//! gives each voter a tenth of a second, for ever too short where a disk needs longer to keep a vote:
-//! so votes are asked for before, with time, and what was given is given again from memory.
+//! gives each voter a tenth of a second, for ever too short where a disk needs longer to keep a
+//! vote: so votes are asked for before, with time, and what was given is given again from memory.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -98,8 +98,8 @@ impl Poll {
         self.ballots().given = Some((vote, now()));
     }
 
-    /// Whether we gave exactly that one. What openraft keeps as our vote may only have been heard of
-    /// from somebody who refused.
+    /// Whether we gave exactly that one. What openraft keeps as our vote may only have been heard
+    /// of from somebody who refused.
     pub(super) fn was_given(&self, vote: VoteRecord) -> bool {
         self.ballots().given.is_some_and(|(given, _)| given == vote)
     }
@@ -209,8 +209,8 @@ impl Consensus {
         }
     }
 
-    /// Stands for election, and so votes for itself, if enough votes are promised and it does not lead
-    /// already; whether consensus runs at all.
+    /// Stands for election, and so votes for itself, if enough votes are promised and it does not
+    /// lead already; whether consensus runs at all.
     pub(super) async fn stand(&self) -> bool {
         // Our own patience and the word of a leader that steps aside may come together.
         let _one = self.inner.standing_up.lock().await;

@@ -17,15 +17,16 @@ pub(super) const ELECTION_MAX: Duration = Duration::from_millis(600);
 /// A pre-vote question is answered from memory, so a tenth of a second is many round trips.
 pub(super) const PRE_VOTE_DEADLINE: Duration = Duration::from_millis(150);
 
-/// Whoever is asked for its vote has to keep it first, on a disk that may need half a second for each
-/// of two syncs.
+/// Whoever is asked for its vote has to keep it first, on a disk that may need half a second for
+/// each of two syncs.
 pub(super) const VOTE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A leader waits for the answer before it says more, and an answer for the disk: for so long its
 /// silence is no reason to elect another. Two syncs of half a second, and as much again.
 pub(super) const KEPT_WITHIN: Duration = Duration::from_secs(2);
 
-/// Whoever got our vote may come to lead for so long: it writes twice before it does, on such a disk.
+/// Whoever got our vote may come to lead for so long: it writes twice before it does, on such a
+/// disk.
 pub(super) const PLEDGED_FOR: Duration = Duration::from_secs(4);
 
 /// openraft's own guard of a leader. Kept just above the heartbeat, because a leader that steps

@@ -31,7 +31,8 @@ const TOLD_WITHIN: Duration = Duration::from_secs(60);
 const DOWN: &str = "[DOWN] prod bell";
 const UP: &str = "[UP] prod bell";
 
-/// Its farm, a relay with a name, and a watch that may go down as often as there are rows, without counting as flapping.
+/// Its farm, a relay with a name, and a watch that may go down as often as there are rows, without
+/// counting as flapping.
 fn amended(toml: String) -> String {
     let toml = toml.replace("[paging]\n", "[paging]\nflap_changes = 100\n");
     let toml = toml.replace(&RELAY.to_string(), RELAY_NAME);

@@ -6,8 +6,8 @@
 //!                                   └──────── judge ────────▶ Verdict, one line
 //! ```
 //!
-//! `matrix` plays the `rows` of a table by their `acts`, each with a page that has to come meanwhile;
-//! `soak` draws one a minute.
+//! `matrix` plays the `rows` of a table by their `acts`, each with a page that has to come
+//! meanwhile; `soak` draws one a minute.
 
 pub mod acts;
 pub mod case;

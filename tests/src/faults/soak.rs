@@ -140,7 +140,8 @@ impl Soaked {
     pub fn line(&self) -> String {
         let (memory, descriptors) = self.growth();
         format!(
-            "minutes={} wrong={} answered={} failed={} memory_growth={:.1}% descriptors={descriptors}",
+            "minutes={} wrong={} answered={} failed={} memory_growth={:.1}% \
+             descriptors={descriptors}",
             self.samples.len(),
             self.wrong,
             self.answered,

@@ -17,7 +17,8 @@ const STARTS_WITHIN: Duration = Duration::from_secs(10);
 /// What an nginx answers besides `/health`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// `/` with its name, `/slow` with 100 KB at 20 KB/s, `/status` with that file of its folder.
+    /// `/` with its name, `/slow` with 100 KB at 20 KB/s, `/status` with that file of its folder;
+    /// `/upload` takes a body to its end.
     Own,
     /// The same, to connections that begin with a PROXY header only; `/` names the client as well.
     BehindProxy,
@@ -116,7 +117,9 @@ fn configuration(name: &str, folder: &Path, content: Content) -> String {
     let folder = folder.display();
     let own = format!(
         "location = /slow {{ root {folder}; limit_rate 20k; }}\n        \
-         location = /status {{ access_log off; root {folder}; }}\n        {HEALTH}"
+         location = /status {{ access_log off; root {folder}; }}\n        \
+         location = /upload {{ access_log off; proxy_pass http://127.0.0.1/health; }}\n        \
+         {HEALTH}"
     );
     let name = |also| format!("location = / {{ return 200 \"{name}{also}\\n\"; }}\n        {own}");
     let files = format!("root {folder}/files; autoindex on; autoindex_format json;");
@@ -138,9 +141,10 @@ fn configuration(name: &str, folder: &Path, content: Content) -> String {
         r#"daemon off;
 user root;
 worker_processes 1;
+worker_rlimit_nofile 32768;
 pid {folder}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 16384; }}
 http {{
     log_format path '$uri';
     access_log {folder}/access.log path;

@@ -23,7 +23,7 @@ const ADDRESS_GONE_WITHIN: Duration = Duration::from_secs(3);
 /// Long enough for twenty lease terms: whoever wants the VIP back would have taken it.
 const NOTHING_MOVES_FOR: Duration = Duration::from_secs(3);
 
-/// A shared disk at its worst; the terms of a cluster that waits less for votes would climb for ever.
+/// A shared disk at its worst; where less time is left for votes, terms climb for ever.
 const SYNC_TAKES: Duration = Duration::from_millis(200);
 
 fn three_nodes_one_server() -> Result<(Cluster, Nginx)> {
@@ -192,8 +192,8 @@ fn without_a_majority_reads_go_on_and_writes_say_why_they_fail() -> Result<()> {
     cluster.wait_for_service()
 }
 
-/// A vote is kept on the disk before it counts: where every sync takes longer than openraft waits for
-/// votes, somebody comes to lead all the same, and changes are decided.
+/// A vote is kept on the disk before it counts: where every sync takes longer than openraft waits
+/// for votes, somebody comes to lead all the same, and changes are decided.
 #[test]
 fn with_slow_disks_somebody_comes_to_lead() -> Result<()> {
     let mut cluster = Cluster::form_watching(3)?;

@@ -2,7 +2,7 @@
 //! written; the leader that finds it again writes it down, with the same id.
 //!
 //! Each node remembers since when it has seen no leader; whoever leads next reports its own memory.
-//! A node that is cut off from the leader alone, and hears others who are not, has lost no majority.
+//! A node that is cut off from the leader alone, and hears others who are not, has lost none.
 
 use std::time::Duration;
 

@@ -174,7 +174,9 @@ fn row(name: &str, which: &str, before: &Waits, during: &Waits) -> Result<bool> 
 fn attack(from: &Host, way: Way, clients: usize) -> Result<Process> {
     let path = match way {
         Way::Read => "large",
-        Way::Headers | Way::Body => "",
+        // An answer before the body is there would end it.
+        Way::Body => "upload",
+        Way::Headers => "",
     };
     let mut command = from.command("sh");
     // Each client is a descriptor of its own.
