@@ -93,6 +93,7 @@ impl Machine {
 
     fn apply_one(&mut self, entry: Entry<TypeConfig>) -> Result<Applied, Reject> {
         self.last = Some(entry.log_id);
+        clockwork::carries_out(entry.log_id.index);
         match entry.payload {
             EntryPayload::Blank => Ok(Applied::Done),
             // The state that others may be reading is left to them; this is a copy of it.

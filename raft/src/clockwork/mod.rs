@@ -1,9 +1,9 @@
-//! Time, tasks and chance under consensus and store: those of tokio and the system, or those of a
-//! simulator that drives this thread.
+//! Time, tasks and chance under consensus, store, reporter and pager: those of tokio and the
+//! system, or those of a simulator that drives this thread.
 //!
 //! ```text
-//!   consensus, openraft, store ─now, sleep, spawn, random─> here ─> tokio, CLOCK_MONOTONIC, ring
-//!                                                            `───> the Clockwork of this thread
+//!   consensus, store, reporter, pager ─now, sleep, spawn, random─> here ─> tokio, the clocks, ring
+//!                                                              `───> the Clockwork of this thread
 //! ```
 //!
 //! A daemon never installs a [`Clockwork`]; then each function here is the one call that it names.
@@ -20,7 +20,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// A machine's time, tasks and chance, as somebody else makes them.
 pub trait Clockwork: Send + Sync + 'static {
@@ -36,8 +36,17 @@ pub trait Clockwork: Send + Sync + 'static {
     /// The next random number.
     fn roll(&self) -> u64;
 
+    /// What this machine's wall clock shows.
+    fn wall(&self) -> SystemTime;
+
     /// Whether this safeguard is missing, so that a judge can be seen to miss it.
     fn lacks(&self, safeguard: Safeguard) -> bool;
+
+    /// The log's entry of this number is carried out from now on.
+    fn carries_out(&self, index: u64);
+
+    /// The entry that is carried out, or was last.
+    fn carried_out(&self) -> u64;
 }
 
 /// What a simulator may leave out, to prove that it would notice.
@@ -47,6 +56,8 @@ pub enum Safeguard {
     Barrier,
     /// Nobody votes against a leader that it has just heard.
     VoteGuard,
+    /// A page's id comes from what changed, and not from the entry that says so.
+    PageId,
 }
 
 thread_local! {
@@ -98,6 +109,27 @@ pub fn random<const N: usize>() -> [u8; N] {
         }
     }
     bytes
+}
+
+/// What the wall clock shows; it may jump.
+pub fn wall() -> SystemTime {
+    installed().map_or_else(SystemTime::now, |clockwork| clockwork.wall())
+}
+
+/// The log's entry of this number is carried out from now on; only a simulator wants to know.
+pub fn carries_out(index: u64) {
+    if let Some(clockwork) = installed() {
+        clockwork.carries_out(index);
+    }
+}
+
+/// The number by which a page of this transition is told from others of its subject: the
+/// transition's, unless a simulator left [`Safeguard::PageId`] out.
+pub fn page_number(transition: u64) -> u64 {
+    match installed().filter(|clockwork| clockwork.lacks(Safeguard::PageId)) {
+        None => transition,
+        Some(clockwork) => clockwork.carried_out(),
+    }
 }
 
 /// Whether a simulator left a safeguard out; a daemon has them all.

@@ -169,6 +169,16 @@ impl<T: Send + 'static> TaskSet<T> {
 }
 
 impl<T> TaskSet<T> {
+    /// How many there are whose outcome nobody took yet.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Ends all of them.
     pub fn abort_all(&self) {
         self.0.iter().for_each(Task::abort);

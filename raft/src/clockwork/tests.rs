@@ -14,6 +14,7 @@ struct Jumping {
     now: Mutex<Instant>,
     wakes: Mutex<Vec<(Instant, Waker)>>,
     tasks: Mutex<VecDeque<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    entry: Mutex<u64>,
 }
 
 impl Clockwork for Jumping {
@@ -33,8 +34,20 @@ impl Clockwork for Jumping {
         7
     }
 
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + 9 * MS
+    }
+
     fn lacks(&self, safeguard: Safeguard) -> bool {
-        safeguard == Safeguard::VoteGuard
+        safeguard != Safeguard::Barrier
+    }
+
+    fn carries_out(&self, index: u64) {
+        *self.entry.lock().expect("not poisoned") = index;
+    }
+
+    fn carried_out(&self) -> u64 {
+        *self.entry.lock().expect("not poisoned")
     }
 }
 
@@ -87,6 +100,7 @@ async fn promises() {
             number
         });
     }
+    assert_eq!((set.len(), set.is_empty()), (3, false));
     let mut seen = Vec::new();
     while let Some(outcome) = set.next().await {
         seen.push(outcome.expect("it ends well"));
@@ -102,6 +116,12 @@ fn tokio_keeps_the_promises() {
         .build();
     runtime.expect("a runtime").block_on(promises());
     assert!(!lacks(Safeguard::VoteGuard), "a daemon has them all");
+    carries_out(12);
+    assert_eq!(
+        page_number(3),
+        3,
+        "and every page the number of its transition"
+    );
 }
 
 #[test]
@@ -110,12 +130,16 @@ fn a_driven_thread_keeps_the_promises_without_waiting() {
         now: Mutex::new(Instant::now()),
         wakes: Mutex::default(),
         tasks: Mutex::default(),
+        entry: Mutex::default(),
     });
     let begun = Instant::now();
     run(&jumping, async {
         promises().await;
         assert_eq!(random::<12>(), [7, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0]);
         assert!(lacks(Safeguard::VoteGuard) && !lacks(Safeguard::Barrier));
+        assert_eq!(wall(), SystemTime::UNIX_EPOCH + 9 * MS);
+        carries_out(12);
+        assert_eq!(page_number(3), 12);
         // The hour that was given up still has its wake-up.
     });
     assert!(jumping.now() > begun + 60 * MS);

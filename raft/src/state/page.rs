@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Acknowledgement, ChannelKind, Delivery, PageVerdict, Resolution, Trouble, Word as _};
+use crate::clockwork::page_number;
 use crate::id::{
     ClusterId, ContactName, FarmName, NodeId, PageId, ServerName, UnixMillis, VipName, WatchName,
 };
@@ -110,7 +111,7 @@ pub fn page_id(cluster: ClusterId, subject: &Subject, transition: u64) -> PageId
     let mut bytes = b"farmux page 1".to_vec();
     bytes.extend(cluster.0.to_be_bytes());
     subject.encode(&mut bytes);
-    bytes.extend(transition.to_be_bytes());
+    bytes.extend(page_number(transition).to_be_bytes());
     let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
     let (head, _) = digest.as_ref().split_first_chunk().expect("16 of 32 bytes");
     PageId(u128::from_be_bytes(*head))
