@@ -29,9 +29,12 @@ pub(crate) mod icmp;
 mod inquiry;
 mod lag;
 mod nfs;
+#[doc(hidden)]
+pub mod offline;
 mod opinion;
 mod outcome;
 mod page;
+mod reckon;
 mod results;
 mod runner;
 mod schedule;

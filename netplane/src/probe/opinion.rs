@@ -81,7 +81,7 @@ pub(super) async fn give(
 }
 
 /// PURE. Queues what is asked anew, and forgets what is not asked any more.
-fn take_up(
+pub(super) fn take_up(
     asked: &BTreeMap<ProbeKey, ProbePlan>,
     taken: &mut BTreeMap<ProbeKey, u64>,
     queue: &mut VecDeque<(ProbeKey, ProbePlan)>,
@@ -99,10 +99,19 @@ fn take_up(
 
 /// One probe.
 async fn form(key: ProbeKey, plan: ProbePlan, means: Arc<Means>) -> Opinion {
-    let timeout = plan.timeout.min(TIMEOUT_MAX);
-    let outcome = attempt::once(&key, &plan, timeout, &means).await;
+    let outcome = attempt::once(&key, &plan, patience(&plan), &means).await;
+    of(key, &plan, &outcome)
+}
+
+/// PURE. How long that one may take.
+pub(super) fn patience(plan: &ProbePlan) -> Duration {
+    plan.timeout.min(TIMEOUT_MAX)
+}
+
+/// PURE. What is said of a check whose one probe ended so.
+pub(super) fn of(key: ProbeKey, plan: &ProbePlan, outcome: &Outcome) -> Opinion {
     Opinion {
-        found: weigh(&outcome, plan.timeout),
+        found: weigh(outcome, plan.timeout),
         reason: outcome.to_string(),
         answers: plan.asked,
         key,

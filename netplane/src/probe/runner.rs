@@ -18,9 +18,10 @@ use super::attempt::{self, Means};
 use super::connect::Budget;
 use super::entries::{Check, Entries, Entry, Id, Run};
 use super::exec::Plugins;
-use super::guard::{Guard, Sight};
+use super::guard::Guard;
 use super::inquiry::{Answer, Inquiry};
 use super::outcome::Outcome;
+use super::reckon::Reckoned;
 use super::results::Results;
 use super::schedule::Schedule;
 use super::tls::Clients;
@@ -324,24 +325,15 @@ impl Runner {
                 entry.usual = Some(took);
             }
         }
-        let turned = entry.count(answer, &outcome).is_some();
-        let advised = entry.advise(&outcome);
-        let spoke = !matches!(answer, Some(Answer::Nothing));
         let at = SystemTime::now();
+        let Reckoned {
+            verdict,
+            turned,
+            advised,
+            sight,
+        } = entry.reckon(answer, run.answers, &outcome, at);
         let (health, against) = (entry.tally.health(), entry.tally.against());
-        let answers = run.answers.filter(|_| spoke);
-        let verdict = (turned || advised || answers.is_some()).then(|| Verdict {
-            key: entry.check.key.clone(),
-            health,
-            advice: entry.advice,
-            reason: reason(health, &outcome),
-            reached: outcome.is_reached(),
-            at,
-            answers,
-        });
         let interval = entry.plan().interval;
-        let sight = Sight::of(entry.tally, turned);
-        entry.decided |= verdict.is_some();
         if std::mem::take(&mut entry.again) {
             self.asked.insert(id);
         }
@@ -392,14 +384,6 @@ impl Runner {
             verdict.answers = verdict.answers.max(older.answers);
         }
         self.unread.insert(id, verdict);
-    }
-}
-
-/// Why a check has this health after this outcome.
-fn reason(health: Health, outcome: &Outcome) -> String {
-    match health == Health::Down && matches!(outcome, Outcome::Pass(_)) {
-        true => format!("{outcome}, but not often enough yet"),
-        false => outcome.to_string(),
     }
 }
 
