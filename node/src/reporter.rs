@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use farmux_netplane::probe::Verdict;
+use farmux_raft::clockwork::{Task, now, sleep, spawn};
 use farmux_raft::consensus::BoxFuture;
 use farmux_raft::state::{Applied, Authority, CheckKey, Page, State};
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
 
 use crate::daemon::proposal;
 use crate::pager::{LocalPage, LocalPages, NotDecided, Proposer};
@@ -46,7 +46,7 @@ pub struct ReporterParts {
 /// The running reporter; dropping it ends it.
 #[derive(Debug)]
 pub struct Reporter {
-    task: AbortHandle,
+    task: Task<()>,
 }
 
 impl Reporter {
@@ -60,7 +60,7 @@ impl Reporter {
             pages: LocalPages::default(),
         };
         Reporter {
-            task: tokio::spawn(worker.run()).abort_handle(),
+            task: spawn(worker.run()),
         }
     }
 }
@@ -83,13 +83,13 @@ impl Worker {
     async fn run(mut self) {
         let mut state = self.parts.state.clone();
         let mut asked: Option<BoxFuture<'static, Answer>> = None;
-        let mut not_before = Instant::now();
+        let mut not_before = now();
         loop {
             let newest = Arc::clone(&state.borrow_and_update());
-            let now = Instant::now();
-            self.book.settle(&newest, &*self.parts.right, now);
-            self.page_overdue(&newest, now);
-            if asked.is_none() && not_before <= now {
+            let moment = now();
+            self.book.settle(&newest, &*self.parts.right, moment);
+            self.page_overdue(&newest, moment);
+            if asked.is_none() && not_before <= moment {
                 asked = self
                     .book
                     .report(&newest, &*self.parts.right)
@@ -97,26 +97,28 @@ impl Worker {
             }
             let open = self.book.is_open();
             tokio::select! {
+                // The answer first: there is one at a time.
+                biased;
+                answer = answered(&mut asked) => {
+                    asked = None;
+                    not_before = now() + pause_after(&answer);
+                }
                 verdict = self.parts.verdicts.recv() => match verdict {
                     Some(verdict) => self.take(verdict),
                     None => return,
                 },
                 changed = state.changed() => if changed.is_err() { return },
-                answer = answered(&mut asked) => {
-                    asked = None;
-                    not_before = Instant::now() + pause_after(&answer);
-                }
-                () = tokio::time::sleep(LOOK_EVERY), if open => {}
+                () = sleep(LOOK_EVERY), if open => {}
             }
         }
     }
 
     /// Takes a verdict in, and all that wait behind it.
     fn take(&mut self, first: Verdict) {
-        let now = Instant::now();
-        self.book.take(&first, now);
+        let moment = now();
+        self.book.take(&first, moment);
         while let Ok(next) = self.parts.verdicts.try_recv() {
-            self.book.take(&next, now);
+            self.book.take(&next, moment);
         }
     }
 

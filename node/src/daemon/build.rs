@@ -189,7 +189,7 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     member.spawn(report::step_aside(consensus()));
     member.spawn(report::raise_format(consensus(), member.peers.clone()));
     member.spawn(moving::rest(Arc::clone(&member)));
-    let by_own_word = member.voice.by_own_word.clone();
+    let by_own_word = member.voice.of_health.by_own_word.clone();
     let removed = || member.peers.removed();
     member.spawn(report::report_quorum(consensus(), removed(), by_own_word));
     member.spawn(report::tell_roles(consensus(), removed()));

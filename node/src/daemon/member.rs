@@ -24,6 +24,7 @@ use farmux_netplane::probe::Probing;
 use farmux_netplane::reference::References;
 use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::{Leases, Vips};
+use farmux_raft::clockwork;
 use farmux_raft::consensus::{Consensus, NewestError, ProposeError};
 use farmux_raft::id::{Ballot, NodeId, RequestId, UnixMillis, VipName};
 use farmux_raft::lease::{LeaseHandle, Legs};
@@ -215,7 +216,7 @@ impl Member {
 
     /// The pager of this node.
     pub fn pager(&self) -> &Pager {
-        &self.voice.pager
+        &self.voice.of_health.pager
     }
 
     /// What tells somebody else that we live.
@@ -306,7 +307,7 @@ pub fn proposal(command: Command) -> Proposal {
 
 /// The wall clock, for people and pages.
 pub fn wall_clock() -> UnixMillis {
-    let since = SystemTime::now()
+    let since = clockwork::wall()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))

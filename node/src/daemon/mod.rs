@@ -45,6 +45,10 @@ pub use order::{InitOrder, InitVip, JoinOrder, Joined, OrderError, TOKEN_TTL, To
 pub use plugins::PluginsUnusable;
 /// For the simulator, which has the production's own rosters.
 #[doc(hidden)]
+pub use report::end_holds;
+#[doc(hidden)]
 pub use roster::roster as lease_roster;
 pub(crate) use route::default_gateway;
 pub use run::{Ended, RunError, run};
+#[doc(hidden)]
+pub use voice::{HealthVoice, HealthVoiceParts, speak_of_health};

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use farmux_netplane::probe::{Probing, Verdict};
+use farmux_netplane::probe::{Opinion, Probing, Suspicion, Verdict};
 use farmux_raft::consensus::{Consensus, Standing};
 use farmux_raft::id::{Ballot, NodeId, NodeName, VipName};
 use farmux_raft::lease::LeaseHandle;
@@ -27,17 +27,47 @@ use crate::reporter::{Remarks, RemarksParts, Reporter, ReporterParts};
 
 /// The running voice of a member; dropping it silences it.
 pub(super) struct Voice {
-    /// What the log holds for people.
-    pub pager: Pager,
+    /// What says how servers and watches are.
+    pub of_health: HealthVoice,
     /// What tells somebody else that we live.
     pub heartbeats: Heartbeats,
-    /// Takes pages that could not be committed.
-    pub(super) by_own_word: mpsc::Sender<Page>,
     _canaries: Canaries,
     _names: FreshNames,
+}
+
+/// Says how servers and watches are: to the log, and to people; dropping it silences it.
+#[doc(hidden)]
+pub struct HealthVoice {
+    /// What the log holds for people.
+    pub pager: Pager,
+    /// Takes pages that could not be committed.
+    pub by_own_word: mpsc::Sender<Page>,
     _messenger: Messenger,
     _reporter: Reporter,
     _remarks: Option<Remarks>,
+}
+
+/// What it needs.
+#[doc(hidden)]
+pub struct HealthVoiceParts {
+    /// What we may do.
+    pub role: NodeRole,
+    /// The log.
+    pub consensus: Consensus,
+    /// The leases that we hold.
+    pub held: watch::Receiver<BTreeMap<VipName, Ballot>>,
+    /// The live leases that our acceptor granted.
+    pub seen: watch::Receiver<BTreeMap<VipName, (NodeId, Ballot)>>,
+    /// What our probes saw.
+    pub verdicts: mpsc::Receiver<Verdict>,
+    /// What they found of the checks of others.
+    pub opinions: Option<mpsc::Receiver<Opinion>>,
+    /// Whether this machine suspects itself.
+    pub suspicion: watch::Receiver<Option<Arc<Suspicion>>>,
+    /// The addresses that mails may leave from.
+    pub own: Vec<IpAddr>,
+    /// Carries calls.
+    pub courier: Arc<dyn Courier>,
 }
 
 /// Where this node stands, as far as its right to report depends on it.
@@ -65,27 +95,28 @@ impl Right {
     }
 }
 
-/// Starts reporter, messenger and pager; `own` are the addresses that mails may leave from.
-pub(super) fn start(
-    name: &NodeName,
-    role: NodeRole,
-    consensus: &Consensus,
-    lease: &LeaseHandle,
-    probing: &Probing,
-    verdicts: mpsc::Receiver<Verdict>,
-    own: Vec<IpAddr>,
-) -> Voice {
+/// Starts reporter, messenger and pager.
+#[doc(hidden)]
+pub fn speak_of_health(parts: HealthVoiceParts) -> HealthVoice {
+    let HealthVoiceParts {
+        role,
+        consensus,
+        held,
+        seen,
+        verdicts,
+        opinions,
+        suspicion,
+        own,
+        courier,
+    } = parts;
     let me = consensus.config().me;
-    let carrier = ChannelCourier::new(Trust::system(), name.to_string());
-    let courier: Arc<dyn Courier> = Arc::new(carrier);
-    let parts = MessengerParts {
+    let (messenger, local) = Messenger::spawn(MessengerParts {
         me,
         own: own.clone(),
         state: consensus.state(),
         courier: Arc::clone(&courier),
-    };
-    let (messenger, local) = Messenger::spawn(parts);
-    let (held, seen, standing) = (lease.held(), lease.seen(), consensus.standing());
+    });
+    let standing = consensus.standing();
     let right = Right {
         me,
         role,
@@ -94,12 +125,12 @@ pub(super) fn start(
         standing,
     };
     let own_right = right.clone();
-    let remarks = probing.opinions().map(|opinions| {
+    let remarks = opinions.map(|opinions| {
         Remarks::spawn(RemarksParts {
             me,
             state: consensus.state(),
             opinions,
-            suspicion: probing.suspicion(),
+            suspicion,
             right: Box::new(move |state, check| own_right.of(state, check)),
             proposer: Arc::new(consensus.clone()),
         })
@@ -111,16 +142,51 @@ pub(super) fn start(
         proposer: Arc::new(consensus.clone()),
         local: local.clone(),
     });
-    let pager_parts = || PagerParts {
-        me,
-        own: own.clone(),
+    HealthVoice {
+        pager: Pager::spawn(pager_parts(&consensus, own, courier)),
+        by_own_word: local,
+        _messenger: messenger,
+        _reporter: reporter,
+        _remarks: remarks,
+    }
+}
+
+fn pager_parts(consensus: &Consensus, own: Vec<IpAddr>, courier: Arc<dyn Courier>) -> PagerParts {
+    PagerParts {
+        me: consensus.config().me,
+        own,
         state: consensus.state(),
         standing: consensus.standing(),
         proposer: Arc::new(consensus.clone()),
+        courier,
+    }
+}
+
+/// Starts all that a member says; `own` are the addresses that mails may leave from.
+pub(super) fn start(
+    name: &NodeName,
+    role: NodeRole,
+    consensus: &Consensus,
+    lease: &LeaseHandle,
+    probing: &Probing,
+    verdicts: mpsc::Receiver<Verdict>,
+    own: Vec<IpAddr>,
+) -> Voice {
+    let carrier = ChannelCourier::new(Trust::system(), name.to_string());
+    let courier: Arc<dyn Courier> = Arc::new(carrier);
+    let of_health = speak_of_health(HealthVoiceParts {
+        role,
+        consensus: consensus.clone(),
+        held: lease.held(),
+        seen: lease.seen(),
+        verdicts,
+        opinions: probing.opinions(),
+        suspicion: probing.suspicion(),
+        own: own.clone(),
         courier: Arc::clone(&courier),
-    };
+    });
     let heartbeats = Heartbeats::spawn(HeartbeatParts {
-        me,
+        me: consensus.config().me,
         own: own.clone(),
         state: consensus.state(),
         standing: consensus.standing(),
@@ -128,13 +194,9 @@ pub(super) fn start(
         trust: Trust::system(),
     });
     Voice {
-        pager: Pager::spawn(pager_parts()),
+        of_health,
         heartbeats,
-        _canaries: Canaries::spawn(pager_parts()),
-        by_own_word: local,
+        _canaries: Canaries::spawn(pager_parts(consensus, own, courier)),
         _names: FreshNames::spawn(consensus.state()),
-        _messenger: messenger,
-        _reporter: reporter,
-        _remarks: remarks,
     }
 }

@@ -15,14 +15,14 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use farmux_netplane::origin::Origin;
+use farmux_raft::clockwork::{Task, TaskSet, now, sleep, spawn};
 use farmux_raft::consensus::Standing;
 use farmux_raft::id::{NodeId, UnixMillis};
 use farmux_raft::state::{ChannelTry, Command, DeliveryOutcome, DeliveryRecord, DueMessage, State};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
 
 use super::call::{Call, Said, Word};
 use super::courier::{Courier, Errand, Receipt};
@@ -51,7 +51,7 @@ pub struct PagerParts {
 /// The running pager; dropping it ends it.
 #[derive(Debug)]
 pub struct Pager {
-    task: AbortHandle,
+    task: Task<()>,
     counters: Arc<Counters>,
 }
 
@@ -83,10 +83,10 @@ impl Pager {
             parts,
             counters: Arc::clone(&counters),
             ledger: Ledger::default(),
-            tasks: JoinSet::new(),
+            tasks: TaskSet::default(),
             sureness: Sureness::Unsure,
         };
-        let task = tokio::spawn(worker.run()).abort_handle();
+        let task = spawn(worker.run());
         Pager { task, counters }
     }
 
@@ -111,7 +111,7 @@ struct Worker {
     parts: PagerParts,
     counters: Arc<Counters>,
     ledger: Ledger,
-    tasks: JoinSet<Event>,
+    tasks: TaskSet<Event>,
     sureness: Sureness,
 }
 
@@ -150,22 +150,24 @@ impl Worker {
                 self.sureness = Sureness::Unsure;
             }
             tokio::select! {
-                changed = state.changed() => if changed.is_err() { return },
-                changed = standing.changed() => if changed.is_err() { return },
-                Some(event) = self.tasks.join_next() => match event {
+                // What ended first: it is bounded, and holds up nobody.
+                biased;
+                Some(event) = self.tasks.next() => match event {
                     Ok(event) => self.take(event),
                     // Nobody cancels our tasks, and a panic has ended the process already.
                     Err(error) => tracing::error!(%error, "a delivery's task was lost"),
                 },
-                () = tokio::time::sleep(wake.unwrap_or(LOOK_SELDOM)), if wake.is_some() => {}
+                changed = state.changed() => if changed.is_err() { return },
+                changed = standing.changed() => if changed.is_err() { return },
+                () = sleep(wake.unwrap_or(LOOK_SELDOM)), if wake.is_some() => {}
             }
         }
     }
 
     /// Starts what is due; says how long to wait when anything waits for time to pass.
     fn look(&mut self, state: &Arc<State>, duty: Duty) -> Option<Duration> {
-        self.ledger.settle(state, Instant::now());
-        for (key, proposal) in self.ledger.take_records(Instant::now()) {
+        self.ledger.settle(state, now());
+        for (key, proposal) in self.ledger.take_records(now()) {
             let answer = self.parts.proposer.propose(proposal);
             self.tasks.spawn(async move {
                 Event::Recorded {
@@ -182,19 +184,19 @@ impl Worker {
         if duty == Duty::Rest {
             return wake;
         }
-        let now = wall_clock();
+        let wall = wall_clock();
         let (ready, waiting): (Vec<DueMessage<'_>>, Vec<_>) =
-            state.due_messages().partition(|due| due.is_due(now));
+            state.due_messages().partition(|due| due.is_due(wall));
         let first = waiting.iter().map(DueMessage::not_before).min();
         if let Some(first) = first {
-            let until = Duration::from_millis(first.0.saturating_sub(now.0));
+            let until = Duration::from_millis(first.0.saturating_sub(wall.0));
             let until = until.clamp(LOOK_SOON, LOOK_SELDOM);
             wake = Some(wake.map_or(until, |wake| wake.min(until)));
         }
         if !ready.is_empty() {
             wake = Some(wake.map_or(LOOK_EVERY, |wake| wake.min(LOOK_EVERY)));
         }
-        let mine = |due: &DueMessage<'_>| self.is_for_us(due, now, state, duty);
+        let mine = |due: &DueMessage<'_>| self.is_for_us(due, wall, state, duty);
         let mut mine: Vec<DueMessage<'_>> = ready.into_iter().filter(mine).collect();
         if mine.is_empty() || !self.is_sure() {
             return wake;
@@ -218,7 +220,7 @@ impl Worker {
                 self.tasks.spawn(async move {
                     let sure = asked.await;
                     if !sure {
-                        tokio::time::sleep(LOOK_EVERY).await;
+                        sleep(LOOK_EVERY).await;
                     }
                     Event::Confirmed(sure)
                 });
@@ -231,14 +233,14 @@ impl Worker {
     fn is_for_us(
         &self,
         due: &DueMessage<'_>,
-        now: UnixMillis,
+        wall: UnixMillis,
         state: &Arc<State>,
         duty: Duty,
     ) -> bool {
         let failures = failures(state, due);
-        let overdue_ms = now.0.saturating_sub(due.not_before().0);
+        let overdue_ms = wall.0.saturating_sub(due.not_before().0);
         let key: Key = (due.contact.clone(), due.bundle);
-        self.ledger.is_free(&key, failures > 0, Instant::now())
+        self.ledger.is_free(&key, failures > 0, now())
             && is_mine(self.parts.me, duty, state, failures, overdue_ms)
     }
 
@@ -247,7 +249,7 @@ impl Worker {
         let key: Key = (due.contact.clone(), due.bundle);
         let failures = failures(state, &due);
         // What was begun a moment ago may have taken the room.
-        if !self.ledger.is_free(&key, failures > 0, Instant::now()) {
+        if !self.ledger.is_free(&key, failures > 0, now()) {
             return;
         }
         let (Some(cluster), Some(contact)) =
@@ -309,7 +311,7 @@ impl Worker {
                     tracing::debug!(%contact, bundle, %error, "delivery not recorded");
                 }
                 let decided = !matches!(answer, Err(NotDecided::Later(_)));
-                self.ledger.recorded(&key, decided, Instant::now());
+                self.ledger.recorded(&key, decided, now());
             }
         }
     }
@@ -341,8 +343,7 @@ impl Worker {
             tries: tries.collect(),
         };
         let record = proposal(Command::RecordDelivery(record));
-        self.ledger
-            .landed(attempt, receipt.reached, record, Instant::now());
+        self.ledger.landed(attempt, receipt.reached, record, now());
     }
 }
 

@@ -9,13 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use farmux_netplane::probe::{self, Suspicion};
+use farmux_raft::clockwork::{Task, now, sleep, spawn};
 use farmux_raft::id::NodeId;
 use farmux_raft::state::{CheckKey, Command, Culprit, Found, HoldKind, Opinion, State, Suspected};
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
 
 use super::Right;
 use super::book::check_key;
@@ -41,7 +41,7 @@ pub struct RemarksParts {
 /// The running task; dropping it ends it.
 #[derive(Debug)]
 pub struct Remarks {
-    task: AbortHandle,
+    task: Task<()>,
 }
 
 impl Remarks {
@@ -50,7 +50,7 @@ impl Remarks {
     /// **Panics**: outside a tokio runtime.
     pub fn spawn(parts: RemarksParts) -> Remarks {
         Remarks {
-            task: tokio::spawn(run(parts)).abort_handle(),
+            task: spawn(run(parts)),
         }
     }
 }
@@ -64,7 +64,7 @@ impl Drop for Remarks {
 async fn run(mut parts: RemarksParts) {
     let mut pending: BTreeMap<CheckKey, Opinion> = BTreeMap::new();
     // What was told needs its time to be seen in our own state, and a refusal to pass.
-    let mut not_before = Instant::now();
+    let mut not_before = now();
     loop {
         let state = Arc::clone(&parts.state.borrow_and_update());
         let suspicion = parts.suspicion.borrow_and_update().clone();
@@ -80,7 +80,7 @@ async fn run(mut parts: RemarksParts) {
                 Ok(_) => pending.retain(|key, opinion| told.get(key) != Some(opinion)),
                 Err(error) => {
                     tracing::debug!(%error, "an opinion was not decided");
-                    tokio::time::sleep(AGAIN_AFTER).await;
+                    sleep(AGAIN_AFTER).await;
                 }
             }
             continue;
@@ -88,20 +88,21 @@ async fn run(mut parts: RemarksParts) {
         let word = word_of_nodes(&state, parts.me, suspicion.as_deref(), &*parts.right);
         let wait = match word {
             None => LOOK_EVERY,
-            Some(word) if not_before <= Instant::now() => {
+            Some(word) if not_before <= now() => {
                 if let Err(error) = parts.proposer.propose(proposal(word)).await {
                     tracing::debug!(%error, "a word on who can be believed was not decided");
                 }
-                not_before = Instant::now() + AGAIN_AFTER;
+                not_before = now() + AGAIN_AFTER;
                 AGAIN_AFTER
             }
-            Some(_) => not_before.saturating_duration_since(Instant::now()),
+            Some(_) => not_before.saturating_duration_since(now()),
         };
         tokio::select! {
+            biased;
             opinion = parts.opinions.recv() => match opinion {
                 Some(opinion) => {
                     // Whatever is found at once is told at once: many servers fail together.
-                    tokio::time::sleep(GATHER).await;
+                    sleep(GATHER).await;
                     take(&mut pending, opinion);
                     while let Ok(opinion) = parts.opinions.try_recv() {
                         take(&mut pending, opinion);
@@ -111,7 +112,7 @@ async fn run(mut parts: RemarksParts) {
             },
             changed = parts.state.changed() => if changed.is_err() { return },
             changed = parts.suspicion.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(wait) => {}
+            () = sleep(wait) => {}
         }
     }
 }

@@ -10,13 +10,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use farmux_raft::clockwork::{now, sleep};
 use farmux_raft::consensus::{Consensus, Quorum};
 use farmux_raft::state::{Command, State};
 
 use super::{TICK, propose};
 
 /// Runs for ever; proposes only while this node leads with a majority.
-pub(in crate::daemon) async fn end_holds(consensus: Consensus) {
+pub async fn end_holds(consensus: Consensus) {
     let standing = consensus.standing();
     let mut states = consensus.state();
     let mut seen = Seen::default();
@@ -25,9 +26,9 @@ pub(in crate::daemon) async fn end_holds(consensus: Consensus) {
         let leads = matches!(standing.borrow().quorum, Quorum::Fresh { .. });
         let pause = match leads {
             true => {
-                let over = seen.over(&state, Instant::now());
+                let over = seen.over(&state, now());
                 if over.is_empty() {
-                    seen.next(Instant::now()).min(TICK)
+                    seen.next(now()).min(TICK)
                 } else {
                     propose(&consensus, Command::EndHolds(over)).await;
                     PAUSE
@@ -40,9 +41,10 @@ pub(in crate::daemon) async fn end_holds(consensus: Consensus) {
         };
         // A state that changed holds the look up by a moment only: many come at once.
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            biased;
+            () = sleep(pause) => {}
             changed = states.changed() => match changed {
-                Ok(()) => tokio::time::sleep(PAUSE.min(pause)).await,
+                Ok(()) => sleep(PAUSE.min(pause)).await,
                 Err(_) => return,
             }
         }

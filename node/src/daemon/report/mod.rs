@@ -19,7 +19,7 @@ mod vips;
 pub(super) use alone::tell_alone;
 pub(super) use aside::step_aside;
 pub(super) use format::raise_format;
-pub(super) use holds::end_holds;
+pub use holds::end_holds;
 pub(super) use joins::finish_joins;
 pub(super) use nodes::report_nodes;
 pub(super) use quorum::report_quorum;

@@ -8,13 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use farmux_raft::clockwork::{Task, TaskSet, now, sleep, sleep_until, spawn};
 use farmux_raft::id::{ContactName, NodeId, PageId};
 use farmux_raft::state::{DeliveryOutcome, Page, State, message_id};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::Instant;
 
 use crate::pager::call::{Call, Said, Word};
 use crate::pager::courier::{Courier, Errand};
@@ -35,7 +34,7 @@ pub struct MessengerParts {
 /// The running messenger; dropping it ends it.
 #[derive(Debug)]
 pub struct Messenger {
-    task: AbortHandle,
+    task: Task<()>,
 }
 
 impl Messenger {
@@ -44,7 +43,7 @@ impl Messenger {
     /// **Panics**: outside a tokio runtime.
     pub fn spawn(parts: MessengerParts) -> (Messenger, mpsc::Sender<Page>) {
         let (sender, pages) = mpsc::channel(PAGES_QUEUED_MAX);
-        let task = tokio::spawn(run(Arc::new(parts), pages)).abort_handle();
+        let task = spawn(run(Arc::new(parts), pages));
         (Messenger { task }, sender)
     }
 }
@@ -57,14 +56,16 @@ impl Drop for Messenger {
 
 async fn run(parts: Arc<MessengerParts>, mut pages: mpsc::Receiver<Page>) {
     let air = Arc::new(Semaphore::new(FLYING_MAX));
-    let mut tasks = JoinSet::new();
+    let mut tasks = TaskSet::default();
     let mut windows: BTreeMap<ContactName, Window> = BTreeMap::new();
     loop {
         let storm = parts.state.borrow().config.paging.storm;
         let first = windows.values().map(|window| window.end).min();
-        let next = first.unwrap_or_else(Instant::now);
+        let next = first.unwrap_or_else(now);
         let mut ready: Vec<(ContactName, Vec<Arc<Page>>)> = Vec::new();
         tokio::select! {
+            biased;
+            Some(_) = tasks.next() => {}
             page = pages.recv(), if tasks.len() < TASKS_MAX => {
                 let Some(page) = page else { return };
                 let page = Arc::new(page);
@@ -78,10 +79,9 @@ async fn run(parts: Arc<MessengerParts>, mut pages: mpsc::Receiver<Page>) {
                     }
                 }
             }
-            () = tokio::time::sleep_until(next), if first.is_some() => {
+            () = sleep_until(next), if first.is_some() => {
                 ready = ended(&mut windows, storm);
             }
-            Some(_) = tasks.join_next() => {}
         }
         for (contact, pages) in ready {
             tasks.spawn(carry(Arc::clone(&parts), pages, contact, Arc::clone(&air)));
@@ -98,7 +98,7 @@ struct Window {
 impl Window {
     fn from_now(storm: Duration) -> Window {
         Window {
-            end: Instant::now() + storm,
+            end: now() + storm,
             waiting: vec![],
         }
     }
@@ -109,10 +109,10 @@ fn ended(
     windows: &mut BTreeMap<ContactName, Window>,
     storm: Duration,
 ) -> Vec<(ContactName, Vec<Arc<Page>>)> {
-    let now = Instant::now();
+    let moment = now();
     let mut ready = Vec::new();
     windows.retain(|contact, window| {
-        if window.end > now {
+        if window.end > moment {
             return true;
         }
         let waiting = std::mem::replace(window, Window::from_now(storm)).waiting;
@@ -132,10 +132,10 @@ async fn carry(
     contact: ContactName,
     air: Arc<Semaphore>,
 ) {
-    let end = Instant::now() + GIVE_UP_AFTER;
+    let end = now() + GIVE_UP_AFTER;
     let mut pause = PAUSE_FIRST;
     let mut reached = BTreeSet::new();
-    while Instant::now() < end {
+    while now() < end {
         let before = pages.len();
         pages.retain(|page| !is_in_the_log(&parts, page.id));
         if pages.len() < before {
@@ -162,7 +162,7 @@ async fn carry(
             }
         }
         reached = receipt.reached;
-        tokio::time::sleep(pause).await;
+        sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
     }
 }
