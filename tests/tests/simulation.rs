@@ -53,6 +53,11 @@ fn two_hundred_seeds_are_well() {
     assert!(sum(|report| report.acknowledged) > 20 * SEEDS, "few writes");
     assert!(sum(|report| report.gains) > 3 * SEEDS, "few owners");
     assert!(sum(|report| report.holds) > SEEDS / 4, "few holds");
+    assert!(sum(|report| report.mails) > 10 * SEEDS, "few pages");
+    assert!(
+        sum(|report| report.by_own_word) > SEEDS / 20,
+        "few pages by a node's own word"
+    );
 }
 
 #[test]
@@ -101,4 +106,9 @@ fn a_missing_barrier_is_seen() {
 #[test]
 fn a_missing_vote_guard_is_seen() {
     is_missed(Quirk::NoVoteGuard, "though it had just heard a leader");
+}
+
+#[test]
+fn a_page_id_from_the_log_index_is_seen() {
+    is_missed(Quirk::NoPageId, "was told under two ids");
 }

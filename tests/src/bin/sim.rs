@@ -116,6 +116,8 @@ struct Sum {
     acknowledged: u64,
     gains: u64,
     holds: u64,
+    mails: u64,
+    by_own_word: u64,
 }
 
 impl Sum {
@@ -128,6 +130,8 @@ impl Sum {
         self.acknowledged += report.acknowledged;
         self.gains += report.gains;
         self.holds += report.holds;
+        self.mails += report.mails;
+        self.by_own_word += report.by_own_word;
     }
 
     fn pace(&self, begun: Instant) -> String {
@@ -145,6 +149,10 @@ impl Sum {
         println!(
             "{} changes acknowledged, {} gains of the VIP, {} holds",
             self.acknowledged, self.gains, self.holds
+        );
+        println!(
+            "{} mails to whoever is on call, {} of them by a node's own word",
+            self.mails, self.by_own_word
         );
         let faults = self.faults.iter();
         let faults: Vec<String> = faults.map(|(name, n)| format!("{n} {name}")).collect();

@@ -14,9 +14,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use farmux_raft::clockwork::{Clockwork, Safeguard, drive};
 use farmux_raft::lease::BootTime;
@@ -130,6 +131,10 @@ pub(super) struct Machine {
     pub(super) core: Arc<Core>,
     pub(super) dice: Mutex<Dice>,
     pub(super) lacking: BTreeSet<Safeguard>,
+    /// How far its wall clock is beside true time, in milliseconds.
+    pub(super) wall_ms: Arc<AtomicU64>,
+    /// The entry that is carried out, or was last.
+    pub(super) entry: AtomicU64,
 }
 
 impl Clockwork for Machine {
@@ -158,8 +163,21 @@ impl Clockwork for Machine {
             .roll()
     }
 
+    fn wall(&self) -> SystemTime {
+        let beside = Duration::from_millis(self.wall_ms.load(Relaxed));
+        SystemTime::UNIX_EPOCH + beside + Duration::from_nanos(self.core.now())
+    }
+
     fn lacks(&self, safeguard: Safeguard) -> bool {
         self.lacking.contains(&safeguard)
+    }
+
+    fn carries_out(&self, index: u64) {
+        self.entry.store(index, Relaxed);
+    }
+
+    fn carried_out(&self) -> u64 {
+        self.entry.load(Relaxed)
     }
 }
 

@@ -275,6 +275,7 @@ impl World {
         match self.dice.below(4) {
             0 => {
                 self.lan.unplugged.insert(node, until);
+                self.outside.blind(node, until);
                 "unplugged"
             }
             1 => {

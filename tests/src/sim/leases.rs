@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use farmux_node::daemon::lease_roster;
 use farmux_raft::id::{NodeId, VipName};
-use farmux_raft::lease::{Held, Output, Roster, Source};
+use farmux_raft::lease::{BootTime, Held, Output, Roster, Source};
 use farmux_raft::state::OnQuorumLoss;
+use tokio::sync::watch;
 
 use super::dice::nanos;
 use super::executor::Moment;
-use super::site::{HeardHolding, Site};
+use super::site::{HeardHolding, Process, Site};
 use super::world::{Event, World};
 
 /// The one VIP of every world.
@@ -142,6 +143,7 @@ impl World {
         let site = &mut self.sites[node];
         let local = site.local(self.now);
         let Some(process) = &site.process else { return };
+        show_leases(process, local);
         let due = process.engine.due(local);
         site.round += 1;
         if let Some(due) = due {
@@ -236,6 +238,22 @@ impl World {
         let heard = site.heard_holding.iter().find(heard)?;
         Some(self.sites[heard.from].id)
     }
+}
+
+/// As the lease thread does it after each turn.
+fn show_leases(process: &Process, local: BootTime) {
+    let held = process.engine.held().into_iter();
+    let held = held.map(|(lease, held)| (lease, held.ballot)).collect();
+    replace(&process.leases.held, held);
+    replace(&process.leases.seen, process.engine.seen(local));
+}
+
+fn replace<T: PartialEq>(sender: &watch::Sender<T>, new: T) {
+    sender.send_if_modified(|old| {
+        let differs = *old != new;
+        *old = new;
+        differs
+    });
 }
 
 /// A removed owner's last lease: T, by the slowest clock, from the last acceptor that learned of

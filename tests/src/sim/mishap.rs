@@ -1,5 +1,6 @@
 //! What goes wrong: pauses, kills, power cuts, cut links, disks, clocks; drawn one after the other.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::dice::nanos;
@@ -13,6 +14,7 @@ impl World {
         self.storming = true;
         self.links.weather = self.plan.weather;
         self.after(self.plan.mishap_every, Event::Mishap);
+        self.begin_outside();
     }
 
     /// Mends everything; whoever is down is started.
@@ -21,6 +23,7 @@ impl World {
         self.links.mend();
         self.lan.mend();
         self.mend_disks();
+        self.end_outside();
         for node in 0..self.sites.len() {
             if self.sites[node].is_paused(self.now) {
                 self.sites[node].paused_until = self.now;
@@ -33,6 +36,9 @@ impl World {
     pub(super) fn mishap(&mut self) {
         if !self.storming {
             return;
+        }
+        if self.quiet_until > self.now {
+            return self.at(self.quiet_until, Event::Mishap);
         }
         let node = self.dice.below(self.sites.len());
         let name = match self.dice.below(20) {
@@ -173,11 +179,11 @@ impl World {
 
     fn mishap_clock(&mut self, node: usize) -> &'static str {
         let (day, hour) = (24 * 3_600_000, 3_600_000);
-        let wall = &mut self.sites[node].wall_ms;
+        let wall = &self.sites[node].wall_ms;
         match self.dice.percent(50) {
-            true => *wall += day,
-            false => *wall -= hour,
-        }
+            true => wall.fetch_add(day, Relaxed),
+            false => wall.fetch_sub(hour, Relaxed),
+        };
         "wall clock jumped"
     }
 }

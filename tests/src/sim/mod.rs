@@ -8,22 +8,23 @@
 //!    │          ▼                                                    ▼
 //!    └──────> world: true time, events ── datagrams, answers, flushes, timers ──┐
 //!               ▲  │                                                            ▼
-//!               │  └─> site: clock, disk │ process: store ─ consensus ─ state ─ lease engine
-//!               │                                             (executor: its tasks)
+//!               │  └─> site: clock, disk │ process: store ─ consensus ─ state ─ lease engine,
+//!               │              probe: prober, reporter, pager   (executor: its tasks)
 //!               └─ outputs, questions, deadlines ◀──────────────────────────────┘
 //!                        │
 //!                        ▼
-//!     judges: leases (who owns), lan (who must yield), judge (leaders, votes, states, writes)
+//!     judges: leases (who owns), lan (who must yield), judge (leaders, votes, states, writes),
+//!             pages (who was told what)
 //! ```
 //!
 //! What is simulated is what production code gets from outside: time and tasks
 //! (`farmux_raft::clockwork`), the network (`Transport`, bytes of the lease engine), the disk
-//! (`farmux_store::Media`) and the LAN (`Outlook`). Nothing else runs: no thread, no socket, no
+//! (`farmux_store::Media`), the LAN (`Outlook`), and what is probed and called (`outside`). Nothing else runs: no thread, no socket, no
 //! file, and no time but the world's. So two rounds of a seed are equal, and each ends in a hash of
 //! all that happened.
 //!
 //! A round forms a cluster, lets things go wrong for ten seconds, mends everything, and wants the
-//! cluster to serve and write again within a bound. With a [`Quirk`] a safeguard is left out, to
+//! cluster to serve and write again within a bound, and to have told a human of all that changed. With a [`Quirk`] a safeguard is left out, to
 //! see that the judges miss it.
 
 mod dice;
@@ -34,7 +35,10 @@ mod lan;
 mod leases;
 mod mishap;
 mod operate;
+mod outside;
+mod pages;
 mod plan;
+mod probe;
 mod quirk;
 mod rpc;
 mod site;
@@ -71,6 +75,10 @@ pub struct Report {
     pub gains: u64,
     /// How often somebody went on without a majority.
     pub holds: u64,
+    /// Mails about servers and watches that arrived.
+    pub mails: u64,
+    /// Those of them that a node sent by its own word.
+    pub by_own_word: u64,
     /// A hash of all that happened.
     pub hash: u64,
     /// All that is worth reading, where it was wanted.
@@ -90,6 +98,8 @@ pub fn round(seed: u64, quirk: Option<Quirk>, keep_trace: bool) -> Report {
         acknowledged: world.judge.acknowledged,
         gains: world.gains,
         holds: world.lan.holds,
+        mails: world.pages.mails,
+        by_own_word: world.pages.by_own_word,
         hash,
         trace,
     }
@@ -114,7 +124,10 @@ fn play(world: &mut World) {
     world.run(world.now + nanos(Duration::from_secs(2)), |_| false);
     while world.now < end && world.verdict.is_none() {
         if is_well(world) {
-            return check_all(world);
+            if world.must_tell() {
+                check_all(world);
+            }
+            return;
         }
         world.run(world.now + nanos(Duration::from_millis(250)), |_| false);
     }

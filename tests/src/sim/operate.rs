@@ -16,6 +16,8 @@ use farmux_raft::state::{
 use super::executor::Job;
 use super::judge::Known;
 use super::leases::front;
+use super::outside;
+use super::pages::{Mail, Seen};
 use super::plan::Plan;
 use super::rpc::Voted;
 use super::site::CLUSTER;
@@ -59,7 +61,7 @@ pub(super) enum Said {
     /// A token was revoked, or not, or nobody knows.
     Revoked(u64, Clearly),
     /// A joiner has its number.
-    Joined(NodeId),
+    Joined(NodeId, NodeRole),
     /// A join came to its end.
     JoinOver,
     /// The membership does without it.
@@ -68,6 +70,10 @@ pub(super) enum Said {
     RemovalOver,
     /// The cluster is as it was planned.
     Formed,
+    /// A prober has a verdict.
+    Seen(Seen),
+    /// A mail arrived.
+    Mail(Mail),
 }
 
 /// How clear an answer is.
@@ -106,7 +112,7 @@ const DAY_MS: u64 = 24 * 3_600_000;
 impl World {
     /// Has the first node found a cluster, and the others join.
     pub(super) fn form(&mut self) {
-        self.add_site(NodeId(1));
+        self.add_site(NodeId(1), NodeRole::Balancer);
         let (plan, said, mind) = (self.plan, self.said.clone(), self.mind_of(0));
         let at = self.sites[0].wall(0);
         let work = async move {
@@ -149,10 +155,10 @@ impl World {
             Said::Answered { call, bytes, voted } => self.answered(call, bytes, voted),
             Said::Made(number, clearly) => self.learn(number, clearly, Known::There),
             Said::Revoked(number, clearly) => self.learn(number, clearly, Known::Gone),
-            Said::Joined(id) => {
+            Said::Joined(id, role) => {
                 if self.place(id).is_none() {
                     self.trace.note(self.now, format_args!("{id} joins"));
-                    self.add_site(id);
+                    self.add_site(id, role);
                 }
             }
             Said::JoinOver => self.desk.joining = false,
@@ -164,6 +170,8 @@ impl World {
             }
             Said::RemovalOver => self.desk.removing = false,
             Said::Formed => self.desk.formed = true,
+            Said::Seen(seen) => self.saw(&seen),
+            Said::Mail(mail) => self.mailed(&mail),
         }
     }
 
@@ -358,7 +366,7 @@ async fn join(
     let Ok(Applied::Node(id)) = insist(consensus, at, claim).await else {
         return None;
     };
-    tell(said, Said::Joined(id));
+    tell(said, Said::Joined(id, role));
     for change in [Change::AddLearner(id), Change::Promote(id)] {
         let mut tries = 0;
         while consensus.change(change).await.is_err() {
@@ -428,7 +436,7 @@ fn configure(plan: Plan) -> Command {
     };
     let config = Config {
         vips: [(front(), vip)].into(),
-        ..Config::default()
+        ..outside::config(plan)
     };
     Command::Configure {
         author: Author("operator".to_owned()),

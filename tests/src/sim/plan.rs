@@ -20,6 +20,12 @@ pub(super) struct Plan {
     pub(super) mishap_every: Duration,
     /// A client's wish so often, on the average.
     pub(super) client_every: Duration,
+    /// What follows a page within this time is one message.
+    pub(super) gather: Duration,
+    /// Another node is asked before something is called down.
+    pub(super) second_opinion: bool,
+    /// For some seconds nobody hears anybody.
+    pub(super) blackout: bool,
     /// How long things go wrong.
     pub(super) storm: Duration,
 }
@@ -48,6 +54,9 @@ impl Plan {
             usual_delay: Duration::from_micros(if dice.percent(50) { 200 } else { 2_000 }),
             mishap_every: Duration::from_millis(every[dice.below(every.len())]),
             client_every: Duration::from_millis(120),
+            gather: Duration::from_millis(if dice.percent(50) { 0 } else { 1_000 }),
+            second_opinion: dice.percent(50),
+            blackout: dice.percent(25),
             storm: Duration::from_secs(10),
         }
     }

@@ -18,16 +18,19 @@ pub enum Quirk {
     NoBarrier,
     /// A voter votes against a leader that it has just heard.
     NoVoteGuard,
+    /// A page's id comes from the log's entry that opens it.
+    NoPageId,
 }
 
 impl Quirk {
     /// All of them.
-    pub const ALL: [Quirk; 5] = [
+    pub const ALL: [Quirk; 6] = [
         Quirk::NoSilence,
         Quirk::NoMargin,
         Quirk::NoHeeding,
         Quirk::NoBarrier,
         Quirk::NoVoteGuard,
+        Quirk::NoPageId,
     ];
 
     /// As the command line says it: `--without silence`.
@@ -38,6 +41,7 @@ impl Quirk {
             Quirk::NoHeeding => "h4",
             Quirk::NoBarrier => "barrier",
             Quirk::NoVoteGuard => "vote-guard",
+            Quirk::NoPageId => "page-id",
         }
     }
 }
@@ -58,16 +62,17 @@ pub(super) fn timing(quirk: Option<Quirk>) -> Timing {
             heeds_holding: false,
             ..safe
         },
-        Some(Quirk::NoBarrier | Quirk::NoVoteGuard) | None => safe,
+        Some(Quirk::NoBarrier | Quirk::NoVoteGuard | Quirk::NoPageId) | None => safe,
     };
     Timing::default().with_margins(margins)
 }
 
-/// What consensus and store lack.
+/// What consensus, store and pages lack.
 pub(super) fn lacking(quirk: Option<Quirk>) -> BTreeSet<Safeguard> {
     match quirk {
         Some(Quirk::NoBarrier) => [Safeguard::Barrier].into(),
         Some(Quirk::NoVoteGuard) => [Safeguard::VoteGuard].into(),
+        Some(Quirk::NoPageId) => [Safeguard::PageId].into(),
         Some(Quirk::NoSilence | Quirk::NoMargin | Quirk::NoHeeding) | None => [].into(),
     }
 }

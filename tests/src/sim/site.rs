@@ -2,20 +2,22 @@
 //! production's own store, consensus and lease engine.
 
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use farmux_node::daemon::HealthVoice;
 use farmux_raft::clockwork::{Clockwork, drive};
 use farmux_raft::consensus::{Consensus, ConsensusConfig, Effective, Standing};
 use farmux_raft::id::{ClusterId, NodeId, UnixMillis};
 use farmux_raft::lease::{BootTime, Counters, Drawn, Engine, Roster, Timing};
-use farmux_raft::state::State;
+use farmux_raft::state::{NodeRole, State};
 use farmux_store::{OpenError, Pump, Store};
 use tokio::sync::watch;
 
 use super::disk::Disk;
 use super::executor::{Clock, Core, Machine, Moment};
+use super::probe::{self, Leases, Place};
 use super::wire::{Cable, Calls};
 
 /// The cluster of every world.
@@ -30,6 +32,8 @@ pub(super) struct Mind {
     pub(super) failed: Option<String>,
     /// The states that it reached and nobody judged yet, each with its last entry.
     pub(super) applied: Vec<(u64, Arc<State>)>,
+    /// What it says of health, once it has started.
+    pub(super) voice: Option<HealthVoice>,
     /// When it last took a leader's word.
     pub(super) heard: Option<Instant>,
 }
@@ -44,6 +48,7 @@ pub(super) struct Process {
     pub(super) engine: Engine,
     pub(super) counters: Arc<Counters>,
     pub(super) state: watch::Receiver<Arc<State>>,
+    pub(super) leases: Leases,
     pub(super) roster: Option<Roster>,
     pub(super) standing: Option<Standing>,
 }
@@ -60,9 +65,10 @@ pub(super) struct HeardHolding {
 /// A machine, and what runs on it.
 pub(super) struct Site {
     pub(super) id: NodeId,
+    pub(super) role: NodeRole,
     pub(super) clock: Clock,
     /// How far the wall clock is beside the truth, in milliseconds.
-    pub(super) wall_ms: u64,
+    pub(super) wall_ms: Arc<AtomicU64>,
     pub(super) disk: Disk,
     pub(super) process: Option<Process>,
     /// Which process it is; what was meant for another one is stale.
@@ -86,11 +92,12 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(id: NodeId, clock: Clock) -> Site {
+    pub(super) fn new(id: NodeId, role: NodeRole, clock: Clock) -> Site {
         Site {
             id,
+            role,
             clock,
-            wall_ms: 1_700_000_000_000,
+            wall_ms: Arc::new(AtomicU64::new(1_700_000_000_000)),
             disk: Disk::default(),
             process: None,
             life: 0,
@@ -114,7 +121,7 @@ impl Site {
 
     /// What its wall clock shows.
     pub(super) fn wall(&self, now: Moment) -> UnixMillis {
-        UnixMillis(self.wall_ms + now / 1_000_000)
+        UnixMillis(self.wall_ms.load(Relaxed) + now / 1_000_000)
     }
 
     /// How long it was paused between two moments, in nanoseconds.
@@ -157,12 +164,13 @@ impl Site {
     /// Starts a process on whatever the disk holds.
     pub(super) fn start(
         &mut self,
-        node: usize,
+        place: Place,
         machine: Arc<Machine>,
         calls: Calls,
         (timing, drawn): (Timing, Drawn),
     ) -> Result<(), OpenError> {
         let core: Arc<Core> = machine.core.clone();
+        let node = place.node;
         let now = self.local(core.now());
         let machine: Arc<dyn Clockwork> = machine;
         let media = Arc::new(self.disk.clone());
@@ -174,6 +182,8 @@ impl Site {
         let mind = Arc::new(Mutex::new(Mind::default()));
         let state = store.state.clone();
         let own = mind.clone();
+        let leases = Leases::default();
+        let lent = (leases.held.subscribe(), leases.seen.subscribe());
         core.spawn(
             node,
             Box::pin(async move {
@@ -192,7 +202,10 @@ impl Site {
                     Consensus::start(config, store.log, machine, store.state, cable).await;
                 let mut mind = own.lock().expect("no holder of this lock can panic");
                 match started {
-                    Ok(consensus) => mind.consensus = Some(consensus),
+                    Ok(consensus) => {
+                        mind.voice = Some(probe::start(&place, &consensus, lent));
+                        mind.consensus = Some(consensus);
+                    }
                     Err(error) => mind.failed = Some(error.to_string()),
                 }
             }),
@@ -206,6 +219,7 @@ impl Site {
             engine,
             counters,
             state,
+            leases,
             roster: None,
             standing: None,
         });

@@ -4,6 +4,7 @@
 //! again, and what they asked of the world becomes events.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use farmux_raft::clockwork::drive;
 use farmux_raft::consensus::Role;
 use farmux_raft::id::NodeId;
 use farmux_raft::lease::{Drawn, Timing};
+use farmux_raft::state::NodeRole;
 use farmux_store::OpenError;
 
 use super::dice::{Dice, nanos};
@@ -19,7 +21,10 @@ use super::executor::{Clock, Core, Machine, Moment, Tasks};
 use super::judge::Judge;
 use super::lan::Lan;
 use super::operate::{Desk, Order, Said};
+use super::outside::SharedOutside;
+use super::pages::Pages;
 use super::plan::Plan;
+use super::probe::Place;
 use super::quirk::{Quirk, lacking, timing};
 use super::rpc::Pending;
 use super::site::Site;
@@ -65,6 +70,12 @@ pub(super) enum Event {
     Claim { node: usize, gain: u64 },
     /// By now it must have yielded.
     Yield(usize),
+    /// A server or a watch falls, or comes back.
+    Turn(usize),
+    /// A node sees no server.
+    Blind,
+    /// Nobody hears anybody.
+    Blackout,
     /// What became due by timers of tasks.
     Timers,
 }
@@ -98,6 +109,10 @@ pub(super) struct World {
     pub(super) said: Arc<Mutex<Vec<Said>>>,
     pub(super) lan: Lan,
     pub(super) judge: Judge,
+    pub(super) pages: Pages,
+    pub(super) outside: SharedOutside,
+    /// Until then nothing else goes wrong.
+    pub(super) quiet_until: Moment,
     pub(super) desk: Desk,
     pub(super) trace: Trace,
     pub(super) faults: BTreeMap<&'static str, u64>,
@@ -129,6 +144,9 @@ impl World {
             said: Arc::default(),
             lan: Lan::new(plan.policy),
             judge: Judge::default(),
+            pages: Pages::default(),
+            outside: SharedOutside::default(),
+            quiet_until: 0,
             desk: Desk::default(),
             trace: Trace::new(keep_trace),
             faults: BTreeMap::new(),
@@ -189,6 +207,9 @@ impl World {
             Event::Look(node) => self.look(node),
             Event::Claim { node, gain } => self.claim(node, gain),
             Event::Yield(node) => self.must_have_yielded(node),
+            Event::Turn(target) => self.turn(target),
+            Event::Blind => self.mishap_blind(),
+            Event::Blackout => self.mishap_blackout(),
         }
     }
 
@@ -272,7 +293,7 @@ impl World {
     }
 
     /// A new machine, in nobody's cluster.
-    pub(super) fn add_site(&mut self, id: NodeId) -> usize {
+    pub(super) fn add_site(&mut self, id: NodeId, role: NodeRole) -> usize {
         let node = self.sites.len();
         // Any two rates differ by at most 5 %; the ends are where margins are used up.
         let rate = match self.dice.below(5) {
@@ -282,7 +303,7 @@ impl World {
         };
         // Boot clocks have nothing to do with each other.
         let offset = 1_000_000_000 * (1 + 977 * u64::try_from(node).expect("small"));
-        self.sites.push(Site::new(id, Clock { rate, offset }));
+        self.sites.push(Site::new(id, role, Clock { rate, offset }));
         self.start(node);
         self.after(Duration::from_millis(30), Event::Look(node));
         node
@@ -304,7 +325,16 @@ impl World {
             core: self.core.clone(),
             dice: Mutex::new(self.dice.branch()),
             lacking: lacking(self.quirk),
+            wall_ms: site.wall_ms.clone(),
+            entry: AtomicU64::new(0),
         });
+        let place = Place {
+            node,
+            role: site.role,
+            core: self.core.clone(),
+            outside: self.outside.clone(),
+            said: self.said.clone(),
+        };
         let drawn = Drawn {
             nonce: self.dice.roll().max(1),
             seed: self.dice.roll(),
@@ -312,7 +342,7 @@ impl World {
         self.tasks.boot(node, machine.clone());
         let calls = self.calls.clone();
         let site = &mut self.sites[node];
-        match site.start(node, machine, calls, (self.timing, drawn)) {
+        match site.start(place, machine, calls, (self.timing, drawn)) {
             Ok(()) => {
                 let (id, life) = (site.id, site.life);
                 self.trace.note(self.now, format_args!("{id} starts"));
