@@ -16,7 +16,7 @@ use farmux_netplane::probe::{Failure, Outcome, Phase, Success};
 use farmux_raft::consensus::Role;
 use farmux_raft::state::{
     Check, CheckKind, Config, Contact, Farm, MailChannel, Paging, Relay, RelaySecurity, Server,
-    Service, ServiceKind, Subject, Watch,
+    Service, ServiceKind, State, Subject, Watch,
 };
 
 use super::dice::nanos;
@@ -159,6 +159,7 @@ impl World {
     /// The same, whatever else happens.
     pub(super) fn turn_now(&mut self, target: usize) -> bool {
         let falls = self.outside.turn(target);
+        self.pages.turned(target, falls);
         let word = if falls { "falls" } else { "is back" };
         let line = format_args!("{:?} {word}", subject(target));
         self.trace.note(self.now, line);
@@ -209,6 +210,14 @@ impl World {
             .note(self.now, format_args!("{id} sees {key} {health:?}"));
         let judged = self.pages.seen(seen);
         self.judged(judged);
+    }
+
+    /// The log reaches an entry.
+    pub(super) fn note_health(&mut self, index: u64, state: &State) {
+        for (key, (health, by)) in self.pages.logged(index, state) {
+            let line = format_args!("entry {index} calls {key} {health:?}, by {by:?}");
+            self.trace.note(self.now, line);
+        }
     }
 
     /// A mail arrived.

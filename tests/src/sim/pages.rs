@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use farmux_netplane::plan::{Health, ProbeKey};
 use farmux_raft::id::PageId;
-use farmux_raft::state::{Delivery, Page, PageKind, Progress, State, Subject};
+use farmux_raft::state::{
+    Authority, CheckKey, Delivery, HealthRecord, Page, PageKind, Progress, State, Subject,
+};
 
 use super::outside::{FALL, Outside, TARGETS, subject};
 
@@ -30,6 +32,9 @@ pub(super) struct Mail {
     pub(super) by_own_word: bool,
 }
 
+/// A check's health, and by what right it was reported.
+type Word = (farmux_raft::state::Health, Option<Authority>);
+
 /// The judge of pages.
 #[derive(Default)]
 pub(super) struct Pages {
@@ -38,14 +43,22 @@ pub(super) struct Pages {
     messages: BTreeMap<(u32, Vec<PageId>), PageId>,
     /// Ids of pages that say that something is down, or up.
     told: BTreeMap<(Subject, bool), BTreeSet<PageId>>,
-    /// Verdicts that said so.
+    /// Verdicts that said so, and turns that were so: a prober's word stands while the thing is as
+    /// it says, though another prober said otherwise meanwhile.
     seen: BTreeMap<(Subject, bool), usize>,
+    /// What the log says, up to an entry, of each check: how it is, and by whose word.
+    log: (u64, BTreeMap<CheckKey, Word>),
     /// Mails that arrived, and those of them that a node sent by its own word.
     pub(super) mails: u64,
     pub(super) by_own_word: u64,
 }
 
 impl Pages {
+    /// A target turns in truth.
+    pub(super) fn turned(&mut self, target: usize, falls: bool) {
+        *self.seen.entry((subject(target), falls)).or_default() += 1;
+    }
+
     /// A prober says something: its probes must have.
     pub(super) fn seen(&mut self, seen: &Seen) -> Result<(), String> {
         let (key, health) = (&seen.key, seen.health);
@@ -69,6 +82,21 @@ impl Pages {
                 "{key} was called {health:?} after {count} probes that passed: {passed}"
             )),
         }
+    }
+
+    /// The log reaches an entry; what it says of checks that it did not say before.
+    pub(super) fn logged(&mut self, index: u64, state: &State) -> Vec<(CheckKey, Word)> {
+        if index <= self.log.0 {
+            return vec![];
+        }
+        let record = |(key, record): (&CheckKey, &HealthRecord)| {
+            (key.clone(), (record.health, record.authority))
+        };
+        let said: BTreeMap<CheckKey, Word> = state.health.iter().map(record).collect();
+        let before = std::mem::replace(&mut self.log, (index, said.clone())).1;
+        let news =
+            |(key, word): &(CheckKey, Word)| before.get(key).map(|old| old.0) != Some(word.0);
+        said.into_iter().filter(news).collect()
     }
 
     /// A mail arrives.
@@ -122,7 +150,7 @@ impl Pages {
         match told <= seen {
             true => Ok(()),
             false => Err(format!(
-                "{subject:?} was called {kind:?} {told} times, and seen so {seen} times"
+                "{subject:?} was called {kind:?} {told} times, and was or was seen so {seen} times"
             )),
         }
     }

@@ -256,6 +256,7 @@ impl World {
             (mind.failed.clone(), std::mem::take(&mut mind.applied))
         };
         for (index, state) in applied {
+            self.note_health(index, &state);
             let judged = self.judge.applied(self.sites[node].id, index, &state);
             self.judged(judged);
         }
