@@ -19,13 +19,13 @@
 //!
 //! What is simulated is what production code gets from outside: time and tasks
 //! (`farmux_raft::clockwork`), the network (`Transport`, bytes of the lease engine), the disk
-//! (`farmux_store::Media`), the LAN (`Outlook`), and what is probed and called (`outside`). Nothing else runs: no thread, no socket, no
-//! file, and no time but the world's. So two rounds of a seed are equal, and each ends in a hash of
-//! all that happened.
+//! (`farmux_store::Media`), the LAN (`Outlook`), and what is probed and called (`outside`). Nothing
+//! else runs: no thread, no socket, no file, and no time but the world's. So two rounds of a seed
+//! are equal, and each ends in a hash of all that happened.
 //!
 //! A round forms a cluster, lets things go wrong for ten seconds, mends everything, and wants the
-//! cluster to serve and write again within a bound, and to have told a human of all that changed. With a [`Quirk`] a safeguard is left out, to
-//! see that the judges miss it.
+//! cluster to serve and write again within a bound, and to have told a human of all that changed.
+//! With a [`Quirk`] a safeguard is left out, to see that the judges miss it.
 
 mod dice;
 mod disk;
