@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::installed;
 
@@ -135,58 +136,73 @@ impl TaskError {
 }
 
 /// Some tasks; dropping it ends those that are left.
+///
+/// A wake-up costs as much as the tasks that ended, however many there are: the system's own set
+/// holds those that it runs. A simulator has few, and looks at all of its own.
 #[derive(Debug)]
-pub struct TaskSet<T>(Vec<Task<T>>);
+pub struct TaskSet<T> {
+    system: JoinSet<T>,
+    driven: Vec<Task<T>>,
+}
 
 impl<T> Default for TaskSet<T> {
     fn default() -> Self {
-        TaskSet(Vec::new())
+        TaskSet {
+            system: JoinSet::new(),
+            driven: Vec::new(),
+        }
     }
 }
 
 impl<T: Send + 'static> TaskSet<T> {
     /// Starts one more.
     pub fn spawn(&mut self, future: impl Future<Output = T> + Send + 'static) {
-        self.0.push(spawn(future));
+        match installed() {
+            None => drop(self.system.spawn(future)),
+            Some(_) => self.driven.push(spawn(future)),
+        }
     }
 
     /// The outcome of the next one that ends; `None` when none is left.
     pub async fn next(&mut self) -> Option<Result<T, TaskError>> {
         poll_fn(|context| {
-            for place in 0..self.0.len() {
-                if let Poll::Ready(outcome) = Pin::new(&mut self.0[place]).poll(context) {
-                    drop(self.0.remove(place));
+            for place in 0..self.driven.len() {
+                if let Poll::Ready(outcome) = Pin::new(&mut self.driven[place]).poll(context) {
+                    drop(self.driven.remove(place));
                     return Poll::Ready(Some(outcome));
                 }
             }
-            match self.0.is_empty() {
-                true => Poll::Ready(None),
-                false => Poll::Pending,
+            match self.system.poll_join_next(context) {
+                Poll::Ready(Some(outcome)) => Poll::Ready(Some(outcome.map_err(Into::into))),
+                Poll::Ready(None) if self.driven.is_empty() => Poll::Ready(None),
+                Poll::Ready(None) | Poll::Pending => Poll::Pending,
             }
         })
         .await
+    }
+
+    /// Ends all of them.
+    pub fn abort_all(&mut self) {
+        self.system.abort_all();
+        self.driven.iter().for_each(Task::abort);
     }
 }
 
 impl<T> TaskSet<T> {
     /// How many there are whose outcome nobody took yet.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.system.len() + self.driven.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Ends all of them.
-    pub fn abort_all(&self) {
-        self.0.iter().for_each(Task::abort);
+        self.len() == 0
     }
 }
 
 impl<T> Drop for TaskSet<T> {
     fn drop(&mut self) {
-        self.abort_all();
+        // The system's set does so itself.
+        self.driven.iter().for_each(Task::abort);
     }
 }
