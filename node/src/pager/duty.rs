@@ -260,11 +260,14 @@ impl Worker {
         let Some(message) = state.message(due.contact, due.bundle) else {
             return;
         };
+        let is_over = message.pages.iter().all(|page| page.over.is_some());
+        let is_last = self.ledger.is_last(&key, is_over, now()) && state.gives_up_by_record();
         let attempt = Attempt {
             key,
             id: message.id,
             round: due.open.round,
             failures: due.open.failures,
+            is_last,
         };
         let through = message.through;
         let links = link::links(state, self.parts.me, &due, &message);
@@ -341,6 +344,7 @@ impl Worker {
             round: attempt.round,
             by: self.parts.me,
             tries: tries.collect(),
+            forlorn: attempt.is_last,
         };
         let record = proposal(Command::RecordDelivery(record));
         self.ledger.landed(attempt, receipt.reached, record, now());

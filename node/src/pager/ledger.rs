@@ -24,6 +24,8 @@ pub(super) struct Ledger {
     notes: BTreeMap<Key, Note>,
     /// Who has which message already.
     reached: BTreeMap<Key, (PageId, BTreeSet<String>)>,
+    /// Since when this process tries what is over.
+    over: BTreeMap<Key, Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(super) struct Attempt {
     pub(super) round: u32,
     /// Failures that the state showed then.
     pub(super) failures: u32,
+    /// It is the last one, should it fail.
+    pub(super) is_last: bool,
 }
 
 /// An attempt that is over and that the state does not show yet.
@@ -89,6 +93,17 @@ impl Ledger {
             && !notes.any(|((contact, _), note)| *contact == key.0 && holds(note))
     }
 
+    /// Whether an attempt at this message is the last one, because this process has tried for a day
+    /// since all of it `is_over`: by its own clock, which does not jump as wall clocks do.
+    pub(super) fn is_last(&mut self, key: &Key, is_over: bool, now: Instant) -> bool {
+        if !is_over {
+            self.over.remove(key);
+            return false;
+        }
+        let since = *self.over.entry(key.clone()).or_insert(now);
+        now.saturating_duration_since(since) >= GIVE_UP_AFTER
+    }
+
     /// A delivery begins; who has it already.
     pub(super) fn begin(&mut self, attempt: &Attempt, is_doubtful: bool) -> BTreeSet<String> {
         let (contact, bundle) = attempt.key.clone();
@@ -117,6 +132,7 @@ impl Ledger {
             id,
             round,
             failures,
+            is_last: _,
         } = attempt;
         self.flying.remove(&key.0);
         self.reached.insert(key.clone(), (id, reached));
@@ -177,6 +193,8 @@ impl Ledger {
             let flies = flying.get(contact).is_some_and(|it| it.bundle == *bundle);
             flies || state.bundles.get(contact, *bundle).is_some()
         });
+        self.over
+            .retain(|(contact, bundle), _| state.bundles.get(contact, *bundle).is_some());
     }
 
     /// Whether anything waits for time to pass.
@@ -208,6 +226,9 @@ const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
 /// the record, and says by itself whether the page is still due.
 const STATE_LAG_MAX: Duration = Duration::from_secs(5);
 
+/// Who could not be told for a day after it was over need not be told.
+pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
+
 #[cfg(test)]
 mod tests {
     use farmux_raft::state::Command;
@@ -224,11 +245,28 @@ mod tests {
             id: PageId(key.1.into()),
             round: 0,
             failures: 0,
+            is_last: false,
         };
         // What is proposed makes no difference here.
         let record = crate::daemon::proposal(Command::PassTime);
         ledger.begin(&attempt, false);
         ledger.landed(attempt, BTreeSet::new(), record, now);
+    }
+
+    #[test]
+    fn what_is_over_is_given_up_after_a_day_of_trying() {
+        let mut ledger = Ledger::default();
+        let (one, start) = (key(1, "ops"), Instant::now());
+        let second = Duration::from_secs(1);
+        assert!(!ledger.is_last(&one, true, start));
+        let nearly = start + GIVE_UP_AFTER - second;
+        assert!(!ledger.is_last(&one, true, nearly));
+        assert!(ledger.is_last(&one, true, nearly + second));
+        assert!(!ledger.is_last(&one, false, nearly + second), "more came");
+        assert!(!ledger.is_last(&one, true, nearly + second), "from then on");
+        // The state knows of no such message.
+        ledger.settle(&State::default(), nearly + second);
+        assert_eq!(ledger.over, BTreeMap::new());
     }
 
     /// A leader that was cut off went on sending for as long as it believed in its majority; none

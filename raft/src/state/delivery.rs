@@ -3,7 +3,7 @@
 //! ```text
 //!   due --sent--> delivered --repeat passes, nobody took it on--> due again (round + 1)
 //!    |  \--over, acknowledged or resolved before its step--> spared
-//!    \--contact removed, or over for a day--> expired
+//!    \--contact removed, or tried for a day after it was over--> expired
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,8 @@ pub enum Progress {
     Delivered,
     /// Not needed any more: somebody took the page on, or it was over, before this step came.
     Spared,
-    /// Given up: the incident has been over for a day, or the contact is none any more.
+    /// Given up: somebody tried for a day after the incident was over, or the contact is none any
+    /// more.
     Expired,
 }
 
@@ -83,6 +84,9 @@ pub struct DeliveryRecord {
     pub by: NodeId,
     /// Channel by channel, in the order in which they were tried; only the last can have worked.
     pub tries: Vec<ChannelTry>,
+    /// Whoever tried saw for a day, by a clock that does not jump, that all of it is over.
+    #[serde(default)]
+    pub forlorn: bool,
 }
 
 impl Delivery {
@@ -147,6 +151,11 @@ impl State {
         }
     }
 
+    /// Whether a page is given up by word of whoever tried it: [`DeliveryRecord::forlorn`].
+    pub fn gives_up_by_record(&self) -> bool {
+        self.format.number() >= FORLORN_SINCE
+    }
+
     /// Everything in the message was told; what came into the bundle too late goes on by itself.
     fn mark_told(&mut self, now: Now, record: &DeliveryRecord) -> bool {
         let contact = &record.contact;
@@ -194,9 +203,12 @@ impl State {
         let Some(open) = self.bundles.failed(contact, record.bundle, now.at, error) else {
             return false;
         };
-        let forlorn = |page: &Page| {
-            let over = page.over.map(|over| over.0.saturating_add(FORLORN_MS));
-            over.is_some_and(|until| now.at.0 >= until)
+        // Wall clocks jump, and a page that failed once is not given up for that.
+        let by_record = self.gives_up_by_record();
+        let forlorn = |page: &Page| match page.over {
+            Some(_) if by_record => record.forlorn,
+            Some(over) => now.at.0 >= over.0.saturating_add(FORLORN_MS),
+            None => false,
         };
         let pages = open.pages.iter().copied();
         let given_up: Vec<u64> = pages
@@ -312,6 +324,9 @@ impl Page {
             && self.resolved.is_none()
     }
 }
+
+/// The format from which on a record says so itself; a release before it goes by its wall clocks.
+const FORLORN_SINCE: u16 = 2;
 
 /// Who could not be told for a day after it was over need not be told.
 const FORLORN_MS: u64 = 24 * 3_600 * 1_000;

@@ -43,6 +43,7 @@ fn told(state: &State, contact: &str) -> Command {
             channel: ChannelKind::Mail,
             outcome: DeliveryOutcome::Delivered,
         }],
+        forlorn: false,
         contact,
     })
 }

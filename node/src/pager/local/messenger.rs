@@ -226,7 +226,7 @@ const PAUSE_FIRST: Duration = Duration::from_secs(5);
 /// As the state's back-off for committed pages.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 
-/// As the state gives up on pages whose incident is over.
+/// As the pager gives up on pages whose incident is over.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 #[cfg(test)]

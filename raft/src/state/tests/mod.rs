@@ -182,6 +182,7 @@ fn record(state: &State, contact: &str, outcome: DeliveryOutcome) -> Command {
             channel: ChannelKind::Mail,
             outcome,
         }],
+        forlorn: false,
         contact,
     })
 }

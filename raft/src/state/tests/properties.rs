@@ -63,6 +63,7 @@ fn any_record((bundle, more, round, well): (u64, u64, u32, bool)) -> Command {
             channel: ChannelKind::Mail,
             outcome,
         }],
+        forlorn: false,
     })
 }
 

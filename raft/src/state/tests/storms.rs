@@ -217,6 +217,7 @@ fn pager(
             round,
             by: NodeId(1),
             tries,
+            forlorn: false,
         };
         house.at = at - 1_000;
         let _ = house.order(Command::RecordDelivery(record));

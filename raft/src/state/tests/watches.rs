@@ -172,6 +172,7 @@ fn the_journal_tells_what_happened_in_order() {
                 channel: ChannelKind::Mail,
                 outcome: DeliveryOutcome::Failed("451 later".to_owned()),
             }],
+            forlorn: false,
         }))
         .expect("it is due");
     house
