@@ -54,7 +54,9 @@ pub fn roster(state: &State, me: NodeId, voting: &Effective) -> Option<Roster> {
 fn groups(state: &State) -> BTreeMap<VipName, Group> {
     let lent = state.config.lent().into_iter();
     let group = |(lease, lent): (VipName, LentVips)| {
+        let known = lent.vips.iter().filter_map(|vip| state.ballots.get(vip));
         let group = Group {
+            floor: known.map(|known| known.ballot).max().unwrap_or_default(),
             prefer: lent.preferred(&state.nodes).into_iter().collect(),
             on_quorum_loss: lent.on_quorum_loss,
             reference: lent.reference,
@@ -122,6 +124,41 @@ mod tests {
         assert_eq!((roster.epoch, roster.membership_index), (2, 5));
         assert_eq!(roster.key, LeaseKey([9; 32]));
         assert!(!roster.is_voter(NodeId(3)), "a learner accepts uncounted");
+    }
+
+    #[test]
+    fn what_is_lent_knows_the_newest_ballot_of_the_log() {
+        use farmux_raft::id::Ballot;
+        use farmux_raft::state::{BallotFloor, OnQuorumLoss, Vip};
+        let mut state = state();
+        let name = |name: &str| -> VipName { name.parse().expect("a name") };
+        let vip = Vip {
+            address: [10, 0, 1, 200].into(),
+            network: "lan".parse().expect("a name"),
+            gateway: None,
+            on_quorum_loss: OnQuorumLoss::Release,
+            group: Some("pair".parse().expect("a name")),
+            prefer: None,
+        };
+        let config = std::sync::Arc::make_mut(&mut state.config);
+        config.vips = [(name("a"), vip.clone()), (name("b"), vip)].into();
+        let floors = |state: &State| -> Vec<Ballot> {
+            let roster = roster(state, NodeId(1), &voting(&[1, 2], &[])).expect("we vote");
+            roster.groups.values().map(|group| group.floor).collect()
+        };
+        assert_eq!(floors(&state), [Ballot::default()], "nobody reported");
+        let ballot = |counter| Ballot {
+            counter,
+            node: NodeId(2),
+        };
+        for (vip, counter) in [("a", 7), ("b", 4)] {
+            let floor = BallotFloor {
+                term: 3,
+                ballot: ballot(counter),
+            };
+            state.ballots.insert(name(vip), floor);
+        }
+        assert_eq!(floors(&state), [ballot(7)]);
     }
 
     #[test]

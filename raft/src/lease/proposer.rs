@@ -60,6 +60,8 @@ pub(crate) struct View<'a> {
     pub(crate) free_at: BootTime,
     /// The highest ballot that the own acceptor promised.
     pub(crate) promised: Ballot,
+    /// The highest ballot that the log heard of.
+    pub(crate) floor: Ballot,
     /// The last owner left it to this node.
     pub(crate) invited: bool,
     /// How many candidates are to be preferred to this node.
@@ -333,7 +335,8 @@ impl Proposer {
                 self.next = view.now + view.timing.renewal();
                 Some(self.prepare(view))
             }
-            Some(_) if self.contested => Some(self.prepare(view)),
+            // What it reports under a ballot below the log's would be refused there.
+            Some(lease) if self.contested || lease.ballot < view.floor => Some(self.prepare(view)),
             Some(lease) => {
                 self.next = view.now + view.timing.renewal();
                 // Whoever hears nothing may be heard, and every Propose of its would keep the VIP
@@ -358,8 +361,9 @@ impl Proposer {
 
     /// This node's ballot above all that it used or heard of.
     pub(super) fn above(&self, view: &View<'_>) -> Ballot {
+        let heard = view.promised.counter.max(view.floor.counter);
         Ballot {
-            counter: self.highest.max(view.promised.counter).saturating_add(1),
+            counter: self.highest.max(heard).saturating_add(1),
             node: view.roster.me,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use crate::id::{ClusterId, NodeId, VipName};
+use crate::id::{Ballot, ClusterId, NodeId, VipName};
 use crate::majority::is_majority;
 use crate::state::{LeaseKey, NodeRole, OnQuorumLoss};
 
@@ -54,6 +54,9 @@ pub struct Group {
     pub reference: Option<VipName>,
     /// Whoever owns it keeps it while it lives, whatever its legs are.
     pub stays: bool,
+    /// The newest ballot under which the log heard of it: there a lower one counts for nothing,
+    /// though the acceptors may have forgotten it.
+    pub floor: Ballot,
 }
 
 impl Roster {

@@ -260,8 +260,8 @@ impl State {
     /// Changes the state as the proposal says, or refuses and changes nothing.
     ///
     /// `term` is that of the log entry which carries the proposal: lease ballots live in memory
-    /// only and begin anew when a majority restarts, which takes an election, so that they are
-    /// compared within one term.
+    /// only and begin anew when a majority restarts, mostly after an election, so that they are
+    /// compared within one term; see [`BallotFloor`].
     ///
     /// **Errors**: a [`Reject`], equal on every node; the caller shows it to whoever proposed.
     pub fn apply(&mut self, term: u64, proposal: Proposal) -> Result<Applied, Reject> {

@@ -86,7 +86,8 @@ pub struct VipStanding {
 /// The newest ballot under which anybody reported about a VIP, and in which term of the log.
 ///
 /// Ballots rise as long as a majority of acceptors remembers them. They live in memory only: when a
-/// majority restarts they begin anew, and an election, that is a higher term, comes before.
+/// majority restarts they begin anew, mostly after an election, that is in a higher term. Where the
+/// leader stays, whoever owns goes above this one: `lease::Group::floor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BallotFloor {
     /// The term.

@@ -309,6 +309,7 @@ impl Engine {
             timing: &self.timing,
             free_at: self.acceptor.free_at(group, roster.me),
             promised: self.acceptor.promised(group),
+            floor: roster.groups.get(group)?.floor,
             invited: self.acceptor.is_reserved_for(group, roster.me, now),
             rank: self.rank(now, roster, group),
             fit: in_time

@@ -146,6 +146,11 @@ fn the_ballot_is_above_all_that_it_heard() {
         ..Bench::new()
     };
     assert_eq!(bench.poll(500), "prepare 7 to 123");
+    let mut logged = Bench {
+        floor: ballot(11, 3),
+        ..Bench::new()
+    };
+    assert_eq!(logged.poll(500), "prepare 12 to 123");
     let mut refused = Bench::preparing();
     assert_eq!(refused.answer(501, 2, HIGHER), "-");
     assert_eq!(
@@ -296,6 +301,22 @@ fn a_contested_owner_keeps_its_lease_and_prepares_above() {
     assert_eq!(bench.answer(537, 1, Answer::Accepted), "-");
     assert_eq!(bench.answer(538, 2, Answer::Accepted), "own 8 until 671");
     assert_eq!(bench.poll(566), "propose 8 to 123");
+}
+
+/// Two of three acceptors were restarted while the leader of the log stayed: they lent under
+/// ballots from one again, and within that term the log refused all that their owner reported.
+#[test]
+fn an_owner_below_the_ballot_of_the_log_keeps_its_lease_and_prepares_above() {
+    let mut bench = Bench::owner();
+    bench.floor = ballot(7, 2);
+    assert_eq!(bench.poll(533), "prepare 8 to 123");
+    assert_eq!(bench.proposer.lease().map(|held| held.until), Some(at(638)));
+    assert_eq!(bench.answer(535, 1, Answer::Promised), "-");
+    assert_eq!(bench.answer(536, 2, Answer::Promised), "propose 8 to 123");
+    assert_eq!(bench.answer(537, 1, Answer::Accepted), "-");
+    assert_eq!(bench.answer(538, 2, Answer::Accepted), "own 8 until 671");
+    bench.floor = ballot(8, 1);
+    assert_eq!(bench.poll(566), "propose 8 to 123", "its own report");
 }
 
 #[test]
