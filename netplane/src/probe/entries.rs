@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
@@ -40,6 +40,8 @@ pub(super) struct Entry {
     pub(super) advice: Advice,
     /// Whether the verdict is our own; until then the log's may replace it.
     pub(super) decided: bool,
+    /// When it was said last.
+    pub(super) said: Option<Instant>,
     pub(super) run: Option<Run>,
     /// How long the last probe in its turn took that passed.
     pub(super) usual: Option<Duration>,
@@ -64,6 +66,7 @@ impl Entry {
             advice: plan.advised,
             check: Arc::new(Check { key, plan }),
             decided: false,
+            said: None,
             run: None,
             usual: None,
             again: false,

@@ -86,7 +86,7 @@ impl Prober {
             turned,
             sight,
             ..
-        } = entry.reckon(None, None, outcome, at);
+        } = entry.reckon(None, None, outcome, (now, at));
         let interval = entry.plan().interval;
         self.guard.see(now, at, key, interval, sight);
         let (verdict, _) = self.guard.pass(verdict?, turned)?;

@@ -331,7 +331,7 @@ impl Runner {
             turned,
             advised,
             sight,
-        } = entry.reckon(answer, run.answers, &outcome, at);
+        } = entry.reckon(answer, run.answers, &outcome, (now, at));
         let (health, against) = (entry.tally.health(), entry.tally.against());
         let interval = entry.plan().interval;
         if std::mem::take(&mut entry.again) {

@@ -80,7 +80,7 @@ impl Entry {
 }
 
 impl Book {
-    /// The newest of each check counts.
+    /// The newest of each check counts; what is only said again has been so since it was said.
     pub(super) fn take(&mut self, verdict: &Verdict, now: Instant) {
         // Names that came from a plan are names; anything else would be our own mistake.
         let Some(newest) = change_of(verdict) else {
@@ -88,7 +88,13 @@ impl Book {
         };
         match self.entries.get_mut(&newest.check) {
             Some(entry) => {
-                entry.newest = newest;
+                let said_again = entry.lacking.is_some() && entry.newest.health == newest.health;
+                let at = if said_again {
+                    entry.newest.at
+                } else {
+                    newest.at
+                };
+                entry.newest = HealthChange { at, ..newest };
                 entry.lacking.get_or_insert(now);
                 entry.answers = verdict.answers.or(entry.answers);
             }
@@ -325,6 +331,22 @@ mod tests {
             reported(book.report(&state, &leader)),
             [(check("s2"), Health::Down)]
         );
+    }
+
+    #[test]
+    fn what_is_said_again_has_been_so_since_it_was_said_first() {
+        let state = testing::state(3, &[]);
+        let (mut book, now) = (Book::default(), Instant::now());
+        let since = |book: &Book| match book.report(&state, &leader) {
+            Some(Command::ReportHealth { changes, .. }) => changes[0].at,
+            other => panic!("a report: {other:?}"),
+        };
+        book.take(&verdict("s2", Seen::Down, 6_000), now);
+        book.take(&verdict("s2", Seen::Down, 16_000), now);
+        assert_eq!(since(&book), UnixMillis(6_000));
+        book.take(&verdict("s2", Seen::Up, 17_000), now);
+        book.take(&verdict("s2", Seen::Down, 18_000), now);
+        assert_eq!(since(&book), UnixMillis(18_000), "down anew");
     }
 
     /// `s1` fails, and `s2` of the same address is asked: its answer is told although it is no
