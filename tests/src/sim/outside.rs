@@ -159,7 +159,6 @@ impl World {
     /// The same, whatever else happens.
     pub(super) fn turn_now(&mut self, target: usize) -> bool {
         let falls = self.outside.turn(target);
-        self.pages.turned(target, falls);
         let word = if falls { "falls" } else { "is back" };
         let line = format_args!("{:?} {word}", subject(target));
         self.trace.note(self.now, line);
@@ -214,9 +213,15 @@ impl World {
 
     /// The log reaches an entry.
     pub(super) fn note_health(&mut self, index: u64, state: &State) {
-        for (key, (health, by)) in self.pages.logged(index, state) {
-            let line = format_args!("entry {index} calls {key} {health:?}, by {by:?}");
-            self.trace.note(self.now, line);
+        match self.pages.logged(state) {
+            Ok(turned) => {
+                for entry in turned {
+                    let (what, how) = state.journal_words(&entry);
+                    let line = format_args!("entry {index} at most: {what} {how}");
+                    self.trace.note(self.now, line);
+                }
+            }
+            Err(why) => self.wrong(why),
         }
     }
 
@@ -243,7 +248,10 @@ impl World {
         if !self.tells_all() {
             return false;
         }
-        let before: Vec<usize> = (0..TARGETS).map(|one| self.pages.changes_of(one)).collect();
+        let Some(knew) = self.state_of_leader() else {
+            return false;
+        };
+        let before: Vec<usize> = (0..TARGETS).map(|one| self.pages.arrivals(one)).collect();
         for target in 0..TARGETS {
             self.turn_now(target);
         }
@@ -251,7 +259,7 @@ impl World {
             return false;
         }
         for (target, before) in before.into_iter().enumerate() {
-            let told = self.pages.changes_of(target) - before;
+            let told = self.pages.told_since(target, before, &knew);
             if told != 1 {
                 let subject = subject(target);
                 self.wrong(format!(
@@ -277,13 +285,16 @@ impl World {
         false
     }
 
-    fn lacks_pages(&self) -> Result<(), String> {
+    fn state_of_leader(&self) -> Option<Arc<State>> {
         let leads = |site: &&Site| {
             let standing = site.process.as_ref().and_then(|p| p.standing.as_ref());
             standing.is_some_and(|standing| standing.role == Role::Leader)
         };
-        let leader = self.sites.iter().find(leads);
-        let state = leader.and_then(Site::state).ok_or("nobody leads")?;
+        self.sites.iter().find(leads).and_then(Site::state)
+    }
+
+    fn lacks_pages(&self) -> Result<(), String> {
+        let state = self.state_of_leader().ok_or("nobody leads")?;
         self.pages.complete(&state, &self.outside)
     }
 }

@@ -1,14 +1,13 @@
-//! PURE. What must be true of pages: each has one id for ever, whoever sends it; none tells of what
-//! nobody saw; and in the end the log knows who is down, and the contact was told all of it.
+//! PURE. What must be true of pages: each has one id for ever, whoever sends it; the log says
+//! nothing that no prober said, and no page what neither the log nor its sender's prober said; and
+//! in the end the log knows who is down, and the contact was told all of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use farmux_netplane::plan::{Health, ProbeKey};
-use farmux_raft::id::PageId;
-use farmux_raft::state::{
-    Authority, CheckKey, Delivery, HealthRecord, Page, PageKind, Progress, State, Subject,
-};
+use farmux_raft::id::{PageId, UnixMillis};
+use farmux_raft::state::{self, JournalEntry, JournalEvent, Page, PageKind, State, Subject};
 
 use super::outside::{FALL, Outside, TARGETS, subject};
 
@@ -18,6 +17,8 @@ pub(super) struct Seen {
     pub(super) node: usize,
     pub(super) key: ProbeKey,
     pub(super) health: Health,
+    /// When, by its wall clock.
+    pub(super) at: UnixMillis,
     /// How its last probes ended: well or not, and so many in a row.
     pub(super) row: (bool, u32),
 }
@@ -32,8 +33,8 @@ pub(super) struct Mail {
     pub(super) by_own_word: bool,
 }
 
-/// A check's health, and by what right it was reported.
-type Word = (farmux_raft::state::Health, Option<Authority>);
+/// That something is down, or up.
+type Word = (Subject, bool);
 
 /// The judge of pages.
 #[derive(Default)]
@@ -41,24 +42,25 @@ pub(super) struct Pages {
     ids: BTreeMap<(Subject, u64), (PageId, PageKind)>,
     changes: BTreeMap<PageId, (Subject, u64)>,
     messages: BTreeMap<(u32, Vec<PageId>), PageId>,
-    /// Ids of pages that say that something is down, or up.
-    told: BTreeMap<(Subject, bool), BTreeSet<PageId>>,
-    /// Verdicts that said so, and turns that were so: a prober's word stands while the thing is as
-    /// it says, though another prober said otherwise meanwhile.
-    seen: BTreeMap<(Subject, bool), usize>,
-    /// What the log says, up to an entry, of each check: how it is, and by whose word.
-    log: (u64, BTreeMap<CheckKey, Word>),
+    /// When probers of which node said so.
+    seen: BTreeMap<Word, BTreeSet<(UnixMillis, usize)>>,
+    /// How often the log turned to it. A prober's word stands while the thing is as it says, so
+    /// that it turns the log again where another prober said otherwise meanwhile.
+    turns: BTreeMap<Word, usize>,
+    /// The newest entry of the journal that was read.
+    heard: u64,
+    /// Pages of the log that say so.
+    told: BTreeMap<Word, BTreeSet<PageId>>,
+    /// What was told by the log's word, whatever was by a node's before.
+    confirmed: BTreeSet<PageId>,
+    /// All that arrived about each, in that order.
+    arrived: BTreeMap<Subject, Vec<PageId>>,
     /// Mails that arrived, and those of them that a node sent by its own word.
     pub(super) mails: u64,
     pub(super) by_own_word: u64,
 }
 
 impl Pages {
-    /// A target turns in truth.
-    pub(super) fn turned(&mut self, target: usize, falls: bool) {
-        *self.seen.entry((subject(target), falls)).or_default() += 1;
-    }
-
     /// A prober says something: its probes must have.
     pub(super) fn seen(&mut self, seen: &Seen) -> Result<(), String> {
         let (key, health) = (&seen.key, seen.health);
@@ -75,7 +77,8 @@ impl Pages {
             true => !passed && count >= FALL,
             false => passed && count >= 1,
         };
-        *self.seen.entry((subject, down)).or_default() += 1;
+        let words = self.seen.entry((subject, down)).or_default();
+        words.insert((seen.at, seen.node));
         match so {
             true => Ok(()),
             false => Err(format!(
@@ -84,19 +87,29 @@ impl Pages {
         }
     }
 
-    /// The log reaches an entry; what it says of checks that it did not say before.
-    pub(super) fn logged(&mut self, index: u64, state: &State) -> Vec<(CheckKey, Word)> {
-        if index <= self.log.0 {
-            return vec![];
+    /// The log is so far; what it says of health that it did not say before.
+    pub(super) fn logged(&mut self, state: &State) -> Result<Vec<JournalEntry>, String> {
+        let mut turned = Vec::new();
+        for entry in state.journal.after(self.heard) {
+            let JournalEvent::Health { check, health, .. } = &entry.event else {
+                continue;
+            };
+            let word = (check.member().subject(), *health == state::Health::Down);
+            let said = |words: &BTreeSet<_>| {
+                let until = (UnixMillis(entry.at.0 + SET_BACK_MAX_MS), usize::MAX);
+                words.range((entry.at, 0)..until).next().is_some()
+            };
+            if !self.seen.get(&word).is_some_and(said) {
+                let at = entry.at;
+                return Err(format!(
+                    "{check} was called {health} at {at:?}, and by no prober"
+                ));
+            }
+            *self.turns.entry(word).or_default() += 1;
+            turned.push(entry.clone());
         }
-        let record = |(key, record): (&CheckKey, &HealthRecord)| {
-            (key.clone(), (record.health, record.authority))
-        };
-        let said: BTreeMap<CheckKey, Word> = state.health.iter().map(record).collect();
-        let before = std::mem::replace(&mut self.log, (index, said.clone())).1;
-        let news =
-            |(key, word): &(CheckKey, Word)| before.get(key).map(|old| old.0) != Some(word.0);
-        said.into_iter().filter(news).collect()
+        self.heard = self.heard.max(state.journal.last());
+        Ok(turned)
     }
 
     /// A mail arrives.
@@ -104,9 +117,12 @@ impl Pages {
         self.mails += 1;
         self.by_own_word += u64::from(mail.by_own_word);
         for page in &mail.pages {
-            self.read(page)?;
+            self.read(page, mail)?;
         }
         let ids: Vec<PageId> = mail.pages.iter().map(|page| page.id).collect();
+        if !mail.by_own_word {
+            self.confirmed.extend(&ids);
+        }
         let known = *self.messages.entry((mail.reminder, ids)).or_insert(mail.id);
         match known == mail.id {
             true => Ok(()),
@@ -114,7 +130,7 @@ impl Pages {
         }
     }
 
-    fn read(&mut self, page: &Page) -> Result<(), String> {
+    fn read(&mut self, page: &Page, mail: &Mail) -> Result<(), String> {
         let Page {
             id,
             subject,
@@ -143,23 +159,52 @@ impl Pages {
         if !probed || !(down || *kind == PageKind::Up) {
             return Ok(());
         }
-        let told = self.told.entry((subject.clone(), down)).or_default();
+        let arrived = self.arrived.entry(subject.clone()).or_default();
+        arrived.push(*id);
+        self.is_true(page, down, mail)
+    }
+
+    /// Whether anybody said what a page says.
+    fn is_true(&mut self, page: &Page, down: bool, mail: &Mail) -> Result<(), String> {
+        let Page {
+            id, subject, at, ..
+        } = page;
+        let word = (subject.clone(), down);
+        let kind = page.kind;
+        if mail.by_own_word {
+            let seen = self.seen.get(&word);
+            return match seen.is_some_and(|words| words.contains(&(*at, mail.node))) {
+                true => Ok(()),
+                false => Err(format!(
+                    "{subject:?} was called {kind:?} by the word of one that did not see it so"
+                )),
+            };
+        }
+        let turns = self.turns.get(&word).copied().unwrap_or(0);
+        let told = self.told.entry(word).or_default();
         told.insert(*id);
-        let seen = self.seen.get(&(subject.clone(), down)).copied();
-        let (told, seen) = (told.len(), seen.unwrap_or(0));
-        match told <= seen {
+        let told = told.len();
+        match told <= turns {
             true => Ok(()),
             false => Err(format!(
-                "{subject:?} was called {kind:?} {told} times, and was or was seen so {seen} times"
+                "{subject:?} was called {kind:?} {told} times, and was so {turns} times in the log"
             )),
         }
     }
 
-    /// How many changes of a target were told.
-    pub(super) fn changes_of(&self, target: usize) -> usize {
-        let subject = subject(target);
-        let ends = [true, false].map(|down| self.told.get(&(subject.clone(), down)));
-        ends.into_iter().flatten().map(BTreeSet::len).sum()
+    /// How much arrived about a target.
+    pub(super) fn arrivals(&self, target: usize) -> usize {
+        self.arrived.get(&subject(target)).map_or(0, Vec::len)
+    }
+
+    /// How many changes of a target were told after `before` arrivals: those that the log `knew`
+    /// already do not count. One that was told by the word of a node that died before the log
+    /// heard it does: the log tells its own under that number.
+    pub(super) fn told_since(&self, target: usize, before: usize, knew: &State) -> usize {
+        let arrived = self.arrived.get(&subject(target));
+        let newer = arrived.into_iter().flat_map(|all| all.iter().skip(before));
+        let newer: BTreeSet<&PageId> = newer.filter(|id| knew.pages.get(id).is_none()).collect();
+        newer.len()
     }
 
     /// Whether the log knows the truth, and all that it knows was told.
@@ -176,13 +221,8 @@ impl Pages {
         }
         let mut lacking = state.pages.iter();
         let lacking = lacking.find(|page| {
-            // What was over before it was told is given up after a day, by a clock that may jump.
-            let given_up = |delivery: &Delivery| match delivery.progress {
-                Progress::Spared | Progress::Expired => page.over.is_some(),
-                Progress::Due | Progress::Delivered => false,
-            };
-            let due = !page.deliveries.values().all(given_up);
-            due && !self.changes.contains_key(&page.id)
+            // No round lasts a day, however clocks jump: nothing is given up.
+            !page.deliveries.is_empty() && !self.confirmed.contains(&page.id)
         });
         match lacking {
             None => Ok(()),
@@ -197,3 +237,7 @@ impl Pages {
         }
     }
 }
+
+/// A node whose wall clock is set back between its prober's word and its report tells the log the
+/// earlier time; each time it is an hour, and no round has so many.
+const SET_BACK_MAX_MS: u64 = 12 * 3_600_000;

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use farmux_netplane::plan::{Plan, ProbeKey};
 use farmux_netplane::probe::offline::{Prober, opinion, patience};
@@ -19,7 +19,7 @@ use farmux_node::pager::{Call, Courier, Errand, Receipt, Said as Words, Try, Wor
 use farmux_node::plan::{Standpoint, plan};
 use farmux_raft::clockwork::{now, random, sleep, spawn, wall};
 use farmux_raft::consensus::{BoxFuture, Consensus};
-use farmux_raft::id::{Ballot, NodeId, VipName};
+use farmux_raft::id::{Ballot, NodeId, UnixMillis, VipName};
 use farmux_raft::state::{ChannelKind, DeliveryOutcome, NodeRole};
 use tokio::sync::{mpsc, watch};
 
@@ -182,17 +182,25 @@ impl Worker {
         for verdict in told {
             let row = self.rows.get(&verdict.key).copied().unwrap_or_default();
             let (key, health) = (verdict.key.clone(), verdict.health);
-            let node = self.place.node;
+            let (node, at) = (self.place.node, millis(verdict.at));
             self.place.tell(Said::Seen(Seen {
                 node,
                 key,
                 health,
+                at,
                 row,
             }));
             // There is room for many times as many as there are checks.
             drop(self.verdicts.try_send(verdict));
         }
     }
+}
+
+/// As the log has it.
+fn millis(at: SystemTime) -> UnixMillis {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.expect("clocks of rounds are past that");
+    UnixMillis(u64::try_from(since.as_millis()).expect("and before its end"))
 }
 
 /// The courier of a node.
