@@ -1,5 +1,7 @@
 //! The loop with stand-ins: a cluster that decides or does not, a courier that counts.
 
+use std::time::Instant;
+
 use farmux_raft::consensus::{Quorum, Role};
 use farmux_raft::state::{ChannelKind, Health};
 

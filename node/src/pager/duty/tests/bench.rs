@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use farmux_raft::consensus::{BoxFuture, Quorum, Role};
 use farmux_raft::state::{Applied, Proposal};
