@@ -116,7 +116,7 @@ mod tests {
         let mut entry = Entry::new(ProbeKey::Watch("fs1".into()), plan(Health::Up));
         let refused = Outcome::Fail(Failure::Refused);
         let passed = Outcome::Pass(Success::Connected);
-        let mut said = |entry: &mut Entry, second: u64, outcome: &Outcome| {
+        let said = |entry: &mut Entry, second: u64, outcome: &Outcome| {
             let now = start + Duration::from_secs(second);
             let reckoned = entry.reckon(None, None, outcome, (now, SystemTime::now()));
             reckoned.verdict.map(|said| (said.health, reckoned.turned))
