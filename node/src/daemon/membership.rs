@@ -236,6 +236,7 @@ pub(super) async fn remove(consensus: &Consensus, node: NodeId) -> Result<(), Or
 fn change_failed(error: ChangeError) -> OrderError {
     match error {
         ChangeError::LastVoter(node) => OrderError::LastNode(node),
+        ChangeError::Full(_) => OrderError::Full(error.to_string()),
         ChangeError::NotLeader(_)
         | ChangeError::NoQuorum
         | ChangeError::InProgress
@@ -255,6 +256,7 @@ pub(super) async fn propose(consensus: &Consensus, command: Command) -> Result<(
     match consensus.propose(proposal(command)).await {
         Ok(_) => Ok(()),
         Err(ProposeError::Rejected(reject)) => Err(OrderError::Rejected(reject)),
+        Err(error @ ProposeError::Full(_)) => Err(OrderError::Full(error.to_string())),
         Err(error) => Err(OrderError::Agreement(error.to_string())),
     }
 }

@@ -94,6 +94,9 @@ pub enum OrderError {
     /// No majority answered in time; nothing was changed, or the outcome is unknown.
     #[error("{0}")]
     Agreement(String),
+    /// Disks are full, so that nothing can be decided; nothing was changed.
+    #[error("{0}")]
+    Full(String),
     /// The cluster refused the joiner, or could not be reached.
     #[error("{what}")]
     Join {

@@ -135,8 +135,8 @@ catalogue! {
         "fuser -v DATA/store/log/db   (stop that process, then: systemctl restart farmux)";
     DiskFull = 117, Broken, 507,
         "the disk of the data folder is full",
-        "A node confirms what it has written to disk, so it cannot go on without room. Nothing is \
-         damaged, and the other nodes go on without it.",
+        "A node confirms what it has written to disk, so it does not start without room. Nothing \
+         is damaged, and the other nodes go on without it. One that runs goes on: FMX-214.",
         "free space in the data folder, then systemctl restart farmux";
     DataVersion = 118, Refused, 500,
         "the data folder was written by another version of farmux",
@@ -335,6 +335,13 @@ catalogue! {
         "without this node the others would be no majority",
         "A node may go only while those that are left and answer are a majority of themselves.",
         "start the nodes that do not answer first: farmux status";
+    NoRoom = 214, NoMajority, 507,
+        "no change can be written: disks are full",
+        "A change is kept on the disks of a majority before it is confirmed. The disk of the node \
+         that is named has no room, and too few others have some; nothing was written. VIPs, \
+         balancing and probing go on, a VIP whose owner dies is taken by another, and pages are \
+         sent. As soon as there is room changes are taken again, without a restart.",
+        "farmux status   (names the disks); free space there, then try again";
     HeldAlone = 230, NoMajority, 503,
         "a VIP is held without a majority",
         "No majority of the voters answers the owner of the VIP. With on_quorum_loss = \"hold\" it \
@@ -475,26 +482,4 @@ impl fmt::Display for Code {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_rise() {
-        let numbers: Vec<u16> = Code::ALL.iter().map(|code| code.entry().number).collect();
-        assert!(
-            numbers.windows(2).all(|pair| pair[0] < pair[1]),
-            "{numbers:?}"
-        );
-    }
-
-    #[test]
-    fn every_entry_is_complete_and_fits_a_terminal() {
-        for &code in Code::ALL {
-            let entry = code.entry();
-            assert!(!entry.title.is_empty() && !entry.text.is_empty(), "{code}");
-            assert!(!entry.mend.is_empty(), "{code} says no way out");
-            assert!(entry.title.len() <= 80, "{code}: the title is one line");
-            assert!((400..=599).contains(&entry.status), "{code}");
-        }
-    }
-}
+mod tests;

@@ -34,6 +34,7 @@ impl From<ProposeError> for Fault {
         match error {
             ProposeError::NoLeader => Fault::new(Code::NoLeader).why(why),
             ProposeError::NoQuorum => Fault::new(Code::NoQuorum).why(why),
+            ProposeError::Full(_) => Fault::new(Code::NoRoom).why(why),
             ProposeError::Deadline => Fault::new(Code::OutcomeUnknown).why(why),
             ProposeError::Rejected(reject) => Fault::from(reject),
             ProposeError::TooLarge => Fault::new(Code::RequestTooLarge).why(why),
@@ -61,6 +62,7 @@ impl From<ChangeError> for Fault {
         let code = match error {
             ChangeError::NotLeader(_) => Code::NoLeader,
             ChangeError::NoQuorum => Code::NoQuorum,
+            ChangeError::Full(_) => Code::NoRoom,
             ChangeError::InProgress => Code::Busy,
             ChangeError::LastVoter(_) => Code::LastNode,
             ChangeError::WouldLoseQuorum(_) => Code::WouldLoseMajority,
@@ -91,6 +93,7 @@ impl From<OrderError> for Fault {
             OrderError::UnknownNode(_) => Fault::new(Code::NodeUnknown).what(why),
             OrderError::LastNode(_) => Fault::new(Code::LastNode).why(why),
             OrderError::Rejected(reject) => Fault::from(reject),
+            OrderError::Full(_) => Fault::new(Code::NoRoom).why(why),
             OrderError::Agreement(_) => Fault::new(Code::MembershipFailed).why(why),
             OrderError::Join { what, mend } => Fault::new(Code::JoinRefused).why(what).mend(mend),
             OrderError::Local(_) => Fault::new(Code::Broken).why(why),

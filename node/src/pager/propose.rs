@@ -38,6 +38,7 @@ impl Proposer for Consensus {
                     ProposeError::Rejected(reject) => NotDecided::Rejected(reject),
                     ProposeError::NoLeader
                     | ProposeError::NoQuorum
+                    | ProposeError::Full(_)
                     | ProposeError::Deadline
                     | ProposeError::TooLarge
                     | ProposeError::NewerFormat { .. }

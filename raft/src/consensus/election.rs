@@ -20,7 +20,7 @@ use super::timing::{
     ELECTION_MAX, ELECTION_MIN, KEPT_WITHIN, PLEDGED_FOR, PRE_VOTE_DEADLINE, STEP_ASIDE_DEADLINE,
     VOTE_DEADLINE, between,
 };
-use super::{Consensus, Effective, Request, Role, RpcReply};
+use super::{Consensus, Effective, Request, Role, Room, RpcReply};
 use crate::clockwork::{TaskSet, now, sleep};
 use crate::id::NodeId;
 
@@ -174,7 +174,7 @@ impl Consensus {
     pub(super) async fn drive_elections(self: Consensus) {
         let mut started = now();
         loop {
-            let patience = between(ELECTION_MIN, ELECTION_MAX);
+            let patience = between(ELECTION_MIN, ELECTION_MAX) + self.reluctance();
             self.wait_for_silence(started, patience).await;
             let standing = self.standing().borrow().clone();
             match standing.role {
@@ -182,7 +182,8 @@ impl Consensus {
                 Role::Leader => self.finish_change_left_behind().await,
                 Role::Learner => {}
                 Role::Follower | Role::Candidate => {
-                    if self.pre_vote().await && !self.stand().await {
+                    let able = self.room() != Room::Gone;
+                    if able && self.pre_vote().await && !self.stand().await {
                         return;
                     }
                 }

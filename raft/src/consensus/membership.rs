@@ -71,6 +71,9 @@ pub enum ChangeError {
     /// The node that was asked is stopping.
     #[error("the node is stopping")]
     Stopped,
+    /// This disk has no room, and too few others have. Nothing was written.
+    #[error("no room is left on the disk of {0}")]
+    Full(NodeId),
 }
 
 impl Consensus {
@@ -156,6 +159,10 @@ impl Consensus {
             return Err(ChangeError::InProgress);
         };
         self.check_leads()?;
+        match (change, self.who_is_full()) {
+            (Change::HandOver(_), Some(_)) | (_, None) => {}
+            (_, Some(node)) => return Err(ChangeError::Full(node)),
+        }
         self.finish_joint().await?;
         match change {
             Change::AddLearner(node) => self.add_learner_here(node).await,
@@ -280,13 +287,16 @@ impl Consensus {
         let [_, goal] = members.halves.as_slice() else {
             return Ok(());
         };
+        if !self.has_room() {
+            return Ok(());
+        }
         tracing::info!(?goal, "completing a change of the membership");
         let replace = ChangeMembers::ReplaceAllVoters(goal.clone());
         bounded(self.inner.raft.change_membership(replace, false)).await
     }
 
     /// Has another voter elected: holds proposals and heartbeats back, and tells it to stand.
-    async fn hand_over(&self, to: Option<NodeId>) -> Result<NodeId, ChangeError> {
+    pub(super) async fn hand_over(&self, to: Option<NodeId>) -> Result<NodeId, ChangeError> {
         let successor = self.successor(to)?;
         if successor == self.inner.config.me {
             return Ok(successor);

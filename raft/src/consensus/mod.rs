@@ -19,6 +19,7 @@ mod peers;
 mod propose;
 pub mod record;
 mod recover;
+mod room;
 mod rpc;
 mod runtime;
 mod serve;
@@ -31,6 +32,7 @@ pub use membership::{Change, ChangeError};
 pub use newest::NewestError;
 pub use propose::ProposeError;
 pub use recover::{RecoverError, Wreck};
+pub use room::Room;
 pub use rpc::{AppendReply, RPC_BYTES_MAX, Refusal, Request, Rpc, RpcReply, SnapshotReply};
 pub use rpc::{Unwritten, Written};
 pub use standing::{Effective, Quorum, Role, Standing};
@@ -39,7 +41,7 @@ pub use types::TypeConfig;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use openraft::storage::{RaftLogStorage, RaftStateMachine};
@@ -97,6 +99,8 @@ struct Inner {
     state: watch::Receiver<Arc<State>>,
     standing: watch::Receiver<Standing>,
     effective: watch::Receiver<Effective>,
+    /// What our disk still takes; nothing: there is always room.
+    room: OnceLock<watch::Receiver<Room>>,
     /// We lead and are stepping aside: proposals wait for the successor.
     stepping_aside: AtomicBool,
     /// Held by whoever votes, for itself or another: one vote at a time, and one a term.
@@ -148,6 +152,7 @@ impl Consensus {
             state,
             standing,
             effective,
+            room: OnceLock::new(),
             stepping_aside: AtomicBool::new(false),
             voting: tokio::sync::Mutex::new(()),
             standing_up: tokio::sync::Mutex::new(()),

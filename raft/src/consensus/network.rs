@@ -79,9 +79,11 @@ impl RaftNetwork<TypeConfig> for Link {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<NodeId>, Failure> {
+        let previous = rpc.prev_log_id.map(Into::into);
+        let sends = !rpc.entries.is_empty();
         let request = Request::Append {
             vote: rpc.vote.into(),
-            previous: rpc.prev_log_id.map(Into::into),
+            previous,
             entries: rpc.entries.into_iter().map(Into::into).collect(),
             committed: rpc.leader_commit.map(Into::into),
         };
@@ -89,6 +91,9 @@ impl RaftNetwork<TypeConfig> for Link {
         let RpcReply::Append(answer) = reply else {
             return Err(self.nonsense(&reply));
         };
+        if sends {
+            self.peers.note_stored(self.to, previous, &answer);
+        }
         Ok(match answer {
             AppendReply::Success => AppendEntriesResponse::Success,
             AppendReply::Partial(upto) => {

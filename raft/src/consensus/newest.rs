@@ -141,7 +141,9 @@ impl Consensus {
         };
         said.map_err(|why| match why {
             Unwritten::NotLeader(_) => NewestError::NoLeader,
-            Unwritten::NoQuorum | Unwritten::Undecided => NewestError::NoQuorum,
+            Unwritten::NoQuorum | Unwritten::Undecided | Unwritten::Full(_) => {
+                NewestError::NoQuorum
+            }
             Unwritten::Stopped => NewestError::Stopped,
         })
     }

@@ -1,11 +1,13 @@
 //! Asking the other nodes: cluster and epoch on each question, a deadline on each, and who
 //! answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{Request, Rpc, RpcReply, Transport, TransportError};
+use super::record::LogIdRecord;
+use super::room::Full;
+use super::{AppendReply, Request, Rpc, RpcReply, Transport, TransportError};
 use crate::clockwork::{now, timeout};
 use crate::id::{ClusterId, NodeId};
 
@@ -15,6 +17,7 @@ pub(super) struct Peers {
     pub(super) epoch: u64,
     transport: Arc<dyn Transport>,
     answered: Mutex<BTreeMap<NodeId, Instant>>,
+    full: Mutex<Full>,
 }
 
 impl Peers {
@@ -24,6 +27,7 @@ impl Peers {
             epoch,
             transport,
             answered: Mutex::default(),
+            full: Mutex::default(),
         }
     }
 
@@ -55,6 +59,23 @@ impl Peers {
     /// When each node answered last.
     pub(super) fn answered(&self) -> BTreeMap<NodeId, Instant> {
         self.answers().clone()
+    }
+
+    /// Notes how `node` answered entries that stand behind `previous`.
+    pub(super) fn note_stored(
+        &self,
+        node: NodeId,
+        previous: Option<LogIdRecord>,
+        reply: &AppendReply,
+    ) {
+        let mut full = self.full.lock().expect("no holder of this lock can panic");
+        full.note(node, previous, reply);
+    }
+
+    /// Who said within this time that it has no room for entries.
+    pub(super) fn full(&self, span: Duration) -> BTreeSet<NodeId> {
+        let full = self.full.lock().expect("no holder of this lock can panic");
+        full.within(span)
     }
 
     fn answers(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, Instant>> {

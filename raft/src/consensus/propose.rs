@@ -25,6 +25,9 @@ pub enum ProposeError {
     /// The leader has no majority. Nothing was written.
     #[error("the leader reaches no majority of the nodes")]
     NoQuorum,
+    /// The disk of a node is full, and too few others have room. Nothing was written.
+    #[error("no room is left on the disk of {0}, and too few others have some")]
+    Full(NodeId),
     /// It may have been written and may still be decided: ask again with the same id.
     #[error("no majority answered in time; the change may still come about")]
     Deadline,
@@ -85,6 +88,10 @@ impl Consensus {
                 // What an attempt before may have written may still be decided.
                 Attempt::Not(ProposeError::Stopped) if uncertain => break,
                 Attempt::Not(ProposeError::Stopped) => return Err(ProposeError::Stopped),
+                // A leader without room looks for another now and then, and answers nobody meanwhile:
+                // that there is no room stays the reason.
+                Attempt::Not(ProposeError::NoLeader) if matches!(reason, ProposeError::Full(_)) => {
+                }
                 Attempt::Not(why) => reason = why,
                 Attempt::Unknown => uncertain = true,
             }
@@ -121,6 +128,7 @@ impl Consensus {
             }
             Some(node) => self.forward(node, proposal, end).await,
             None if standing.role == Role::Leader => Attempt::Not(ProposeError::NoQuorum),
+            None if !self.has_room() => Attempt::Not(ProposeError::Full(standing.me)),
             None => Attempt::Not(ProposeError::NoLeader),
         }
     }
@@ -147,11 +155,18 @@ impl Consensus {
         end: Instant,
     ) -> Result<Written, Unwritten> {
         let standing = self.inner.standing.borrow().clone();
-        if standing.role != Role::Leader || self.inner.stepping_aside.load(Ordering::SeqCst) {
+        let leads = standing.role == Role::Leader;
+        if leads && !self.has_room() {
+            return Err(Unwritten::Full(standing.me));
+        }
+        if !leads || self.inner.stepping_aside.load(Ordering::SeqCst) {
             return Err(Unwritten::NotLeader(standing.leader));
         }
         if matches!(standing.quorum, Quorum::Lost { .. }) {
             return Err(Unwritten::NoQuorum);
+        }
+        if let Some(node) = self.who_is_full() {
+            return Err(Unwritten::Full(node));
         }
         match timeout_at(end, self.inner.raft.client_write(proposal)).await {
             Ok(Ok(answer)) => Ok(Written {
@@ -186,6 +201,7 @@ impl Attempt {
             Ok(written) => Attempt::Written(written),
             Err(Unwritten::NotLeader(_)) => Attempt::Not(ProposeError::NoLeader),
             Err(Unwritten::NoQuorum) => Attempt::Not(ProposeError::NoQuorum),
+            Err(Unwritten::Full(node)) => Attempt::Not(ProposeError::Full(node)),
             // Consensus that ends under a proposal may have written it.
             Err(Unwritten::Undecided | Unwritten::Stopped) => Attempt::Unknown,
         }

@@ -150,6 +150,8 @@ pub enum Unwritten {
     Undecided,
     /// The node stops. Nothing is known.
     Stopped,
+    /// This disk has no room, and too few others have. Nothing was written.
+    Full(NodeId),
 }
 
 /// Why a question was not looked at.

@@ -7,16 +7,17 @@ use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, InstallSnapsho
 
 use super::election::Ballot;
 use super::record::{SNAPSHOT_BYTES_MAX, VoteRecord};
-use super::timing::{ELECTION_MIN, PROPOSE_DEADLINE, UNFOLLOWED};
-use super::{AppendReply, Consensus, Refusal, Request, Rpc, RpcReply, SnapshotReply};
-use crate::clockwork::{Safeguard, lacks, now};
+use super::timing::{ELECTION_MIN, NO_ROOM_SNAPSHOT_PAUSE, PROPOSE_DEADLINE, UNFOLLOWED};
+use super::{AppendReply, Consensus, Refusal, Request, Room, Rpc, RpcReply, SnapshotReply};
+use crate::clockwork::{Safeguard, lacks, now, sleep};
 use crate::id::NodeId;
 
 impl Consensus {
     /// Answers another node.
     pub async fn handle(&self, from: NodeId, rpc: Rpc) -> RpcReply {
         match self.check(from, &rpc) {
-            Ok(()) => self.answer(from, rpc.request).await,
+            Ok(()) if self.has_room() => self.answer(from, rpc.request).await,
+            Ok(()) => self.answer_without_room(from, rpc.request).await,
             Err(refusal) => {
                 tracing::warn!(%from, %refusal, "refused a question");
                 RpcReply::Refused(refusal)
@@ -55,6 +56,35 @@ impl Consensus {
                     Err(Refusal::NotMember)
                 }
             }
+        }
+    }
+
+    /// Takes nothing that has to be stored, but hears the leader, and votes while it can.
+    async fn answer_without_room(&self, from: NodeId, request: Request) -> RpcReply {
+        match (&request, self.room()) {
+            (Request::Vote { .. }, Room::Gone) => return self.withhold_vote(),
+            (Request::ElectNow { .. }, _) => return RpcReply::ElectNow(false),
+            (Request::Snapshot { vote, .. }, _) => {
+                if *vote >= self.inner.raft.metrics().borrow().vote.into() {
+                    self.inner.hearing.note();
+                }
+                sleep(NO_ROOM_SNAPSHOT_PAUSE).await;
+                return RpcReply::Refused(Refusal::Stopped);
+            }
+            (
+                Request::Append { .. }
+                | Request::Vote { .. }
+                | Request::PreVote { .. }
+                | Request::Propose(_)
+                | Request::Change(_)
+                | Request::Newest,
+                _,
+            ) => {}
+        }
+        let (request, stored_nothing) = self.without_entries(request).await;
+        match (self.answer(from, request).await, stored_nothing) {
+            (RpcReply::Append(AppendReply::Success), Some(nothing)) => RpcReply::Append(nothing),
+            (reply, _) => reply,
         }
     }
 

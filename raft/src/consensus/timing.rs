@@ -29,6 +29,21 @@ pub(super) const KEPT_WITHIN: Duration = Duration::from_secs(2);
 /// disk.
 pub(super) const PLEDGED_FOR: Duration = Duration::from_secs(4);
 
+/// What a follower without room waits before it says so: a leader gives it a heartbeat's time, and
+/// sends again at once.
+pub(super) const NO_ROOM_PAUSE: Duration = Duration::from_millis(60);
+
+/// How much later than others one without room stands for election: they had three rounds by then.
+pub(super) const NO_ROOM_RELUCTANCE: Duration = Duration::from_secs(2);
+
+/// How long one without room that got a piece of a snapshot waits: nothing can come of the next
+/// piece either, and each is a megabyte.
+pub(super) const NO_ROOM_SNAPSHOT_PAUSE: Duration = Duration::from_secs(2);
+
+/// How soon a leader without room looks again for somebody who has some: each try is a pause of its
+/// heartbeats.
+pub(super) const STEP_ASIDE_AGAIN: Duration = Duration::from_secs(3);
+
 /// openraft's own guard of a leader. Kept just above the heartbeat, because a leader that steps
 /// aside has to sit it out; [`ELECTION_MIN`] and the vote guard in `serve` protect leaders instead.
 pub(super) const BUILT_IN_LEASE: Duration = Duration::from_millis(102);
@@ -140,5 +155,7 @@ mod tests {
         assert!(HEARTBEAT < BUILT_IN_LEASE && BUILT_IN_LEASE < STEP_ASIDE_PAUSE);
         assert!(STEP_ASIDE_PAUSE < ELECTION_MIN && ELECTION_MAX < SILENCE);
         assert!(SILENCE < UNFOLLOWED && UNFOLLOWED < PROPOSE_DEADLINE);
+        assert!(NO_ROOM_RELUCTANCE >= 3 * ELECTION_MAX);
+        assert!(NO_ROOM_PAUSE < HEARTBEAT && 2 * NO_ROOM_SNAPSHOT_PAUSE < SNAPSHOT_DEADLINE);
     }
 }

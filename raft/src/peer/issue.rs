@@ -282,9 +282,11 @@ async fn propose(
 fn refusal_of(error: ProposeError) -> JoinRefusal {
     match error {
         ProposeError::NoLeader => JoinRefusal::NotLeader { leader: Vec::new() },
-        ProposeError::NoQuorum | ProposeError::Deadline | ProposeError::Stopped => {
-            JoinRefusal::NoQuorum
-        }
+        // Nothing can be written down: to a joiner, that is as without a majority.
+        ProposeError::NoQuorum
+        | ProposeError::Full(_)
+        | ProposeError::Deadline
+        | ProposeError::Stopped => JoinRefusal::NoQuorum,
         ProposeError::TooLarge | ProposeError::NewerFormat { .. } => invalid(error),
         ProposeError::Rejected(reject) => refusal_of_reject(reject),
     }
