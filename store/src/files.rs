@@ -6,18 +6,27 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Replaces `path`; when it returns, the new content survives a power cut.
+/// Replaces `path`; when it returns, the new content survives a power cut. What was written of it
+/// before it failed is removed: it would only take room.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = temporary_of(path);
+    let replaced = replace_by(&temporary, path, content);
+    if replaced.is_err() {
+        _ = std::fs::remove_file(&temporary);
+    }
+    replaced
+}
+
+fn replace_by(temporary: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&temporary)?;
+        .open(temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
+    std::fs::rename(temporary, path)?;
     sync_folder(parent(path))
 }
 

@@ -4,6 +4,7 @@
 //! ```text
 //!   log ─write─> Kv
 //!       ─job──────> [ gather jobs ─> tail as it is now ─> Kv.barrier() ─> mark ─> answers ]
+//!       ◀─Room (watch)─ [ looks at the disk before each, and while there is no room it waits ]
 //! ```
 //!
 //! The tail is read before the barrier, so that a mark never says more than the barrier made
@@ -15,11 +16,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use farmux_raft::clockwork::{Safeguard, lacks};
+use farmux_raft::consensus::Room;
 use farmux_raft::consensus::record::{LogIdRecord, VoteRecord};
+use tokio::sync::watch;
 
 use crate::chain::Chain;
 use crate::kv::Kv;
 use crate::mark::MarkFile;
+use crate::room::Reserve;
 
 /// The end of the log as it was written last, durable or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +52,40 @@ pub struct Pump {
     tail: Arc<Mutex<Tail>>,
     inbox: Receiver<Answer>,
     waiting: Vec<Answer>,
+    lookout: Lookout,
+}
+
+/// Looks how much room there is, for all to see.
+pub(crate) struct Lookout {
+    reserve: Option<Box<dyn Reserve>>,
+    room: watch::Sender<Room>,
+}
+
+impl Lookout {
+    /// Looks for the first time.
+    pub(crate) fn new(reserve: Option<Box<dyn Reserve>>) -> Self {
+        let room = watch::Sender::new(Room::Enough);
+        let mut lookout = Lookout { reserve, room };
+        lookout.look();
+        lookout
+    }
+
+    /// How much room there is, always the newest.
+    pub(crate) fn room(&self) -> watch::Receiver<Room> {
+        self.room.subscribe()
+    }
+
+    fn look(&mut self) -> Room {
+        let room = self.reserve.as_mut().map_or(Room::Enough, |one| one.look());
+        let changed = self.room.send_replace(room) != room;
+        match (changed, room) {
+            (false, _) => {}
+            (true, Room::Enough) => tracing::info!("there is room on the disk"),
+            (true, Room::Short) => tracing::warn!("the disk is full: changes wait"),
+            (true, Room::Gone) => tracing::warn!("the disk is full: votes wait, too"),
+        }
+        room
+    }
 }
 
 /// What was written did not become durable.
@@ -69,8 +107,9 @@ impl Flusher {
         kv: Arc<dyn Kv>,
         mark: MarkFile,
         tail: Arc<Mutex<Tail>>,
+        lookout: Lookout,
     ) -> std::io::Result<Self> {
-        let (mut flusher, pump) = Self::pumped(kv, mark, tail);
+        let (mut flusher, pump) = Self::pumped(kv, mark, tail, lookout);
         let thread = std::thread::Builder::new()
             .name("farmux-flusher".to_owned())
             .spawn(move || pump.run())?;
@@ -79,7 +118,12 @@ impl Flusher {
     }
 
     /// A flusher whose work somebody else does.
-    pub(crate) fn pumped(kv: Arc<dyn Kv>, mark: MarkFile, tail: Arc<Mutex<Tail>>) -> (Self, Pump) {
+    pub(crate) fn pumped(
+        kv: Arc<dyn Kv>,
+        mark: MarkFile,
+        tail: Arc<Mutex<Tail>>,
+        lookout: Lookout,
+    ) -> (Self, Pump) {
         let (jobs, inbox) = channel();
         let flusher = Flusher {
             jobs: Some(jobs),
@@ -92,6 +136,7 @@ impl Flusher {
             tail,
             inbox,
             waiting,
+            lookout,
         };
         (flusher, pump)
     }
@@ -132,6 +177,9 @@ impl Pump {
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => true,
             };
+            if !self.wait_for_room() {
+                return;
+            }
             if let Err(error) = self.flush() {
                 die(&error);
             }
@@ -139,6 +187,19 @@ impl Pump {
                 return;
             }
         }
+    }
+
+    /// Waits while nothing can be written; `false`: nobody is left who would be answered, and what
+    /// was written was never answered for.
+    fn wait_for_room(&mut self) -> bool {
+        while self.lookout.look() == Room::Gone {
+            match self.inbox.recv_timeout(IDLE_FLUSH) {
+                Ok(answer) => self.waiting.push(answer),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        true
     }
 
     /// Whether anybody waits for the next flush.
@@ -232,7 +293,9 @@ mod tests {
                 base: None,
                 last: None,
             }));
-            let flusher = Flusher::spawn(Arc::new(Broken), mark, tail).expect("it starts");
+            let lookout = Lookout::new(None);
+            let flusher = Flusher::spawn(Arc::new(Broken), mark, tail, lookout);
+            let flusher = flusher.expect("it starts");
             let (answer, wait) = channel();
             flusher.when_durable(Box::new(move || answer.send(()).expect("it is awaited")));
             _ = wait.recv();

@@ -12,7 +12,9 @@
 //!
 //! sled calls `sync_file_range`, not `fsync`, and sometimes opens a damaged file cleanly with
 //! records missing. So each answer waits for an `fdatasync` of its file, and a hash chain over the
-//! log must reach the mark when it is opened. Nothing outside this crate knows any of this.
+//! log must reach the mark when it is opened. sled also gives up for good when it meets a full
+//! disk: so room is made beforehand, and nothing is handed to it without. Nothing outside this crate
+//! knows any of this but how much room there is.
 
 mod chain;
 mod error;
@@ -25,6 +27,7 @@ mod mark;
 mod media;
 mod open;
 mod record;
+mod room;
 mod saved;
 #[doc(hidden)]
 pub mod seam;
@@ -42,4 +45,7 @@ pub use machine::{Machine, Observer};
 #[doc(hidden)]
 pub use media::{Media, Slots};
 pub use open::{Store, is_opening};
+pub use room::FREE_BYTES;
+#[doc(hidden)]
+pub use room::Reserve;
 pub use saved::{Saved, SeedError};

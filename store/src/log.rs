@@ -10,12 +10,13 @@ use std::ops::{Bound, ControlFlow, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use farmux_raft::codec;
-use farmux_raft::consensus::TypeConfig;
 use farmux_raft::consensus::record::{ENTRY_BYTES_MAX, EntryRecord, LogIdRecord, VoteRecord};
+use farmux_raft::consensus::{Room, TypeConfig};
 use farmux_raft::id::NodeId;
 use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{AnyError, StorageIOError, Vote};
 use openraft::{Entry, LogId, LogState, OptionalSend, RaftLogReader, StorageError};
+use tokio::sync::watch;
 
 use crate::chain::Chain;
 use crate::flusher::{Flusher, Tail};
@@ -24,6 +25,7 @@ use crate::record::{
     Order, StoredBase, StoredCommitted, StoredEntry, StoredVote, delete_entries, get_single,
     put_entry, put_single, scan_entries,
 };
+use crate::room;
 
 type Failure = StorageError<NodeId>;
 
@@ -34,6 +36,7 @@ pub struct LogStore {
     kv: Arc<dyn Kv>,
     tail: Arc<Mutex<Tail>>,
     flusher: Arc<Flusher>,
+    room: watch::Receiver<Room>,
 }
 
 /// Bytes of entries read at once for a follower: what one RPC may carry beside one entry more.
@@ -45,12 +48,14 @@ impl LogStore {
         kv: Arc<dyn Kv>,
         tail: Arc<Mutex<Tail>>,
         flusher: Flusher,
+        room: watch::Receiver<Room>,
     ) -> Self {
         LogStore {
             me,
             kv,
             tail,
             flusher: Arc::new(flusher),
+            room,
         }
     }
 
@@ -168,6 +173,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote<NodeId>) -> Result<(), Failure> {
+        self.some_room().await;
         let mut batch = Batch::default();
         put_single(&mut batch, &StoredVote((*vote).into()));
         self.kv
@@ -189,8 +195,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         }))
     }
 
-    /// Waits for no barrier: losing it only makes a restart wait for the leader to say it again.
+    /// Waits for no barrier: losing it only makes a restart wait for the leader to say it again. So
+    /// it is left out where there is no room.
     async fn save_committed(&mut self, committed: Option<LogId<NodeId>>) -> Result<(), Failure> {
+        if !self.has_room() {
+            return Ok(());
+        }
         let mut batch = Batch::default();
         put_single(&mut batch, &StoredCommitted(committed.map(Into::into)));
         self.kv
@@ -216,6 +226,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = Entry<TypeConfig>> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
+        self.some_room().await;
         let (batch, last) = self.link(entries)?;
         self.kv
             .write(batch)
@@ -228,6 +239,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     /// The mark goes down first: whatever happens between, the log reaches it.
     async fn truncate(&mut self, log_id: LogId<NodeId>) -> Result<(), Failure> {
+        self.some_room().await;
         let base = self.tail().base;
         let before = match log_id.index.checked_sub(1) {
             Some(index) => self.at(index)?,
@@ -245,8 +257,17 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     /// The new beginning is written first, so that no entry of the log is ever missing behind it.
+    /// Without room entries that could go stay: the next purge takes them, too.
     async fn purge(&mut self, log_id: LogId<NodeId>) -> Result<(), Failure> {
         let base = LogIdRecord::from(log_id);
+        let reaches_on = self
+            .tail()
+            .last
+            .is_some_and(|(last, _)| last.index > base.index);
+        if reaches_on && !self.has_room() {
+            return Ok(());
+        }
+        self.some_room().await;
         let chain = match self.at(base.index)? {
             Some((id, chain)) if id == base => chain,
             Some(_) | None => Chain::start(Some(base)),
@@ -269,6 +290,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 }
 
 impl LogStore {
+    fn has_room(&self) -> bool {
+        *self.room.borrow() == Room::Enough
+    }
+
+    /// Waits while nothing can be handed to the database, as for a disk that hangs. That entries
+    /// are not even taken while room is short is for consensus to see to.
+    async fn some_room(&self) {
+        room::wait_for(&self.room, Room::Short).await;
+    }
+
     fn base_chain(&self, base: LogIdRecord) -> Result<Chain, Failure> {
         let stored: Option<StoredBase> =
             get_single(&*self.kv).map_err(|e| StorageIOError::read_logs(any(&e)))?;

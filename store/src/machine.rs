@@ -7,8 +7,8 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use farmux_raft::clockwork;
-use farmux_raft::consensus::TypeConfig;
 use farmux_raft::consensus::record::SnapshotMetaRecord;
+use farmux_raft::consensus::{Room, TypeConfig};
 use farmux_raft::id::NodeId;
 use farmux_raft::state::{Applied, Reject, State};
 use openraft::storage::RaftStateMachine;
@@ -29,6 +29,7 @@ pub struct Machine {
     file: Arc<SnapshotFile>,
     publish: watch::Sender<Arc<State>>,
     observer: Option<Observer>,
+    room: watch::Receiver<Room>,
 }
 
 /// Hears of every state with its last entry; whoever reads both channels may see the state a step
@@ -42,12 +43,14 @@ pub struct Builder {
     last: Option<LogId<NodeId>>,
     membership: StoredMembership<NodeId, EmptyNode>,
     file: Arc<SnapshotFile>,
+    room: watch::Receiver<Room>,
 }
 
 impl Machine {
     pub(crate) fn new(
         file: SnapshotFile,
         start: Option<SnapshotRecord>,
+        room: watch::Receiver<Room>,
     ) -> (Self, watch::Receiver<Arc<State>>) {
         let (publish, state) = watch::channel(Arc::default());
         let mut machine = Machine {
@@ -57,6 +60,7 @@ impl Machine {
             file: Arc::new(file),
             publish,
             observer: None,
+            room,
         };
         if let Some(record) = start {
             machine.become_snapshot(record);
@@ -142,6 +146,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
             last: self.last,
             membership: self.membership.clone(),
             file: self.file.clone(),
+            room: self.room.clone(),
         }
     }
 
@@ -160,17 +165,18 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 any(error),
             ))
         };
-        let file = self.file.clone();
         let expected = SnapshotMetaRecord::from(meta);
-        let store = move || {
+        let read = move || {
             let record = snapshot::decode(snapshot.get_ref())?;
             if record.meta != expected {
                 return Err(SnapshotError::Altered);
             }
-            file.replace(&record.meta, snapshot.get_ref())?;
-            Ok(record)
+            Ok((record, snapshot.into_inner()))
         };
-        let record = blocking(store).await.map_err(|e| failed(&e))?;
+        let (record, bytes) = blocking(read).await.map_err(|e| failed(&e))?;
+        let (kept, bytes) = (record.meta.clone(), Arc::new(bytes));
+        let stored = self.file.replace_with_room(&self.room, kept, bytes).await;
+        stored.map_err(|e| failed(&e))?;
         self.become_snapshot(record);
         Ok(())
     }
@@ -198,22 +204,23 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
             snapshot_id: id,
         };
         let record = SnapshotMetaRecord::from(&meta);
-        let (state, file) = (self.state.clone(), self.file.clone());
+        let (kept, state) = (record.clone(), self.state.clone());
         let make = move || {
             let record = SnapshotRecord {
                 meta: record,
                 state: State::clone(&state),
             };
-            let bytes = snapshot::encode(&record)?;
-            file.replace(&record.meta, &bytes)?;
-            Ok(bytes)
+            Ok(Arc::new(snapshot::encode(&record)?))
         };
-        let bytes = blocking(make).await.map_err(|error: SnapshotError| {
+        let failed = |error: SnapshotError| {
             StorageIOError::write_snapshot(Some(meta.signature()), any(&error))
-        })?;
+        };
+        let bytes = blocking(make).await.map_err(failed)?;
+        let stored = self.file.replace_with_room(&self.room, kept, bytes.clone());
+        stored.await.map_err(failed)?;
         Ok(Snapshot {
             meta,
-            snapshot: Box::new(Cursor::new(bytes)),
+            snapshot: Box::new(Cursor::new(Arc::unwrap_or_clone(bytes))),
         })
     }
 }

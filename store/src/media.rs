@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::error::OpenError;
 use crate::files;
 use crate::kv::Kv;
+use crate::room::{DiskReserve, Reserve};
 use crate::sled_kv::SledKv;
 
 /// A place for stores.
@@ -34,6 +35,13 @@ pub trait Media: Send + Sync + 'static {
     ///
     /// **Errors**: those of the system; `NotFound` where there is none.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Slots>>;
+
+    /// What keeps room for an open database, beside a snapshot; nothing: there is always room.
+    ///
+    /// **Errors**: [`OpenError`].
+    fn reserve(&self, _: &Path, _: &Path) -> Result<Option<Box<dyn Reserve>>, OpenError> {
+        Ok(None)
+    }
 }
 
 /// A file whose parts are overwritten in place.
@@ -73,6 +81,14 @@ impl Media for System {
     fn open(&self, path: &Path) -> io::Result<Box<dyn Slots>> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         Ok(Box::new(file))
+    }
+
+    fn reserve(
+        &self,
+        database: &Path,
+        snapshot: &Path,
+    ) -> Result<Option<Box<dyn Reserve>>, OpenError> {
+        Ok(Some(Box::new(DiskReserve::open(database, snapshot)?)))
     }
 }
 

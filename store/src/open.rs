@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use farmux_raft::codec::{self, DecodeError};
+use farmux_raft::consensus::Room;
 use farmux_raft::consensus::record::{EntryRecord, LogIdRecord};
 use farmux_raft::id::NodeId;
 use farmux_raft::state::State;
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 use crate::chain::Chain;
 use crate::error::OpenError;
 use crate::files;
-use crate::flusher::{Flusher, Pump, Tail};
+use crate::flusher::{Flusher, Lookout, Pump, Tail};
 use crate::kv::{Kv, KvError};
 use crate::log::LogStore;
 use crate::machine::Machine;
@@ -35,6 +36,8 @@ pub struct Store {
     pub machine: Machine,
     /// The applied state, always the newest.
     pub state: watch::Receiver<Arc<State>>,
+    /// What the disk still takes, for consensus to mind.
+    pub room: watch::Receiver<Room>,
 }
 
 /// Stores that are being opened right now.
@@ -85,27 +88,30 @@ impl Store {
 
 fn open(folder: &Path, me: NodeId) -> Result<Store, OpenError> {
     files::make_folder(folder).map_err(OpenError::io(folder))?;
-    let (opened, mark) = Opened::new(Arc::new(System), folder, me)?;
-    let flusher = Flusher::spawn(opened.kv.clone(), mark, opened.tail.clone());
+    let (opened, mark, lookout) = Opened::new(Arc::new(System), folder, me)?;
+    let flusher = Flusher::spawn(opened.kv.clone(), mark, opened.tail.clone(), lookout);
     let flusher = flusher.map_err(OpenError::io(folder))?;
     Ok(store(me, opened, flusher))
 }
 
 fn store(me: NodeId, opened: Opened, flusher: Flusher) -> Store {
-    let (machine, state) = Machine::new(opened.file, opened.snapshot);
+    let room = opened.room;
+    let (machine, state) = Machine::new(opened.file, opened.snapshot, room.clone());
     Store {
-        log: LogStore::new(me, opened.kv, opened.tail, flusher),
+        log: LogStore::new(me, opened.kv, opened.tail, flusher, room.clone()),
         machine,
         state,
+        room,
     }
 }
 
-/// What was found in a folder, whole; its mark is the flusher's.
+/// What was found in a folder, whole; its mark and its lookout are the flusher's.
 struct Opened {
     kv: Arc<dyn Kv>,
     tail: Arc<Mutex<Tail>>,
     file: SnapshotFile,
     snapshot: Option<SnapshotRecord>,
+    room: watch::Receiver<Room>,
 }
 
 impl Opened {
@@ -113,11 +119,13 @@ impl Opened {
         media: Arc<dyn Media>,
         folder: &Path,
         me: NodeId,
-    ) -> Result<(Self, MarkFile), OpenError> {
+    ) -> Result<(Self, MarkFile, Lookout), OpenError> {
         let database = folder.join("log");
         let kv = media.database(&database)?;
         let mark = open_mark(&*media, &folder.join("mark"), me, &*kv, &database)?;
-        let (file, snapshot) = SnapshotFile::open(media, &folder.join("snapshot"))?;
+        let at = folder.join("snapshot");
+        let lookout = Lookout::new(media.reserve(&database, &at)?);
+        let (file, snapshot) = SnapshotFile::open(media, &at)?;
         let reached = snapshot.as_ref().and_then(|snapshot| snapshot.meta.last);
         let tail = verify(&*kv, mark.newest(), reached)
             .map_err(|problem| problem.into_error(&database))?;
@@ -126,8 +134,9 @@ impl Opened {
             tail: Arc::new(Mutex::new(tail)),
             file,
             snapshot,
+            room: lookout.room(),
         };
-        Ok((opened, mark))
+        Ok((opened, mark, lookout))
     }
 }
 
@@ -141,8 +150,9 @@ impl Store {
         folder: &Path,
         me: NodeId,
     ) -> Result<(Store, Pump), OpenError> {
-        let (opened, mark) = Opened::new(media, folder, me)?;
-        let (flusher, pump) = Flusher::pumped(opened.kv.clone(), mark, opened.tail.clone());
+        let (opened, mark, lookout) = Opened::new(media, folder, me)?;
+        let (flusher, pump) =
+            Flusher::pumped(opened.kv.clone(), mark, opened.tail.clone(), lookout);
         Ok((store(me, opened, flusher), pump))
     }
 }

@@ -1,16 +1,29 @@
 //! Snapshots as plain files: the whole state up to an entry, sealed with its hash.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use farmux_raft::clockwork;
 use farmux_raft::codec::{self, EncodeError, Record};
+use farmux_raft::consensus::Room;
 use farmux_raft::consensus::record::{LogIdRecord, SNAPSHOT_BYTES_MAX, SnapshotMetaRecord};
 use farmux_raft::state::State;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::chain::{seal, unseal};
 use crate::error::OpenError;
 use crate::media::Media;
+use crate::room;
+
+fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// How soon a snapshot for which there was no room is tried again.
+const FULL_PAUSE: Duration = Duration::from_secs(2);
 
 /// A snapshot, in its file and on its way to another node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,6 +135,26 @@ impl SnapshotFile {
         self.media.replace(&self.path, bytes)?;
         *newest = Some(meta.clone());
         Ok(())
+    }
+
+    /// The same, as soon as there is room for it: what has to be kept is not given up.
+    pub(crate) async fn replace_with_room(
+        self: &Arc<Self>,
+        room: &watch::Receiver<Room>,
+        meta: SnapshotMetaRecord,
+        bytes: Arc<Vec<u8>>,
+    ) -> Result<(), SnapshotError> {
+        loop {
+            room::wait_for(room, Room::Enough).await;
+            let (file, meta, bytes) = (Arc::clone(self), meta.clone(), Arc::clone(&bytes));
+            match clockwork::blocking(move || file.replace(&meta, &bytes)).await {
+                Err(SnapshotError::Io(error)) if is_full(error.kind()) => {
+                    tracing::warn!("no room for a snapshot; it is tried again");
+                    clockwork::sleep(FULL_PAUSE).await;
+                }
+                replaced => return replaced,
+            }
+        }
     }
 
     /// The newest snapshot, if there is one.
