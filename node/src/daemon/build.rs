@@ -110,6 +110,7 @@ async fn assemble(
     let consensus = Consensus::start(config, store.log, store.machine, state, transport)
         .await
         .map_err(part)?;
+    consensus.mind_room(store.room);
     let handler = Arc::new(PeerHandler::new(consensus.clone(), report));
     let server =
         PeerServer::spawn(listeners, identities, handler, Arc::clone(&refusals)).map_err(part)?;
@@ -149,6 +150,7 @@ async fn assemble(
         seeds,
         stage,
         desk: Desk::default(),
+        data: settings.data.clone(),
         tasks: Mutex::new(JoinSet::new()),
         _server: server,
     };
@@ -191,6 +193,13 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     member.spawn(moving::rest(Arc::clone(&member)));
     let by_own_word = member.voice.of_health.by_own_word.clone();
     let removed = || member.peers.removed();
+    let reporter = report::RoomReporter {
+        consensus: consensus(),
+        data: settings.data.clone(),
+        removed: removed(),
+        by_own_word: by_own_word.clone(),
+    };
+    member.spawn(reporter.run());
     member.spawn(report::report_quorum(consensus(), removed(), by_own_word));
     member.spawn(report::tell_roles(consensus(), removed()));
     member.spawn(report::report_vips(consensus(), member.lease.held()));

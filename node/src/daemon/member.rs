@@ -8,13 +8,14 @@
 //!        │ addresses          │       └──▶ follow_plan ─▶ Vips, Serving, Probing
 //!   follow_addresses          │ propose                        │ verdicts (mpsc)
 //!                             ├── Reporter ◀───────────────────┘
-//!                             ├── report_vips, report_nodes, report_quorum
+//!                             ├── report_vips, report_nodes, report_quorum, RoomReporter
 //!                             ├── finish_joins, end_holds
 //!                             └── Pager (when it is our turn) ─SMTP─▶ relay
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -25,7 +26,7 @@ use farmux_netplane::reference::References;
 use farmux_netplane::serve::Serving;
 use farmux_netplane::vip::{Leases, Vips};
 use farmux_raft::clockwork;
-use farmux_raft::consensus::{Consensus, NewestError, ProposeError};
+use farmux_raft::consensus::{Consensus, NewestError, ProposeError, Room};
 use farmux_raft::id::{Ballot, NodeId, RequestId, UnixMillis, VipName};
 use farmux_raft::lease::{LeaseHandle, Legs};
 use farmux_raft::peer::{Addresses, Identity, JoinStage, PeerClient, PeerServer, Refusals};
@@ -52,6 +53,8 @@ pub struct Member {
     pub(super) seeds: watch::Sender<Addresses>,
     pub(super) stage: watch::Receiver<Option<JoinStage>>,
     pub(super) desk: Desk,
+    /// Where it keeps what it must not lose.
+    pub(super) data: PathBuf,
     pub(super) tasks: Mutex<JoinSet<()>>,
     pub(super) _server: PeerServer,
 }
@@ -162,6 +165,11 @@ impl Member {
     /// The agreement.
     pub fn consensus(&self) -> &Consensus {
         &self.consensus
+    }
+
+    /// The folder on whose disk no room is left, if so.
+    pub fn full_disk(&self) -> Option<&Path> {
+        (self.consensus.room() != Room::Enough).then_some(self.data.as_path())
     }
 
     /// The newest applied state.

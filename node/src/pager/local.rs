@@ -13,10 +13,10 @@ mod messenger;
 
 use std::collections::BTreeMap;
 
-use farmux_raft::id::{ContactName, ServerName, UnixMillis};
+use farmux_raft::id::{ContactName, NodeId, ServerName, UnixMillis};
 use farmux_raft::state::{
     CheckKey, Delivery, Health, HealthChange, Page, PageKind, Parent, Progress, State, Subject,
-    page_id,
+    Trouble, disk_evidence, page_id,
 };
 
 pub use messenger::{Messenger, MessengerParts};
@@ -240,7 +240,30 @@ fn due_to_first(state: &State, subject: &Subject) -> BTreeMap<ContactName, Deliv
 ///
 /// **Source**: `vip-protocol.md`, section 9.
 pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
-    let subject = Subject::Quorum;
+    let evidence =
+        "nothing can be changed, and no VIP can be taken over, until a majority is back".to_owned();
+    let cause = "NO QUORUM: no majority of the nodes answers".to_owned();
+    own_word(state, Subject::Quorum, lost, cause, evidence)
+}
+
+/// PURE. The page that no room is left on this node's disk, where nothing can be committed; `None`:
+/// somebody silenced it, or there is no cluster.
+pub fn full_disk(state: &State, me: NodeId, since: UnixMillis, cause: String) -> Option<Page> {
+    let subject = Subject::Trouble(Trouble::Disk(me));
+    if state.silence_of(&subject).is_some() {
+        return None;
+    }
+    let evidence = disk_evidence(&state.node_name(me));
+    own_word(state, subject, since, cause, evidence)
+}
+
+fn own_word(
+    state: &State,
+    subject: Subject,
+    at: UnixMillis,
+    cause: String,
+    evidence: String,
+) -> Option<Page> {
     let transition = state.transitions.next(&subject);
     let deliveries = due_to_first(state, &subject);
     Some(Page {
@@ -251,13 +274,10 @@ pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
         sequence: 0,
         transition,
         kind: PageKind::Down,
-        at: lost,
-        cause: "NO QUORUM: no majority of the nodes answers".to_owned(),
+        at,
+        cause,
         left: String::new(),
-        evidence: vec![
-            "nothing can be changed, and no VIP can be taken over, until a majority is back"
-                .to_owned(),
-        ],
+        evidence: vec![evidence],
         verdict: None,
         over: None,
         replaces: None,
@@ -272,7 +292,6 @@ pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
 mod tests {
     use super::*;
     use crate::pager::testing::{TERM, apply, change, newest, state};
-    use farmux_raft::id::NodeId;
     use farmux_raft::state::{Authority, Command};
 
     /// Down, then back, by our own word; then the log hears of both: the same ids.
@@ -315,6 +334,26 @@ mod tests {
             assert_eq!(ours.because, change);
         }
         assert!(pages.overdue(&state, &[], 9).is_empty());
+    }
+
+    #[test]
+    fn a_full_disk_told_by_our_own_word_has_the_id_of_the_log() {
+        let mut state = state(3, &[]);
+        let (me, cause) = (NodeId(2), "no room is left on the disk of /data".to_owned());
+        let ours = full_disk(&state, me, UnixMillis(900_000), cause.clone()).expect("a page");
+        let report = Command::ReportTrouble {
+            node: me,
+            trouble: Trouble::Disk(me),
+            reason: Some(cause),
+        };
+        apply(&mut state, report);
+        let theirs = newest(&state);
+        assert_eq!(ours.id, theirs.id);
+        assert_eq!((ours.kind, &ours.title), (theirs.kind, &theirs.title));
+        assert_eq!(
+            (&ours.cause, &ours.evidence),
+            (&theirs.cause, &theirs.evidence)
+        );
     }
 
     #[test]

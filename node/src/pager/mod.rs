@@ -50,7 +50,7 @@ pub use courier::{
 pub use duty::{Pager, PagerCounts, PagerParts};
 pub use heartbeat::{HeartbeatCounts, HeartbeatParts, Heartbeats};
 pub use link::Ticket;
-pub use local::{LocalPage, LocalPages, Messenger, MessengerParts, no_quorum};
+pub use local::{LocalPage, LocalPages, Messenger, MessengerParts, full_disk, no_quorum};
 pub use mail::{Mail, MailError};
 pub use message::call_mail;
 pub use names::FreshNames;

@@ -140,7 +140,9 @@ impl State {
             (
                 Field::Node,
                 Subject::Node(node)
-                | Subject::Trouble(Trouble::Meddling(node) | Trouble::Carrier(node)),
+                | Subject::Trouble(
+                    Trouble::Meddling(node) | Trouble::Carrier(node) | Trouble::Disk(node),
+                ),
             ) => is(&self.node_name(*node)),
             (Field::Vip, Subject::Vip(vip) | Subject::Trouble(Trouble::Claim(vip, _))) => {
                 is(vip.as_str())

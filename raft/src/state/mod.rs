@@ -126,7 +126,7 @@ pub use taking::{Acknowledgement, Resolution, Taken};
 pub use text::{REASON_CHARS_MAX, clean, duration_text, span_text};
 pub use token::{Token, TokenId};
 pub use transition::Transitions;
-pub use trouble::{Mac, Trouble};
+pub use trouble::{Mac, Trouble, disk_evidence};
 pub use uptime::{Month, MonthUptime, Uptime};
 pub use vip::{BallotFloor, OnQuorumLoss, Vip, VipStanding};
 pub use watch::Watch;

@@ -173,6 +173,10 @@ impl Subject {
                 name("carrier");
                 bytes.extend(node.0.to_be_bytes());
             }
+            Subject::Trouble(Trouble::Disk(node)) => {
+                name("disk");
+                bytes.extend(node.0.to_be_bytes());
+            }
         }
     }
 }

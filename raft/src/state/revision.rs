@@ -155,7 +155,7 @@ impl State {
                 .is_some_and(|contact| contact.channel(*kind).is_some()),
             Subject::Node(_)
             | Subject::Path(_)
-            | Subject::Trouble(Trouble::Meddling(_) | Trouble::Carrier(_))
+            | Subject::Trouble(Trouble::Meddling(_) | Trouble::Carrier(_) | Trouble::Disk(_))
             | Subject::Quorum => true,
         };
         let gone: Vec<Subject> = self

@@ -15,9 +15,9 @@ impl State {
             Subject::Farm(farm) | Subject::Strength(farm) => self.config.entrance(farm),
             Subject::Node(node)
             | Subject::Path(node)
-            | Subject::Trouble(Trouble::Meddling(node) | Trouble::Carrier(node)) => {
-                self.nodes.get(node)?.peer_addresses.first().copied()
-            }
+            | Subject::Trouble(
+                Trouble::Meddling(node) | Trouble::Carrier(node) | Trouble::Disk(node),
+            ) => self.nodes.get(node)?.peer_addresses.first().copied(),
             Subject::Vip(vip) | Subject::Trouble(Trouble::Claim(vip, _)) => {
                 let vip = self.config.vips.get(vip)?;
                 Some(SocketAddr::new(vip.address, 0))

@@ -1,9 +1,10 @@
-//! Trouble around VIPs that a node sees and no check does: another machine's claim, another
-//! program's hands, a loose cable. Each opens an incident of its own, and closes it when the node
+//! Trouble that a node sees and no check does: another machine's claim, another
+//! program's hands, a loose cable, a full disk. Each opens an incident of its own, and closes it when the node
 //! has not seen it for a while.
 //!
 //! ```text
 //!   netplane/vip --status--> node/daemon/report/troubles --ReportTrouble--> incident
+//!   store --------Room-----> node/daemon/report/room -----ReportTrouble-----> incident
 //! ```
 
 use std::fmt;
@@ -25,6 +26,8 @@ pub enum Trouble {
     Meddling(NodeId),
     /// An interface of VIPs on a node loses its carrier again and again.
     Carrier(NodeId),
+    /// The disk on which a node keeps the log is full.
+    Disk(NodeId),
 }
 
 /// A link-layer address.
@@ -42,7 +45,7 @@ impl Trouble {
     fn claims(&self) -> Option<&VipName> {
         match self {
             Trouble::Claim(vip, _) => Some(vip),
-            Trouble::Meddling(_) | Trouble::Carrier(_) => None,
+            Trouble::Meddling(_) | Trouble::Carrier(_) | Trouble::Disk(_) => None,
         }
     }
 }
@@ -102,6 +105,7 @@ impl State {
                     Trouble::Claim(_, mac) => format!("{mac} claims it no more"),
                     Trouble::Meddling(_) => "nobody changes its addresses any more".to_owned(),
                     Trouble::Carrier(_) => "its carrier is steady again".to_owned(),
+                    Trouble::Disk(_) => "there is room again".to_owned(),
                 };
                 self.close_incident(
                     subject,
@@ -128,6 +132,7 @@ impl State {
             }
             Trouble::Meddling(_) => vec![format!("{name} put each of them right at once")],
             Trouble::Carrier(_) => vec![],
+            Trouble::Disk(_) => vec![disk_evidence(&name)],
         }
     }
 
@@ -147,17 +152,28 @@ impl State {
             Trouble::Claim(vip, mac) => format!("VIP {vip} claimed by {mac}"),
             Trouble::Meddling(node) => format!("addresses of {}", self.node_name(*node)),
             Trouble::Carrier(node) => format!("carrier of {}", self.node_name(*node)),
+            Trouble::Disk(node) => format!("disk of {}", self.node_name(*node)),
         }
     }
 
     /// A node is gone: nobody will say that its trouble is over.
     pub(super) fn forget_troubles(&mut self, now: Now, node: NodeId) {
-        let gone = [Trouble::Meddling(node), Trouble::Carrier(node)].map(Subject::Trouble);
+        let gone = [
+            Trouble::Meddling(node),
+            Trouble::Carrier(node),
+            Trouble::Disk(node),
+        ];
+        let gone = gone.map(Subject::Trouble);
         for subject in &gone {
             self.forget_incident(subject, now.at);
         }
         Arc::make_mut(&mut self.transitions).retain(|subject| !gone.contains(subject));
     }
+}
+
+/// What else is to be said of a full disk, also where it is not the log that says it.
+pub fn disk_evidence(node: &str) -> String {
+    format!("what {node} serves it goes on serving; it keeps no change until there is room again")
 }
 
 /// Each is a page: whoever makes MACs up calls nobody a fifth time.

@@ -1,5 +1,5 @@
 //! What this node sees and the log shall know: nodes that come and go, VIPs gained, majorities
-//! lost, joins to be finished, holds to be ended, and time that passes.
+//! lost, disks that are full, joins to be finished, holds to be ended, and time that passes.
 //!
 //! Each report is a wish compared with the state: what the state says already is not said again,
 //! and what could not be committed is tried again at the next tick. So nothing queues up.
@@ -12,6 +12,7 @@ mod joins;
 mod nodes;
 mod quorum;
 mod roles;
+mod room;
 mod time;
 mod troubles;
 mod vips;
@@ -24,6 +25,7 @@ pub(super) use joins::finish_joins;
 pub(super) use nodes::report_nodes;
 pub(super) use quorum::report_quorum;
 pub(super) use roles::tell_roles;
+pub(super) use room::RoomReporter;
 pub(super) use time::pass_time;
 pub(super) use troubles::report_troubles;
 pub(super) use vips::report_vips;

@@ -99,6 +99,8 @@ fn unreported(
     let over = over.filter(|trouble| match trouble {
         Trouble::Claim(vip, _) => owned_long.contains(vip),
         Trouble::Meddling(node) | Trouble::Carrier(node) => *node == me,
+        // Whoever looks at the disk says it: `room`.
+        Trouble::Disk(_) => false,
     });
     begun
         .chain(over.map(|trouble| report(trouble, None)))

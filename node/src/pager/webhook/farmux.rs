@@ -157,6 +157,7 @@ pub(in crate::pager) fn subject(subject: &Subject) -> String {
         Subject::Trouble(Trouble::Claim(vip, mac)) => format!("claim:{vip}/{mac}"),
         Subject::Trouble(Trouble::Meddling(node)) => format!("meddling:{node}"),
         Subject::Trouble(Trouble::Carrier(node)) => format!("carrier:{node}"),
+        Subject::Trouble(Trouble::Disk(node)) => format!("disk:{node}"),
         Subject::Quorum => "quorum".to_owned(),
     }
 }

@@ -90,6 +90,14 @@ fn meddling_and_carriers_are_each_nodes_own() {
             "DOWN carrier of lb2: eth0 lost its carrier 3 times within 10m (3 of 3 nodes)",
         ]
     );
+    let disk = Trouble::Disk(NodeId(2));
+    house
+        .order(seen(2, disk.clone(), "no room is left in /data"))
+        .expect("it is told");
+    house.order(over(2, disk.clone())).expect("it is known");
+    house
+        .order(seen(2, disk, "no room is left in /data"))
+        .expect("it is told again");
     // A node that goes says no more that its trouble is over.
     let remove = Command::RemoveNode {
         node: NodeId(2),
@@ -97,7 +105,7 @@ fn meddling_and_carriers_are_each_nodes_own() {
     };
     house.order(remove).expect("lb1 stays");
     assert!(house.state.incidents.is_empty());
-    assert_eq!(house.pages().len(), 2, "without a word");
+    assert_eq!(house.pages().len(), 5, "without a word");
 }
 
 #[test]
@@ -120,6 +128,7 @@ fn a_silence_of_the_vip_or_the_node_hushes_it() {
         ("vip=front", claim(7)),
         ("node=lb1", Trouble::Meddling(NodeId(1))),
         ("node=lb1", Trouble::Carrier(NodeId(1))),
+        ("node=lb1", Trouble::Disk(NodeId(1))),
     ] {
         let mut house = House::full();
         let silence = Silence {
