@@ -168,6 +168,9 @@ pub(super) fn report(member: &Member) -> NodeReport {
             .iter()
             .map(ToString::to_string)
             .collect(),
+        full: member
+            .full_disk()
+            .map(|folder| folder.display().to_string()),
         blind: blind.len(),
         blind_some: blind.iter().take(BLIND_SHOWN_MAX).map(of_blind).collect(),
         servers: counts(member),

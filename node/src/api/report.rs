@@ -57,6 +57,9 @@ pub struct NodeReport {
     /// Of what it has too little for its checks, each in one line with what mends it.
     #[serde(default)]
     pub shortages: Vec<String>,
+    /// The folder on whose disk no room is left, so that it keeps no change.
+    #[serde(default)]
+    pub full: Option<String>,
     /// How many checks it cannot make, so that their verdicts are old ones.
     #[serde(default)]
     pub blind: usize,

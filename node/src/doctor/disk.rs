@@ -2,12 +2,14 @@
 //! room is left.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use farmux_netplane::sys::free_bytes;
+
+use farmux_store::FREE_BYTES;
 
 use super::{Context, Finding};
 use crate::fault::Code;
@@ -34,7 +36,7 @@ pub(super) async fn look(context: &Context) -> Vec<Finding> {
     let folder = existing(&context.settings.data);
     let trial = folder.clone();
     let timed = tokio::task::spawn_blocking(move || time_writes(&trial)).await;
-    let timed = timed.unwrap_or_else(|error| Err(error.to_string()));
+    let timed = timed.unwrap_or_else(|error| Err(io::Error::other(error)));
     vec![
         judge(&folder, &timed),
         judge_room(&folder, free_bytes(&folder).map_err(|e| e.to_string())),
@@ -47,7 +49,7 @@ fn existing(data: &Path) -> PathBuf {
     there.unwrap_or(Path::new("/")).to_owned()
 }
 
-fn time_writes(folder: &Path) -> Result<Vec<Duration>, String> {
+fn time_writes(folder: &Path) -> io::Result<Vec<Duration>> {
     let path = folder.join(TRIAL_FILE);
     let opened = OpenOptions::new()
         .write(true)
@@ -55,14 +57,18 @@ fn time_writes(folder: &Path) -> Result<Vec<Duration>, String> {
         .truncate(true)
         .mode(0o600)
         .open(&path);
-    let mut file = opened.map_err(|error| format!("{}: {error}", path.display()))?;
+    let named = |error: io::Error| {
+        let text = format!("{}: {error}", path.display());
+        io::Error::new(error.kind(), text)
+    };
+    let mut file = opened.map_err(named)?;
     let block = [0x5a; WRITE_BYTES];
     let mut taken = Vec::new();
     let mut failed = None;
     for _ in 0..WRITES {
         let before = Instant::now();
         if let Err(error) = file.write_all(&block).and_then(|()| file.sync_data()) {
-            failed = Some(error.to_string());
+            failed = Some(error);
             break;
         }
         taken.push(before.elapsed());
@@ -72,19 +78,19 @@ fn time_writes(folder: &Path) -> Result<Vec<Duration>, String> {
 }
 
 /// PURE.
-fn judge(folder: &Path, timed: &Result<Vec<Duration>, String>) -> Finding {
+fn judge(folder: &Path, timed: &io::Result<Vec<Duration>>) -> Finding {
     const CHECK: &str = "disk-sync";
     let folder = folder.display();
     let mut taken = match timed {
         Ok(taken) if !taken.is_empty() => taken.clone(),
         Ok(_) => return Finding::warn(CHECK, Code::DoctorDiskSlow, format!("{folder}: not known")),
         Err(why) => {
-            return Finding::fail(
-                CHECK,
-                Code::DataAccess,
-                format!("{folder}: cannot be written"),
-            )
-            .why(why);
+            let code = match why.kind() == ErrorKind::StorageFull {
+                true => Code::NoRoom,
+                false => Code::DataAccess,
+            };
+            let what = format!("{folder}: cannot be written");
+            return Finding::fail(CHECK, code, what).why(why.to_string());
         }
     };
     taken.sort();
@@ -115,7 +121,10 @@ fn judge_room(folder: &Path, free: Result<u64, String>) -> Finding {
     };
     let what = format!("{folder}: {} MiB are free", free >> 20);
     match free {
-        0..ROOM_MIN => Finding::fail(CHECK, Code::DoctorDiskRoom, what),
+        0..FREE_BYTES => Finding::fail(CHECK, Code::NoRoom, what)
+            .why("so little is left that this node keeps no change")
+            .mend(format!("free space in {folder}; it goes on by itself then")),
+        FREE_BYTES..ROOM_MIN => Finding::fail(CHECK, Code::DoctorDiskRoom, what),
         ROOM_MIN..ROOM_LOW => Finding::warn(CHECK, Code::DoctorDiskRoom, what),
         ROOM_LOW.. => Finding::ok(CHECK, what),
     }
@@ -143,14 +152,21 @@ mod tests {
                 .what
                 .ends_with("1.0 ms in the median, 800.0 ms at most")
         );
-        let read_only = judge(folder, &Err("Read-only file system".to_owned()));
+        let read_only = judge(folder, &Err(ErrorKind::ReadOnlyFilesystem.into()));
         assert_eq!(read_only.level, Level::Fail);
+        assert_eq!(read_only.code, Code::DataAccess.to_string());
+        let full = judge(folder, &Err(ErrorKind::StorageFull.into()));
+        assert_eq!(full.code, Code::NoRoom.to_string());
     }
 
     #[test]
     fn room_is_told_before_there_is_none() {
         let level = |free| judge_room(Path::new("/data"), Ok(free)).level;
         assert_eq!(level(0), Level::Fail);
+        assert_eq!(level(FREE_BYTES), Level::Fail);
+        let code = |free| judge_room(Path::new("/data"), Ok(free)).code;
+        assert_eq!(code(FREE_BYTES - 1), Code::NoRoom.to_string());
+        assert_eq!(code(FREE_BYTES), Code::DoctorDiskRoom.to_string());
         assert_eq!(level(ROOM_MIN), Level::Warn);
         assert_eq!(level(ROOM_LOW), Level::Ok);
         let unknown = judge_room(Path::new("/data"), Err("gone".to_owned()));

@@ -13,6 +13,7 @@ mod blame;
 mod farms;
 mod format;
 mod overall;
+mod room;
 mod survives;
 mod vips;
 mod watches;

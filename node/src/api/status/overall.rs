@@ -21,6 +21,7 @@ pub(super) fn reasons(view: &View<'_>, status: &ClusterStatus) -> Vec<Reason> {
         add(Overall::Critical, text.to_owned());
     }
     agreement(view, status, &mut add);
+    super::room::full(view, &mut add);
     vips(view, status, &mut add);
     troubles(view, &mut add);
     unfenced(view, &mut add);
