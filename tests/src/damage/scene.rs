@@ -33,6 +33,7 @@ impl Scene {
         let client = lab.host("client", CLIENT)?;
         let mut cluster = Cluster {
             nodes: Vec::new(),
+            disks: vec![],
             client,
             lab,
         };

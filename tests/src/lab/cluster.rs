@@ -9,16 +9,22 @@ use farmux_raft::state::Health;
 
 use super::network::Host;
 use super::node::Node;
+use super::small_disk::SmallDisk;
 use super::{CLIENT, GATEWAY, Lab, VIP, http, node_address, wait};
 
 /// How long a cluster may take to agree on something new on a busy machine.
 pub const AGREES_WITHIN: Duration = Duration::from_secs(30);
+
+/// Of a small disk: the log with its reserve, and a little more.
+const DISK_MIB: u32 = 64;
 
 /// A cluster, its LAN and a client.
 #[derive(Debug)]
 pub struct Cluster {
     /// The nodes, in the order in which they joined; dropped before their LAN.
     pub nodes: Vec<Node>,
+    /// Small disks of some of them.
+    pub disks: Vec<SmallDisk>,
     /// Whoever asks.
     pub client: Host,
     /// The LAN.
@@ -37,9 +43,30 @@ impl Cluster {
     ///
     /// **Errors**: a step failed, or took too long.
     pub fn form_told(nodes: u8, tell: impl Fn(&str)) -> Result<Cluster> {
+        Cluster::balancing(Lab::new()?, vec![], nodes, tell)
+    }
+
+    /// The same; each node of these numbers keeps its data on a small disk of its own.
+    ///
+    /// **Errors**: a step failed, or took too long; no right to mount.
+    pub fn form_on_disks(nodes: u8, small: &[u8]) -> Result<Cluster> {
+        let lab = Lab::new()?;
+        let folder = |number: &u8| lab.folder().join(format!("lb{number}/data"));
+        let disks = small.iter().map(folder);
+        let disks = disks.map(|folder| SmallDisk::mount(&folder, DISK_MIB));
+        let disks = disks.collect::<Result<_>>()?;
+        Cluster::balancing(lab, disks, nodes, |_| ())
+    }
+
+    fn balancing(
+        lab: Lab,
+        disks: Vec<SmallDisk>,
+        nodes: u8,
+        tell: impl Fn(&str),
+    ) -> Result<Cluster> {
         let (vip, gateway) = (VIP.to_string(), GATEWAY.to_string());
         let vip = ["--vip", &vip, "--network", "lan", "--gateway", &gateway];
-        Cluster::found(Lab::new()?, nodes, &vip, tell)
+        Cluster::found(lab, disks, nodes, &vip, tell)
     }
 
     /// A cluster `prod` of `lb1`, `lb2`, … without any VIP: it watches, and balances nothing.
@@ -53,13 +80,20 @@ impl Cluster {
     ///
     /// **Errors**: a step failed, or took too long.
     pub fn form_watching_in(lab: Lab, nodes: u8) -> Result<Cluster> {
-        Cluster::found(lab, nodes, &[], |_| ())
+        Cluster::found(lab, vec![], nodes, &[], |_| ())
     }
 
-    fn found(lab: Lab, nodes: u8, vip: &[&str], tell: impl Fn(&str)) -> Result<Cluster> {
+    fn found(
+        lab: Lab,
+        disks: Vec<SmallDisk>,
+        nodes: u8,
+        vip: &[&str],
+        tell: impl Fn(&str),
+    ) -> Result<Cluster> {
         let client = lab.host("client", CLIENT)?;
         let mut cluster = Cluster {
             nodes: Vec::new(),
+            disks,
             client,
             lab,
         };
@@ -98,6 +132,18 @@ impl Cluster {
             .iter_mut()
             .find(|node| node.name() == name)
             .expect("a node of that name")
+    }
+
+    /// The small disk of the node of that name.
+    ///
+    /// **Panics**: it has none; a slip of the test.
+    pub fn disk(&self, name: &str) -> &SmallDisk {
+        let node = self.nodes.iter().find(|node| node.name() == name);
+        let data = node.expect("a node of that name").data();
+        let mut disks = self.disks.iter();
+        disks
+            .find(|disk| disk.path() == data)
+            .expect("a small disk")
     }
 
     /// The first node that runs, for questions that any node answers.

@@ -34,6 +34,7 @@ pub mod origin;
 pub mod post;
 pub mod process;
 pub mod sheet;
+pub mod small_disk;
 pub mod tls;
 pub mod wait;
 

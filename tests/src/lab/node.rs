@@ -192,6 +192,14 @@ level = "info"
         self.inject("farmux-flusher", "fdatasync,fsync", "error=EIO")
     }
 
+    /// Lets what it writes to disk find no room, however much it found when it looked (`ENOSPC`),
+    /// until what is returned is dropped.
+    ///
+    /// **Errors**: as [`Node::delay`].
+    pub fn surprise_disk(&self) -> Result<Process> {
+        self.inject("farmux-flusher", "pwrite64", "error=ENOSPC")
+    }
+
     /// Puts a program and its arguments around the daemon, from its next start on; none: no longer.
     pub fn wrap(&mut self, words: &[&str]) {
         self.wrapped = words.iter().map(ToString::to_string).collect();

@@ -150,7 +150,12 @@ fn pair(pair_takeover: &str) -> Result<(Cluster, Nginx)> {
     nodes[0].ask(&[&init[..], &["--vip", &vip, "--gateway", &gateway]].concat())?;
     let token = nodes[0].token(&[])?;
     nodes[1].ask(&["cluster", "join", &token])?;
-    let cluster = Cluster { nodes, client, lab };
+    let cluster = Cluster {
+        nodes,
+        disks: vec![],
+        client,
+        lab,
+    };
     cluster.wait_for_voters(2)?;
     let gateway = format!("gateway = \"{GATEWAY}\"\n");
     let words = format!("{gateway}pair_takeover = \"{pair_takeover}\"\n");

@@ -75,6 +75,7 @@ fn without_vip() -> Result<Cluster> {
     let client = lab.host("client", CLIENT)?;
     let mut cluster = Cluster {
         nodes: Vec::new(),
+        disks: vec![],
         client,
         lab,
     };
