@@ -37,6 +37,8 @@ const WRITERS: usize = 8;
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
 /// And all of them.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(240);
+/// The number of the node whose data lies on a small disk.
+pub(super) const SMALL_DISK: u8 = 3;
 /// A change that means nothing.
 const LABEL: [&str; 5] = ["watch", "set", "bell", "--put-label", "disk=broken"];
 /// Below the folder of the machine's kind in `/usr/lib`.
@@ -136,6 +138,20 @@ pub(super) fn fsync_eio(scene: &mut Scene) -> Result<Undo> {
         node.kill();
         node.run()
     })
+}
+
+/// It goes on serving, lets another lead, and takes changes again by itself.
+pub(super) fn disk_full(scene: &mut Scene) -> Result<Undo> {
+    let owner = format!("lb{SMALL_DISK}");
+    if scene.cluster.owner()? != owner {
+        let to = ["vip", "move", "front", "--to", &owner, "--yes"];
+        scene.cluster.any()?.ask(&to)?;
+    }
+    scene.cluster.disk(&owner).fill()?;
+    let other = scene.other_than(&owner)?;
+    // Whoever led: a change is decided by those that have room.
+    scene.cluster.node(&other).token(&[])?;
+    undo(move |scene| scene.cluster.disk(&owner).free())
 }
 
 pub(super) fn slow_disks(scene: &mut Scene, millis: u64) -> Result<Undo> {

@@ -10,10 +10,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
+use super::acts::SMALL_DISK;
 use super::case::Policy;
 use super::rows::{Bounds, Row};
 use super::scene::{OVERLAP_MAX, Scene, Witnesses};
-use crate::lab::cluster::AGREES_WITHIN;
+use crate::lab::cluster::{AGREES_WITHIN, Cluster};
 use crate::lab::dns::RELAY_NAME;
 use crate::lab::nginx::Nginx;
 use crate::lab::{RELAY, server_address, wait};
@@ -47,7 +48,8 @@ fn amended(toml: String) -> String {
 ///
 /// **Errors**: a step failed, or took too long.
 pub fn set() -> Result<(Scene, Nginx)> {
-    let scene = Scene::set_with(Policy::Hold, Duration::ZERO, amended)?;
+    let cluster = Cluster::form_on_disks(3, &[SMALL_DISK])?;
+    let scene = Scene::set_with(cluster, Policy::Hold, Duration::ZERO, amended)?;
     let bell = Nginx::start(&scene.cluster.lab, BELL)?;
     wait::until_true("bell is up", AGREES_WITHIN, || {
         let shown = scene.cluster.nodes[0].ask(&["watch", "list"]);

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::acts::{
-    Undo, away, clock, cpu_stolen, data_lost, descriptors, flap, fsync_eio, hears_nothing, kill,
-    log_cut, loss, loss_and_owner, memory, names_gone, not_heard, partial, pause, power_off,
-    relay_and_owner, relay_gone, slow_disks, unplug,
+    Undo, away, clock, cpu_stolen, data_lost, descriptors, disk_full, flap, fsync_eio,
+    hears_nothing, kill, log_cut, loss, loss_and_owner, memory, names_gone, not_heard, partial,
+    pause, power_off, relay_and_owner, relay_gone, slow_disks, unplug,
 };
 use super::scene::Scene;
 
@@ -77,6 +77,12 @@ const RELAY: Bounds = Bounds {
 
 /// The log goes by its leader's clock: what a row before left open may be over a day later.
 const AGED: Bounds = UNPLUGGED;
+
+/// The owner goes on; that its disk is full is told.
+const DISK: Bounds = Bounds {
+    pages: &["disk of lb", "VIP front: moved"],
+    ..UNSEEN
+};
 
 /// All of them, in the order of the table.
 pub const ROWS: &[Row] = &[
@@ -160,6 +166,12 @@ pub const ROWS: &[Row] = &[
         "every fsync takes 500 ms longer",
         |s| slow_disks(s, 500),
         UNSEEN,
+    ),
+    row(
+        "disk-full",
+        "owner's disk filled to the last byte, emptied",
+        disk_full,
+        DISK,
     ),
     row(
         "clock-day-ahead",

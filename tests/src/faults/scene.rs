@@ -59,18 +59,18 @@ impl Scene {
     ///
     /// **Errors**: a step failed, or took too long.
     pub fn set(policy: Policy, claims_for: Duration) -> Result<Scene> {
-        Scene::set_with(policy, claims_for, |toml| toml)
+        Scene::set_with(Cluster::form(3)?, policy, claims_for, |toml| toml)
     }
 
-    /// The same with its configuration amended.
+    /// The same of nodes that are there, with its configuration amended.
     ///
     /// **Errors**: a step failed, or took too long.
     pub fn set_with(
+        cluster: Cluster,
         policy: Policy,
         claims_for: Duration,
         amend: impl FnOnce(String) -> String,
     ) -> Result<Scene> {
-        let cluster = Cluster::form(3)?;
         let server = Nginx::start(&cluster.lab, 1)?;
         let mail = MailServer::start(&cluster.lab)?;
         let names = NameServer::start(&cluster.lab)?;
