@@ -13,8 +13,8 @@
 //! sled calls `sync_file_range`, not `fsync`, and sometimes opens a damaged file cleanly with
 //! records missing. So each answer waits for an `fdatasync` of its file, and a hash chain over the
 //! log must reach the mark when it is opened. sled also gives up for good when it meets a full
-//! disk: so room is made beforehand, and nothing is handed to it without. Nothing outside this crate
-//! knows any of this but how much room there is.
+//! disk: so room is made beforehand, and nothing is handed to it without. Nothing outside this
+//! crate knows any of this but how much room there is.
 
 mod chain;
 mod error;

@@ -85,7 +85,7 @@ impl DiskReserve {
         }
         self.length = length;
         self.take(length);
-        let disk = statvfs(&self.snapshot_folder())?;
+        let disk = statvfs(crate::files::parent(&self.snapshot))?;
         let free = match disk.f_blocks {
             // Some file systems do not say.
             0 => u64::MAX,
@@ -126,10 +126,6 @@ impl DiskReserve {
                 Err(error) => tracing::debug!(%error, part, "no blocks can be taken beforehand"),
             }
         }
-    }
-
-    fn snapshot_folder(&self) -> PathBuf {
-        crate::files::parent(&self.snapshot).to_owned()
     }
 }
 

@@ -88,7 +88,7 @@ impl Consensus {
                 // What an attempt before may have written may still be decided.
                 Attempt::Not(ProposeError::Stopped) if uncertain => break,
                 Attempt::Not(ProposeError::Stopped) => return Err(ProposeError::Stopped),
-                // A leader without room looks for another now and then, and answers nobody meanwhile:
+                // A leader without room looks for another now and then, and answers nobody then:
                 // that there is no room stays the reason.
                 Attempt::Not(ProposeError::NoLeader) if matches!(reason, ProposeError::Full(_)) => {
                 }

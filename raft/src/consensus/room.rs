@@ -87,29 +87,6 @@ impl Consensus {
         }
     }
 
-    /// Takes nothing of an `Append`, and says so a little later, so that the leader does not send
-    /// it again at once.
-    pub(super) async fn without_entries(&self, request: Request) -> (Request, Option<AppendReply>) {
-        match request {
-            Request::Append {
-                vote,
-                previous,
-                entries,
-                committed,
-            } if !entries.is_empty() => {
-                sleep(NO_ROOM_PAUSE).await;
-                let heartbeat = Request::Append {
-                    vote,
-                    previous,
-                    entries: Vec::new(),
-                    committed,
-                };
-                (heartbeat, Some(AppendReply::Partial(previous)))
-            }
-            other => (other, None),
-        }
-    }
-
     /// While this node leads without room, another one that has some shall lead.
     async fn lead_elsewhere(self) {
         let Some(mut room) = self.inner.room.get().cloned() else {
@@ -153,6 +130,24 @@ impl Consensus {
             }
         }
     }
+}
+
+/// Takes the entries out of an `Append`, and says what it is to be answered with, a little later:
+/// the leader sends it again at once.
+pub(super) async fn without_entries(mut request: Request) -> (Request, Option<AppendReply>) {
+    let mut stored_nothing = None;
+    if let Request::Append {
+        previous, entries, ..
+    } = &mut request
+        && !entries.is_empty()
+    {
+        entries.clear();
+        stored_nothing = Some(AppendReply::Partial(*previous));
+    }
+    if stored_nothing.is_some() {
+        sleep(NO_ROOM_PAUSE).await;
+    }
+    (request, stored_nothing)
 }
 
 /// PURE. Who could lead: voters that answer and are not far behind, the nearest first.

@@ -7,6 +7,7 @@ use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, InstallSnapsho
 
 use super::election::Ballot;
 use super::record::{SNAPSHOT_BYTES_MAX, VoteRecord};
+use super::room::without_entries;
 use super::timing::{ELECTION_MIN, NO_ROOM_SNAPSHOT_PAUSE, PROPOSE_DEADLINE, UNFOLLOWED};
 use super::{AppendReply, Consensus, Refusal, Request, Room, Rpc, RpcReply, SnapshotReply};
 use crate::clockwork::{Safeguard, lacks, now, sleep};
@@ -81,7 +82,7 @@ impl Consensus {
                 _,
             ) => {}
         }
-        let (request, stored_nothing) = self.without_entries(request).await;
+        let (request, stored_nothing) = without_entries(request).await;
         match (self.answer(from, request).await, stored_nothing) {
             (RpcReply::Append(AppendReply::Success), Some(nothing)) => RpcReply::Append(nothing),
             (reply, _) => reply,

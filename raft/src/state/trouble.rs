@@ -1,6 +1,6 @@
-//! Trouble that a node sees and no check does: another machine's claim, another
-//! program's hands, a loose cable, a full disk. Each opens an incident of its own, and closes it when the node
-//! has not seen it for a while.
+//! Trouble that a node sees and no check does: another machine's claim, another program's hands, a
+//! loose cable, a full disk. Each opens an incident of its own, and closes it when the node has not
+//! seen it for a while.
 //!
 //! ```text
 //!   netplane/vip --status--> node/daemon/report/troubles --ReportTrouble--> incident
