@@ -139,8 +139,7 @@ impl RoomReporter {
     fn is_open(&self) -> bool {
         let state = self.consensus.state();
         let subject = Subject::Trouble(self.trouble());
-        let open = state.borrow().incidents.contains_key(&subject);
-        open
+        state.borrow().incidents.contains_key(&subject)
     }
 
     fn reason(&self) -> String {
