@@ -174,7 +174,7 @@ impl Consensus {
     pub(super) async fn drive_elections(self: Consensus) {
         let mut started = now();
         loop {
-            let patience = between(ELECTION_MIN, ELECTION_MAX) + self.reluctance();
+            let patience = between(ELECTION_MIN, ELECTION_MAX);
             self.wait_for_silence(started, patience).await;
             let standing = self.standing().borrow().clone();
             match standing.role {
@@ -201,6 +201,7 @@ impl Consensus {
                 .last()
                 .map_or(started, |heard| heard.max(started));
             let pending = self.inner.poll.pending_until(self.inner.hearing.last());
+            let patience = patience + self.reluctance();
             let end = (last + patience).max(pending.unwrap_or(last));
             let left = end.saturating_duration_since(now());
             if left.is_zero() {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::membership::ChangeError;
 use super::timing::{
-    CATCH_UP_ENTRIES, NO_ROOM_PAUSE, NO_ROOM_RELUCTANCE, SILENCE, STEP_ASIDE_AGAIN,
+    CATCH_UP_ENTRIES, HEARTBEAT, NO_ROOM_PAUSE, NO_ROOM_RELUCTANCE, SILENCE, STEP_ASIDE_AGAIN,
 };
 use super::{AppendReply, Consensus, Request, Role};
 use crate::clockwork::{elapsed, now, sleep, timeout};
@@ -126,7 +126,11 @@ impl Consensus {
                     return;
                 }
                 Err(ChangeError::Stopped) => return,
-                Err(error) => tracing::info!(%node, %error, "it does not take the lead"),
+                Err(error) => {
+                    tracing::info!(%node, %error, "it does not take the lead");
+                    // Two pauses in one would be a silence.
+                    sleep(2 * HEARTBEAT).await;
+                }
             }
         }
     }
