@@ -8,53 +8,7 @@
 use std::fmt;
 
 use super::Exit;
-
-/// What the catalogue knows of a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// The number behind `FMX-`.
-    pub number: u16,
-    /// What happened, in one line.
-    pub title: &'static str,
-    /// What it means and what usually causes it.
-    pub text: &'static str,
-    /// What mends it, where the case itself does not say better.
-    pub mend: &'static str,
-    /// What the command line exits with.
-    pub exit: Exit,
-    /// What the admin API answers.
-    pub status: u16,
-}
-
-macro_rules! catalogue {
-    ($($name:ident = $number:literal, $exit:ident, $status:literal,
-        $title:literal, $text:literal, $mend:literal;)*) => {
-        /// A kind of fault, with a number for ever.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code {
-            $(#[doc = $title] $name,)*
-        }
-
-        impl Code {
-            /// Every code, by number.
-            pub const ALL: &'static [Code] = &[$(Code::$name,)*];
-
-            /// What the catalogue knows of it.
-            pub fn entry(self) -> Entry {
-                match self {
-                    $(Code::$name => Entry {
-                        number: $number,
-                        title: $title,
-                        text: $text,
-                        mend: $mend,
-                        exit: Exit::$exit,
-                        status: $status,
-                    },)*
-                }
-            }
-        }
-    };
-}
+use super::entry::{Entry, catalogue};
 
 catalogue! {
     Usage = 101, Usage, 400,

@@ -10,11 +10,13 @@
 //! It holds no logic of its own: who fails says what and why; the catalogue knows the rest.
 
 mod catalogue;
+mod entry;
 mod exit;
 mod explain;
 mod from;
 
-pub use catalogue::{Code, Entry};
+pub use catalogue::Code;
+pub use entry::Entry;
 pub use exit::{EXIT_CODES, Exit};
 pub use explain::{Explained, explain, explain_all};
 
