@@ -9,6 +9,7 @@
 //!                     +--then---> Verdict channel    proposed to the log by `node`
 //!                     +---------> results            shown to people
 //!   plan --watch--> opinion: one probe, for another node
+//!   single: one attempt outside of a plan, for whoever measures
 //!   runner -> suspicion, guard (PURE): is it we, and who may believe us
 //! ```
 //!
@@ -41,6 +42,7 @@ mod schedule;
 #[doc(hidden)]
 pub mod seam;
 mod shortage;
+mod single;
 mod suspicion;
 mod tcp;
 mod tls;
@@ -74,6 +76,7 @@ pub use nfs::RpcFailure;
 pub use opinion::{Found, Opinion};
 pub use outcome::{Failure, LocalTrouble, Outcome, Phase, Place, Success, Unreachable};
 pub use shortage::{Scarce, Shortage};
+pub use single::{FtpErrand, Single};
 pub use suspicion::Suspicion;
 pub use tls::{Alert, CertificateDays, TlsFailure, Trust};
 
