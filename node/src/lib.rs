@@ -8,6 +8,7 @@
 //!   backup     all that was agreed on, as one sealed file
 //!   doctor     whether this machine can do what is asked of it
 //!   alone      whether anybody else of a cluster is there
+//!   exchange   HTTP on the client's side
 //!   fault      what an operator reads when something fails
 //! ```
 
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod doctor;
+mod exchange;
 pub mod fault;
 pub mod identity;
 mod moving;

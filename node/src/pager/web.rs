@@ -15,18 +15,15 @@ use farmux_netplane::origin::Origin;
 use farmux_raft::state::{REASON_CHARS_MAX, WebUrl, clean};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::dial::{self, Reach};
 use super::trust::Trust;
+use crate::exchange::Exchange;
 
 /// Where requests go, and by what right.
 #[derive(Debug, Clone)]
@@ -56,13 +53,7 @@ impl std::fmt::Debug for Ask {
 /// A connection that is made when it is needed.
 pub(super) struct Session<'a> {
     target: Target<'a>,
-    open: Option<Open>,
-}
-
-struct Open {
-    sender: SendRequest<Full<Bytes>>,
-    /// Moves the bytes; ends with this.
-    _mover: JoinSet<()>,
+    open: Option<Exchange>,
 }
 
 impl<'a> Session<'a> {
@@ -141,7 +132,7 @@ impl<'a> Session<'a> {
             .map_err(|_| "the URL has a path that no request can have".to_owned())
     }
 
-    async fn connect(&self, deadline: Instant) -> Result<Open, String> {
+    async fn connect(&self, deadline: Instant) -> Result<Exchange, String> {
         let Target {
             url,
             allow_local,
@@ -158,15 +149,15 @@ impl<'a> Session<'a> {
             .await
             .map_err(words)?;
         if !url.tls {
-            return shake_hands(stream).await;
+            return Exchange::over(stream).await.map_err(|error| broken(&error));
         }
         let host = url.host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| format!("{host} is no name that a certificate can have"))?;
         let connector = TlsConnector::from(Arc::new(trust.client().await?));
         let stream = connector.connect(name, stream).await;
-        shake_hands(stream.map_err(|error| format!("TLS with {host}: {}", dial::words(&error)))?)
-            .await
+        let stream = stream.map_err(|error| format!("TLS with {host}: {}", dial::words(&error)))?;
+        Exchange::over(stream).await.map_err(|error| broken(&error))
     }
 
     /// The beginning of the body, as far as it comes in time. What the server decided stands in
@@ -196,26 +187,6 @@ impl<'a> Session<'a> {
     }
 }
 
-async fn shake_hands<S>(stream: S) -> Result<Open, String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(HEAD_BYTES_MAX)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| broken(&error))?;
-    let mut mover = JoinSet::new();
-    mover.spawn(async move {
-        // Whoever waits for the answer hears of it.
-        let _ = connection.await;
-    });
-    Ok(Open {
-        sender,
-        _mover: mover,
-    })
-}
-
 fn broken(error: &hyper::Error) -> String {
     let source = std::error::Error::source(error).map(ToString::to_string);
     match source {
@@ -231,6 +202,3 @@ const AGENT: &str = concat!("farmux/", env!("CARGO_PKG_VERSION"));
 
 /// **Source**: issue 4: "answer read up to 64 KiB".
 const BODY_BYTES_MAX: usize = 64 * 1024;
-
-/// A status line and headers; common servers send one or two.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
