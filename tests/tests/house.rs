@@ -95,10 +95,12 @@ const DEPENDED: [(&str, &[&str]); 3] = [
 ];
 
 /// Where time, randomness and input come as arguments (conventions, Where code goes).
-const PURE: [&str; 36] = [
+const PURE: [&str; 38] = [
     "raft/src/state/",
     "raft/src/lease/acceptor.rs",
     "raft/src/lease/proposer.rs",
+    "node/src/measure/tally/",
+    "node/src/measure/url.rs",
     "node/src/moving/fitness.rs",
     "node/src/moving/intent.rs",
     "node/src/moving/sequence.rs",

@@ -3,6 +3,7 @@
 mod cluster;
 mod doctor;
 mod moving;
+mod probe;
 mod snapshot;
 mod vip;
 mod watch;
@@ -10,6 +11,7 @@ mod watch;
 pub use cluster::{ClusterAction, InitArguments, TokenAction};
 pub use doctor::DoctorArguments;
 pub use moving::{MoveArguments, NodeAction, Switch};
+pub use probe::ProbeArguments;
 pub use snapshot::{PassphraseArguments, SnapshotAction};
 pub use vip::{Preferred, VipAction};
 pub use watch::{
@@ -148,6 +150,8 @@ pub enum Action {
     Snapshot(SnapshotAction),
     /// Whether this machine can do what is asked of it; each line with what mends it
     Doctor(DoctorArguments),
+    /// Ask a URL again and again, and tell how long it did not answer; needs no daemon
+    Probe(ProbeArguments),
     /// What an error code means and what mends it; all codes without one
     Explain {
         /// FMX-…

@@ -50,6 +50,7 @@ pub struct Terminal {
     form: Output,
     paint: Paint,
     asks: bool,
+    live: bool,
 }
 
 impl Terminal {
@@ -65,6 +66,7 @@ impl Terminal {
                 false => Paint::Plain,
             },
             asks: is_terminal && io::stdin().is_terminal(),
+            live: is_terminal && form == Output::Table,
         }
     }
 
@@ -75,6 +77,7 @@ impl Terminal {
             form,
             paint: Paint::Plain,
             asks: false,
+            live: false,
         }
     }
 
@@ -117,6 +120,19 @@ impl Terminal {
         match self.form {
             Output::Json => Ok(()),
             Output::Table => self.write(&format!("{text}\n")),
+        }
+    }
+
+    /// A line that takes the place of the one before, for somebody who watches; an empty one clears
+    /// it. What cannot be written is not missed: an answer follows.
+    pub fn live(&mut self, line: impl FnOnce() -> String) {
+        if self.live {
+            // To the first column, and erase the line (ECMA-48, EL).
+            let text = format!("\r\x1b[K{}", line());
+            let _ = self
+                .out
+                .write_all(text.as_bytes())
+                .and_then(|()| self.out.flush());
         }
     }
 

@@ -148,6 +148,23 @@ fn every_line_of_watching_is_understood() {
 }
 
 #[test]
+fn every_line_of_measuring_is_understood() {
+    let lines = [
+        "farmux probe http://10.0.0.100/",
+        "farmux probe https://[fd00::100]:8443/a?b --every 5ms --for 30s --timeout 200ms",
+        "farmux probe tcp://db.test:5432 --until-outage -o json",
+        "farmux probe http://10.0.0.100/ --host shop.test --status 200 --keep-alive",
+        "farmux probe https://10.0.0.100/ --insecure",
+        "farmux probe ftp://ann:secret@10.0.0.100/file --for 1m",
+    ];
+    for line in lines {
+        if let Err(error) = parse(line) {
+            panic!("{line}\n{error}");
+        }
+    }
+}
+
+#[test]
 fn what_is_wrong_is_a_usage_error() {
     let lines = [
         "farmux",
@@ -202,6 +219,13 @@ fn what_is_wrong_is_a_usage_error() {
         "farmux snapshot restore",
         "farmux snapshot restore prod.farmux --yes",
         "farmux doctor now",
+        "farmux probe",
+        "farmux probe 10.0.0.100",
+        "farmux probe gopher://10.0.0.100/",
+        "farmux probe http://10.0.0.100/ --every 0ms",
+        "farmux probe http://10.0.0.100/ --timeout 11s",
+        "farmux probe http://10.0.0.100/ --status 600",
+        "farmux probe http://10.0.0.100/ --host a/b",
     ];
     for line in lines {
         let error = parse(line).expect_err(line);

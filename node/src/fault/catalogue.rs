@@ -230,6 +230,17 @@ catalogue! {
         "farmux doctor found something that does not work; each has a line with what mends it. \
          Warnings alone leave with 0.",
         "mend what fails, then: farmux doctor";
+    ProbeOutage = 150, Failed, 503,
+        "it did not answer all the time",
+        "farmux probe asks again and again. An outage begins when the first request that failed \
+         was sent and ends with the first good answer after it; the resolution says by how much \
+         that may be wrong.",
+        "farmux status; farmux events --since 10m   (what happened meanwhile)";
+    ProbeUnasked = 151, Usage, 400,
+        "nothing could be asked under this URL",
+        "The name of the host leads nowhere, or this machine could open no connection itself: \
+         file descriptors, ports and permissions are its own affair and say nothing of the server.",
+        "getent hosts HOST; ulimit -n   (then the same command again)";
 
     NoCluster = 201, Refused, 409,
         "this node is in no cluster yet",

@@ -18,6 +18,8 @@ pub enum Exit {
     Unknown,
     /// 6: a wait ended before what it waited for.
     WaitOver,
+    /// 7: what `farmux probe` asked did not always answer.
+    Failed,
     /// 8: `farmux doctor` found something that does not work.
     Unfit,
     /// 70: something broke inside farmux or on this machine (`EX_SOFTWARE` of sysexits.h).
@@ -34,6 +36,7 @@ Exit codes:
   4   no leader or no majority: nothing was changed
   5   no answer in time: it may have happened, look before you repeat it
   6   --wait ended before what it waited for
+  7   probe saw an outage
   8   doctor found something that does not work
   70  something broke inside farmux or on this machine";
 
@@ -46,6 +49,7 @@ impl From<Exit> for u8 {
             Exit::NoMajority => 4,
             Exit::Unknown => 5,
             Exit::WaitOver => 6,
+            Exit::Failed => 7,
             Exit::Unfit => 8,
             Exit::Broken => 70,
         }
@@ -61,6 +65,7 @@ impl From<u8> for Exit {
             4 => Exit::NoMajority,
             5 => Exit::Unknown,
             6 => Exit::WaitOver,
+            7 => Exit::Failed,
             8 => Exit::Unfit,
             70 => Exit::Broken,
             _ => Exit::Refused,
@@ -81,6 +86,7 @@ mod tests {
             Exit::NoMajority,
             Exit::Unknown,
             Exit::WaitOver,
+            Exit::Failed,
             Exit::Unfit,
             Exit::Broken,
         ];

@@ -94,6 +94,7 @@ fn is_over(fault: &Fault) -> bool {
         | Exit::NoMajority
         | Exit::Unknown
         | Exit::WaitOver
+        | Exit::Failed
         | Exit::Unfit
         | Exit::Broken => false,
     }

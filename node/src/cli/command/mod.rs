@@ -10,6 +10,7 @@ mod explain;
 mod farm;
 mod moving;
 mod page;
+mod probe;
 mod recover;
 mod server;
 mod silence;
@@ -58,6 +59,7 @@ impl Shell {
             Action::AdminCert(action) => self.admin_cert(action).await,
             Action::Snapshot(action) => self.snapshot(action).await,
             Action::Doctor(arguments) => self.doctor(arguments).await,
+            Action::Probe(arguments) => self.probe(arguments).await,
             Action::Explain { code } => self.explain(code.as_deref()),
             Action::Version => self.version().await,
         }

@@ -7,6 +7,8 @@ mod silences;
 
 mod maintenance;
 
+mod probes;
+
 mod vips;
 
 use std::collections::BTreeSet;
