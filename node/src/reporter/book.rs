@@ -339,7 +339,8 @@ mod tests {
         let (mut book, now) = (Book::default(), Instant::now());
         let since = |book: &Book| match book.report(&state, &leader) {
             Some(Command::ReportHealth { changes, .. }) => changes[0].at,
-            other => panic!("a report: {other:?}"),
+            Some(other) => panic!("not a report: {other:?}"),
+            None => panic!("nothing to report"),
         };
         book.take(&verdict("s2", Seen::Down, 6_000), now);
         book.take(&verdict("s2", Seen::Down, 16_000), now);
