@@ -40,7 +40,10 @@ impl World {
         if self.quiet_until > self.now {
             return self.at(self.quiet_until, Event::Mishap);
         }
-        let node = self.dice.below(self.sites.len());
+        // Whoever owns is what leases are about.
+        let owner = self.sites.iter().position(|site| site.owns);
+        let any = self.dice.below(self.sites.len());
+        let node = owner.filter(|_| self.dice.percent(35)).unwrap_or(any);
         let name = match self.dice.below(20) {
             0 | 1 => self.pause(node, self.timing.lease() * 3),
             2 => self.pause(node, Duration::from_secs(2)),
