@@ -77,7 +77,10 @@ impl Latency {
         for (step, count) in self.counts.iter().enumerate() {
             seen += count;
             if seen >= rank {
-                let us = longest_of(step).clamp(self.shortest_us, self.longest_us);
+                let us = match step == STEPS - 1 {
+                    true => self.longest_us,
+                    false => longest_of(step).clamp(self.shortest_us, self.longest_us),
+                };
                 return Duration::from_micros(us);
             }
         }
@@ -91,7 +94,7 @@ const EXACT: u64 = 64;
 /// Steps of an octave.
 const OF_OCTAVE: usize = 32;
 
-/// The exact ones and 26 octaves, up to 2^32 µs (71 minutes); what takes longer is in the last.
+/// The exact ones and 26 octaves, up to 2^32 µs (71 minutes); the last one has no upper end.
 const STEPS: usize = 64 + 26 * OF_OCTAVE;
 
 fn step(us: u64) -> usize {

@@ -85,7 +85,7 @@ fn the_live_line_says_when_nobody_answers() {
     let at = |ms| measuring(&tally, Duration::from_millis(ms), Paint::Plain);
     assert_eq!(
         at(3_000),
-        "3.0 s  300 requests  15 failed  half within 0.9 ms  longest gap 141 ms  answers"
+        "3.0 s  300 requests  15 failed  half within 0.9 ms  longest gap 150 ms  answers"
     );
     assert!(
         at(3_500).ends_with("  NO ANSWER for 500 ms"),
