@@ -78,10 +78,11 @@ const RELAY: Bounds = Bounds {
 /// The log goes by its leader's clock: what a row before left open may be over a day later.
 const AGED: Bounds = UNPLUGGED;
 
-/// The owner goes on; that its disk is full is told.
+/// The owner goes on; that its disk is full is told. It may have come to own by plan just before,
+/// which puts off a connection or two.
 const DISK: Bounds = Bounds {
     pages: &["disk of lb", "VIP front: moved"],
-    ..UNSEEN
+    ..MOVES
 };
 
 /// All of them, in the order of the table.
