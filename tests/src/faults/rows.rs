@@ -75,9 +75,6 @@ const RELAY: Bounds = Bounds {
     ..LATER
 };
 
-/// The log goes by its leader's clock: what a row before left open may be over a day later.
-const AGED: Bounds = UNPLUGGED;
-
 /// The owner goes on; that its disk is full is told. It may have come to own by plan just before,
 /// which puts off a connection or two.
 const DISK: Bounds = Bounds {
@@ -178,13 +175,13 @@ pub const ROWS: &[Row] = &[
         "clock-day-ahead",
         "owner's wall clock a day ahead",
         |s| clock(s, "+1d"),
-        AGED,
+        MOVES,
     ),
     row(
         "clock-hour-back",
         "owner's wall clock an hour behind",
         |s| clock(s, "-1h"),
-        AGED,
+        MOVES,
     ),
     row(
         "cpu-stolen",
