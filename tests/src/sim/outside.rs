@@ -245,7 +245,7 @@ impl World {
     /// Once all is well: whoever is down is called so, then each target turns once more, and each
     /// of those changes is told as one; whether all of it is so.
     pub(super) fn must_tell(&mut self) -> bool {
-        if !self.tells_all() {
+        if !self.settles() {
             return false;
         }
         let Some(knew) = self.state_of_leader() else {
@@ -269,6 +269,19 @@ impl World {
             }
         }
         true
+    }
+
+    /// Whether all is told, and nothing more comes for as long as a report may take: one that was
+    /// held up may still tell of a short fall before everything was mended.
+    fn settles(&mut self) -> bool {
+        while self.tells_all() {
+            let mails = self.pages.mails;
+            self.run(self.now + nanos(REPORTED_WITHIN), |_| false);
+            if self.pages.mails == mails {
+                return self.tells_all();
+            }
+        }
+        false
     }
 
     fn tells_all(&mut self) -> bool {
@@ -302,6 +315,9 @@ impl World {
 /// What failed often in the storm waits for up to 300 s, and a node which is gone does not take its
 /// turn: the leader takes it after 210 s.
 const TOLD_WITHIN: Duration = Duration::from_secs(600);
+
+/// What could not be committed for so long is told by a node's own word.
+const REPORTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What there is to be balanced, watched and called.
 pub(super) fn config(plan: Plan) -> Config {
