@@ -22,18 +22,8 @@ impl NameServer {
     /// **Errors**: dnsmasq is not installed.
     pub fn start(lab: &Lab) -> Result<NameServer> {
         let host = lab.host("names", NAME_SERVER)?;
-        let mut command = host.command("dnsmasq");
-        command.args([
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--pid-file=",
-            "--user=root",
-            "--no-resolv",
-            "--no-hosts",
-            "--local=/lab/",
-        ]);
-        command.arg(format!("--host-record={RELAY_NAME},{RELAY}"));
-        let process = host.spawn("dnsmasq", command)?;
+        let relay = format!("--host-record={RELAY_NAME},{RELAY}");
+        let process = dnsmasq(&host, &["--local=/lab/", &relay])?;
         Ok(NameServer {
             host,
             _process: process,
@@ -44,4 +34,21 @@ impl NameServer {
     pub fn host(&self) -> &Host {
         &self.host
     }
+}
+
+/// Starts dnsmasq, which knows what these options of it say, and nothing else.
+///
+/// **Errors**: it is not installed.
+pub fn dnsmasq(host: &Host, records: &[&str]) -> Result<Process> {
+    let mut command = host.command("dnsmasq");
+    command.args([
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--pid-file=",
+        "--user=root",
+        "--no-resolv",
+        "--no-hosts",
+    ]);
+    command.args(records);
+    host.spawn("dnsmasq", command)
 }

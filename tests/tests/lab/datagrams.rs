@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use farmux_netplane::plan::{DnsRecord, ProbeKind};
+use farmux_tests::lab::dns::dnsmasq;
 use farmux_tests::lab::process::Process;
 use farmux_tests::lab::{CLIENT, Host, Lab, server_address, wait};
 
@@ -21,25 +22,19 @@ fn dns(name: &str, record: DnsRecord, value: Option<&str>) -> (u16, ProbeKind) {
     (DNS, kind)
 }
 
-fn dnsmasq(host: &Host) -> Process {
-    let mut command = host.command("dnsmasq");
-    command.args([
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--pid-file=",
-        "--user=root",
-        "--no-resolv",
-        "--no-hosts",
-        "--local=/example/",
-        "--host-record=www.example,10.0.0.7,fd00::7",
-        "--cname=alias.example,www.example",
-        "--mx-host=example,mail.example,10",
-        "--txt-record=example,v=spf1 -all",
-        "--ptr-record=7.0.0.10.in-addr.arpa,www.example",
-    ]);
-    host.spawn("dnsmasq", command)
-        .expect("dnsmasq-base is installed")
+/// A name server that knows what is looked up here.
+fn names(host: &Host) -> Process {
+    dnsmasq(host, RECORDS).expect("dnsmasq-base is installed")
 }
+
+const RECORDS: &[&str] = &[
+    "--local=/example/",
+    "--host-record=www.example,10.0.0.7,fd00::7",
+    "--cname=alias.example,www.example",
+    "--mx-host=example,mail.example,10",
+    "--txt-record=example,v=spf1 -all",
+    "--ptr-record=7.0.0.10.in-addr.arpa,www.example",
+];
 
 /// A zone of our own, one name of it with more addresses than a datagram holds, and a zone whose
 /// file is missing.
@@ -81,7 +76,7 @@ fn name_servers_are_known_by_their_answers() {
     let www = || dns("www.example", A, Some("10.0.0.7"));
     assert_eq!(found(&client, &one, [www()]), ["connection refused"]);
 
-    let _servers = [dnsmasq(&one), nsd(&two, &lab)];
+    let _servers = [names(&one), nsd(&two, &lab)];
     for host in [&one, &two] {
         let answers = || found(&client, host, [www()]) == ["1 A record"];
         wait::until_true("it answers", STARTS_WITHIN, answers).expect("it starts");
@@ -153,7 +148,7 @@ fn a_datagram_service_is_known_by_its_first_bytes() {
         (DNS, kind)
     };
     assert_eq!(found(&client, &host, [ask(b"")]), ["connection refused"]);
-    let server = dnsmasq(&host);
+    let server = names(&host);
     let answers = || found(&client, &host, [ask(b"")]) == ["answered"];
     wait::until_true("it answers", STARTS_WITHIN, answers).expect("it starts");
     assert_eq!(
