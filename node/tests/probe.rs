@@ -17,6 +17,18 @@ struct Nginx {
 /// Nothing in here takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a server is made to be out: several times the probe's timeout in there.
+const OUTAGE: Duration = Duration::from_millis(600);
+
+/// Waits for a condition.
+fn until(what: &str, mut met: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !met() {
+        assert!(Instant::now() < end, "in vain for {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 impl Nginx {
     /// One that answers `hello`; `more`: what else stands in its server.
     fn new(listen: &str, more: &str) -> Nginx {
@@ -26,7 +38,7 @@ impl Nginx {
         let at = folder.path().display();
         let text = format!(
             "daemon off;\nmaster_process off;\npid {at}/pid;\nerror_log {at}/error.log;\n\
-             events {{}}\nhttp {{\n  access_log off;\n  client_body_temp_path {at}/body;\n  \
+             events {{}}\nhttp {{\n  access_log {at}/access.log;\n  client_body_temp_path {at}/body;\n  \
              proxy_temp_path {at}/proxy;\n  fastcgi_temp_path {at}/fastcgi;\n  \
              uwsgi_temp_path {at}/uwsgi;\n  scgi_temp_path {at}/scgi;\n  server {{\n    \
              listen {address}{listen} reuseport;\n    location / {{ return 200 hello; }}\n    \
@@ -51,12 +63,15 @@ impl Nginx {
             .stdin(Stdio::null())
             .spawn();
         self.child = Some(child.expect("nginx is installed; see deploy/setup.sh"));
-        let end = Instant::now() + PATIENCE;
-        while TcpStream::connect(self.address).is_err() {
-            let log = std::fs::read_to_string(self.folder.path().join("error.log"));
-            assert!(Instant::now() < end, "nginx does not listen: {log:?}");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let listens = || TcpStream::connect(self.address).is_ok();
+        until("nginx listens", listens);
+    }
+
+    /// Returns when it has answered several requests.
+    fn is_asked(&self) {
+        let log = self.folder.path().join("access.log");
+        let lines = || std::fs::read_to_string(&log).map_or(0, |text| text.lines().count());
+        until("several requests", || lines() > 4);
     }
 
     fn kill(&mut self) {
@@ -154,10 +169,10 @@ fn a_server_that_is_killed_and_started_again_was_out_as_long() {
         nginx.address
     );
     let probe = start(&line);
-    std::thread::sleep(Duration::from_millis(500));
+    nginx.is_asked();
     let killed = Instant::now();
     nginx.kill();
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(OUTAGE);
     nginx.start();
     let out = millis(killed.elapsed());
     let (code, measured) = told(&probe.wait_with_output().expect("it ends by itself"));
@@ -180,10 +195,10 @@ fn a_server_that_hangs_is_out_until_it_goes_on() {
         nginx.address
     );
     let probe = start(&line);
-    std::thread::sleep(Duration::from_millis(500));
+    nginx.is_asked();
     let stopped = Instant::now();
     nginx.signal("-STOP");
-    std::thread::sleep(Duration::from_millis(600));
+    std::thread::sleep(OUTAGE);
     nginx.signal("-CONT");
     let hung = millis(stopped.elapsed());
     let (code, measured) = told(&probe.wait_with_output().expect("it ends by itself"));
@@ -205,7 +220,7 @@ fn a_server_that_hangs_is_out_until_it_goes_on() {
 fn it_is_stopped_by_a_signal_and_tells_what_it_saw() {
     let nginx = Nginx::new("", "");
     let probe = start(&format!("probe http://{}/gone", nginx.address));
-    std::thread::sleep(Duration::from_millis(400));
+    nginx.is_asked();
     send(&probe, "-INT");
     let output = probe.wait_with_output().expect("it ends");
     let (text, error) = (
@@ -290,11 +305,7 @@ fn an_ftp_session_is_a_request() {
         .stdin(Stdio::null())
         .spawn();
     let mut server = server.expect("vsftpd is installed; see deploy/setup.sh");
-    let end = Instant::now() + PATIENCE;
-    while TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < end, "vsftpd does not listen");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("vsftpd listens", || TcpStream::connect(address).is_ok());
     let ask = |path: &str| {
         measure(&format!(
             "probe ftp://{address}/{path} --for 1s --timeout 10s -o json"

@@ -107,8 +107,12 @@ pub(super) fn hears_nothing(scene: &mut Scene) -> Result<Undo> {
 }
 
 pub(super) fn partial(scene: &mut Scene) -> Result<Undo> {
-    let owner = scene.cluster.owner()?;
-    let standby = scene.other_than(&owner)?;
+    // Whoever leads is one of them: the other hears of its leader from the third alone.
+    let (owner, leader) = (scene.cluster.owner()?, scene.cluster.leader()?);
+    let standby = match leader == owner {
+        true => scene.other_than(&owner)?,
+        false => leader,
+    };
     cut(scene, &[Cut::Between(owner, standby)])
 }
 
