@@ -38,7 +38,8 @@ impl Nginx {
         let at = folder.path().display();
         let text = format!(
             "daemon off;\nmaster_process off;\npid {at}/pid;\nerror_log {at}/error.log;\n\
-             events {{}}\nhttp {{\n  access_log {at}/access.log;\n  client_body_temp_path {at}/body;\n  \
+             events {{}}\nhttp {{\n  access_log {at}/access.log;\n  \
+             client_body_temp_path {at}/body;\n  \
              proxy_temp_path {at}/proxy;\n  fastcgi_temp_path {at}/fastcgi;\n  \
              uwsgi_temp_path {at}/uwsgi;\n  scgi_temp_path {at}/scgi;\n  server {{\n    \
              listen {address}{listen} reuseport;\n    location / {{ return 200 hello; }}\n    \
