@@ -9,6 +9,7 @@
 //!   doctor     whether this machine can do what is asked of it
 //!   alone      whether anybody else of a cluster is there
 //!   exchange   HTTP on the client's side
+//!   markup     text in HTML
 //!   measure    how long a service did not answer, as its clients see it
 //!   fault      what an operator reads when something fails
 //! ```
@@ -23,6 +24,7 @@ pub mod doctor;
 mod exchange;
 pub mod fault;
 pub mod identity;
+mod markup;
 pub mod measure;
 mod moving;
 pub mod pager;

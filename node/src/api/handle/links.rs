@@ -19,6 +19,7 @@ use farmux_raft::state::{Command, Page, State, Taken};
 use super::{Daemon, change};
 use crate::api::types::Moment;
 use crate::daemon::Node;
+use crate::markup::escaped;
 use crate::pager::Ticket;
 
 /// `GET /ack/TOKEN`.
@@ -135,22 +136,6 @@ impl Linked {
     }
 }
 
-/// Nothing of what servers say is markup.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
 fn written(status: StatusCode, body: &str) -> Response {
     let page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -173,15 +158,3 @@ const POLICY: &str =
 
 /// As many lines as a telephone scrolls through.
 const SHOWN_MAX: usize = 100;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_servers_say_is_text() {
-        let evil = "<script>alert('x')</script>&\"";
-        let wanted = "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;";
-        assert_eq!(escaped(evil), wanted);
-    }
-}
