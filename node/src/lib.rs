@@ -8,6 +8,7 @@
 //!   backup     all that was agreed on, as one sealed file
 //!   doctor     whether this machine can do what is asked of it
 //!   alone      whether anybody else of a cluster is there
+//!   drill      failures that are rehearsed: plan, course of a run, verdict, report (PURE)
 //!   exchange   HTTP on the client's side
 //!   markup     text in HTML
 //!   measure    how long a service did not answer, as its clients see it
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod doctor;
+pub mod drill;
 mod exchange;
 pub mod fault;
 pub mod identity;

@@ -378,6 +378,39 @@ catalogue! {
          whose owner dies is taken all the same, and a node that is told to stop hands over first.",
         "farmux cluster resume   (then try again)";
 
+    DrillLocked = 270, Refused, 409,
+        "drills are locked",
+        "Somebody has locked them, with a reason: nothing is rehearsed until they are unlocked.",
+        "farmux drill unlock";
+    DrillBusy = 271, Refused, 409,
+        "another drill is running",
+        "One failure at a time: two would prove nothing about either.",
+        "farmux drill history   (or: farmux drill abort)";
+    DrillUnhealthy = 272, Refused, 409,
+        "the cluster is not healthy enough for a drill",
+        "A drill takes something away on purpose. Where something is missing already, it could \
+         take down what is served.",
+        "farmux status   (mend what it names first)";
+    DrillLastRedundancy = 273, Refused, 409,
+        "the drill would take the last redundancy",
+        "What it takes away is all that is left: no majority, no other node for the VIP, or too \
+         few servers would remain.",
+        "farmux status   (add a node, a witness or a server first)";
+    DrillTarget = 274, Refused, 404,
+        "there is nothing that this drill can hit",
+        "The target has another name, or is down, or lacks what the drill is about.",
+        "farmux drill plan NAME --target TARGET";
+    DrillNotForced = 275, Usage, 400,
+        "this drill needs the cluster's name typed",
+        "It takes the majority from the owner of the VIPs. What is served hangs on that node alone \
+         meanwhile.",
+        "farmux drill run quorum-loss --yes CLUSTER";
+    DrillUnmeasured = 276, Refused, 409,
+        "nobody could measure the drill",
+        "A VIP is measured by a node that owns it neither before nor after. With two balancers and \
+         no witness there is none.",
+        "farmux probe URL   (on a client), and: farmux drill run NAME --outside";
+
     ConfigUnreadable = 301, Refused, 422,
         "the configuration cannot be taken as it is written",
         "It is not valid TOML, has a field that farmux does not know, or says something that \

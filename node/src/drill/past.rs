@@ -1,0 +1,162 @@
+//! PURE. The runs that are remembered: a thousand, and always the newest of each drill.
+
+use std::collections::VecDeque;
+
+use farmux_raft::id::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+use super::kind::DrillKind;
+use super::numbers::days_between;
+use super::record::{DrillRecord, RunId};
+use super::verdict::Verdict;
+
+/// The runs that are remembered, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Past {
+    runs: VecDeque<DrillRecord>,
+    last: RunId,
+}
+
+/// How a drill stands: when it ran last, and how that went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// It never ran.
+    Never,
+    /// So long ago that it proves little; in days.
+    Old(u64),
+    /// Lately; in days.
+    Fresh(u64),
+}
+
+impl Past {
+    /// The number of the next run.
+    pub fn next(&self) -> RunId {
+        RunId(self.last.0.saturating_add(1))
+    }
+
+    /// Remembers one; the oldest that is not the newest of its drill goes for it.
+    pub fn add(&mut self, record: DrillRecord) {
+        self.last = self.last.max(record.id);
+        self.runs.push_back(record.bounded());
+        while self.runs.len() > RUNS_MAX {
+            let newest = |place: usize| {
+                let kind = self.runs.get(place).map(|run| run.kind);
+                let mut later = self.runs.iter().skip(place + 1);
+                !later.any(|run| Some(run.kind) == kind)
+            };
+            // There are fewer drills than runs that are kept, so there is one.
+            let goes = (0..self.runs.len()).find(|place| !newest(*place));
+            self.runs.remove(goes.unwrap_or(0));
+        }
+    }
+
+    /// One of them.
+    pub fn get(&self, id: RunId) -> Option<&DrillRecord> {
+        self.runs.iter().find(|run| run.id == id)
+    }
+
+    /// All, the newest first.
+    pub fn newest_first(&self) -> impl Iterator<Item = &DrillRecord> {
+        self.runs.iter().rev()
+    }
+
+    /// Those of a drill before a run, the newest first: its trend.
+    pub fn before(&self, kind: DrillKind, id: RunId) -> impl Iterator<Item = &DrillRecord> {
+        self.newest_first()
+            .filter(move |run| run.kind == kind && run.id < id)
+    }
+
+    /// The newest of a drill that proved something.
+    pub fn last_of(&self, kind: DrillKind) -> Option<&DrillRecord> {
+        let proved = |run: &&DrillRecord| match run.verdict {
+            Verdict::Pass | Verdict::Fail(_) => run.kind == kind,
+            Verdict::Aborted(_) => false,
+        };
+        self.newest_first().find(proved)
+    }
+
+    /// Whether a drill is due.
+    pub fn due(&self, kind: DrillKind, now: UnixMillis) -> Due {
+        match self.last_of(kind).map(|run| days_between(run.ended, now)) {
+            None => Due::Never,
+            Some(days) if days > OLD_DAYS => Due::Old(days),
+            Some(days) => Due::Fresh(days),
+        }
+    }
+
+    /// A drill in one line of a status: `last owner-crash: 139 ms, passed, 12 days ago`.
+    pub fn line(&self, kind: DrillKind, now: UnixMillis) -> String {
+        let Some(run) = self.last_of(kind) else {
+            return format!("last {kind}: never");
+        };
+        let word = match run.verdict {
+            Verdict::Pass => "passed",
+            Verdict::Fail(_) | Verdict::Aborted(_) => "FAILED",
+        };
+        let ago = match days_between(run.ended, now) {
+            0 => "today".to_owned(),
+            1 => "1 day ago".to_owned(),
+            days => format!("{days} days ago"),
+        };
+        format!("last {kind}: {} ms, {word}, {ago}", run.numbers.outage_ms)
+    }
+}
+
+/// **Source**: issue 7: 1,000 runs. With 4 KiB at most each, 4 MiB.
+pub const RUNS_MAX: usize = 1_000;
+
+/// **Source**: issue 7: amber when older than 90 days.
+const OLD_DAYS: u64 = 90;
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::record;
+    use super::super::verdict::{Aborted, Lapse};
+    use super::*;
+
+    #[test]
+    fn a_thousand_are_kept_and_the_newest_of_each() {
+        let mut past = Past::default();
+        let mut once = record(1);
+        once.kind = DrillKind::Restore;
+        past.add(once);
+        for id in 2..=1_500 {
+            assert_eq!(past.next(), RunId(id));
+            past.add(record(id));
+        }
+        assert_eq!(past.newest_first().count(), RUNS_MAX);
+        assert!(past.get(RunId(1)).is_some(), "the only restore");
+        assert!(past.get(RunId(2)).is_none());
+        assert_eq!(
+            past.before(DrillKind::OwnerCrash, RunId(1_500)).count(),
+            998
+        );
+    }
+
+    #[test]
+    fn a_drill_is_due_when_it_never_ran_or_long_ago() {
+        let mut past = Past::default();
+        let day = |day: u64| UnixMillis(record(1).ended.0 + day * 86_400_000);
+        let kind = DrillKind::OwnerCrash;
+        assert_eq!(past.due(kind, day(0)), Due::Never);
+        assert_eq!(past.line(kind, day(0)), "last owner-crash: never");
+        past.add(record(1));
+        let mut aborted = record(2);
+        aborted.verdict = Verdict::Aborted(Aborted::NotSteady);
+        past.add(aborted);
+        assert_eq!(past.due(kind, day(90)), Due::Fresh(90));
+        assert_eq!(past.due(kind, day(91)), Due::Old(91));
+        assert_eq!(
+            past.line(kind, day(12)),
+            "last owner-crash: 139 ms, passed, 12 days ago"
+        );
+        let mut failed = record(3);
+        failed.verdict = Verdict::Fail(vec![Lapse::Silent]);
+        failed.ended = day(1);
+        past.add(failed);
+        assert_eq!(
+            past.line(kind, day(2)),
+            "last owner-crash: 139 ms, FAILED, 1 day ago"
+        );
+    }
+}
