@@ -9,7 +9,7 @@
 //!                   │                  └── abort, lock, stop condition: undo at once
 //!                   ▼
 //!   numbers ─verdict─▶ record (for ever) ─┐
-//!   track: requests per 10 ms, owner, pages ─┴─▶ a report
+//!   track: requests per 10 ms, owner, pages ─┴─▶ report: text, md, json, html
 //! ```
 //!
 //! Nothing here touches a node: what is injected, and who undoes it when everybody else is dead, is
@@ -21,6 +21,7 @@ mod past;
 mod plan;
 mod record;
 mod refusal;
+mod report;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use past::{Due, Past, RUNS_MAX};
 pub use plan::{Consent, Injection, Plan, Radius, Standing, Target, Through, plan};
 pub use record::{DrillRecord, RunId, decode, encode};
 pub use refusal::Refusal;
+pub use report::{Report, html, json, markdown, text};
 pub use run::{Event, Order, Phase, Reading, Run};
 pub use track::{Mark, Track};
 pub use verdict::{Aborted, Lapse, Verdict, judge};
