@@ -24,6 +24,8 @@ pub use json::json;
 pub use markdown::markdown;
 pub use text::text;
 
+use farmux_raft::state::clean;
+
 use super::numbers::Numbers;
 use super::record::DrillRecord;
 use super::track::Track;
@@ -56,7 +58,8 @@ impl Report<'_> {
             verdict,
             ..
         } = self.record;
-        format!("{kind} on {target}: {}", verdict.word())
+        let title = format!("{kind} on {target}: {}", verdict.word());
+        clean(&title, LINE_CHARS_MAX)
     }
 
     /// Everything in a line each: what, and how it was.
@@ -88,7 +91,9 @@ impl Report<'_> {
         for reason in record.verdict.reasons() {
             facts.push(("why", reason));
         }
-        facts
+        // Each stays a line, whatever stands in it.
+        let one_line = |(name, words): (_, String)| (name, clean(&words, LINE_CHARS_MAX));
+        facts.into_iter().map(one_line).collect()
     }
 }
 
@@ -166,6 +171,9 @@ fn outage(record: &DrillRecord) -> String {
 fn micros(us: u64) -> String {
     format!("{}.{} ms", us / 1_000, us % 1_000 / 100)
 }
+
+/// More than a bounded record says in one line.
+const LINE_CHARS_MAX: usize = 500;
 
 /// A trend of so many runs can be seen at a glance.
 const PREVIOUS_MAX: usize = 20;
