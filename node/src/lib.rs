@@ -9,6 +9,7 @@
 //!   doctor     whether this machine can do what is asked of it
 //!   alone      whether anybody else of a cluster is there
 //!   drill      failures that are rehearsed: plan, course of a run, verdict, report (PURE)
+//!   rehearsal  the doing of drills: who conducts, injects, measures
 //!   exchange   HTTP on the client's side
 //!   markup     text in HTML
 //!   measure    how long a service did not answer, as its clients see it
@@ -32,5 +33,6 @@ mod moving;
 pub mod pager;
 pub mod plan;
 pub mod recover;
+mod rehearsal;
 pub mod reporter;
 pub mod settings;

@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use farmux_raft::id::{ContactName, FarmName, NodeName, ServerName, VipName, WatchName};
+use serde::{Deserialize, Serialize};
 
 use super::kind::{Bounds, DrillKind, Stop, Undo, UndoHolder};
 use super::refusal::Refusal;
@@ -48,7 +49,8 @@ pub struct Standing {
 }
 
 /// What is done to the target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Injection {
     /// A planned move.
     MoveVip {

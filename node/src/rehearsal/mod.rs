@@ -1,0 +1,13 @@
+//! The doing of drills: who conducts a run, who makes the failure, who measures.
+//!
+//! ```text
+//!   leader: conductor ──Word──▶ client: measures through the VIP
+//!              │   └─────Word──▶ target: makes the failure, its timer first; ends it
+//!              └─▶ log: begun, recorded
+//! ```
+//!
+//! What a drill is, and how a run goes, is `drill`'s affair (PURE); here is what touches machines.
+
+mod word;
+
+pub(crate) use word::{Answer, Word};
