@@ -117,14 +117,25 @@ fn nothing_that_was_said_is_markup() {
     );
     assert!(!page.contains("onload='"), "{page}");
     let wiki = markdown(&report);
-    assert!(
-        !wiki.contains("[a](") && !wiki.contains("<script"),
-        "{wiki}"
-    );
+    let markup = unescaped(&wiki);
+    assert!(!markup.contains(['[', '<', '`']), "{wiki}");
     assert!(!wiki.contains("http://"), "{wiki}");
     assert!(!wiki.lines().any(|line| line.starts_with("# c")), "{wiki}");
     let back: serde_json::Value = serde_json::from_str(&json(&report)).expect("JSON");
     assert_eq!(back["run"]["target"], run.target);
+}
+
+/// What is left to be read as markup: whatever is escaped is none.
+fn unescaped(wiki: &str) -> String {
+    let mut kept = String::new();
+    let mut letters = wiki.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => drop(letters.next()),
+            other => kept.push(other),
+        }
+    }
+    kept
 }
 
 /// One file: nothing in it leads elsewhere.
