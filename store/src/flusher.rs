@@ -96,8 +96,12 @@ pub struct FlushError {
     error: String,
 }
 
-/// How soon writes that nobody waits for (what is committed, what was purged) become durable.
-const IDLE_FLUSH: Duration = Duration::from_millis(500);
+/// How often it looks how much room there is while nobody waits.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// After so many looks (5 s) writes that nobody waits for (what is committed, what was purged)
+/// become durable by themselves. Rarely, for on a slow disk whoever comes meanwhile waits for them.
+const LOOKS_UNTIL_FLUSH: u32 = 10;
 
 /// Answers gathered for one barrier: bounds the mark's age; more than openraft ever has under way.
 const ANSWERS_MAX: usize = 1_000;
@@ -168,8 +172,9 @@ impl Drop for Flusher {
 
 impl Pump {
     fn run(mut self) {
+        let mut idle = 0;
         loop {
-            let last = match self.inbox.recv_timeout(IDLE_FLUSH) {
+            let last = match self.inbox.recv_timeout(LOOK) {
                 Ok(answer) => {
                     self.waiting.push(answer);
                     false
@@ -180,6 +185,11 @@ impl Pump {
             if !self.wait_for_room() {
                 return;
             }
+            idle += 1;
+            if !last && self.waiting.is_empty() && idle < LOOKS_UNTIL_FLUSH {
+                continue;
+            }
+            idle = 0;
             if let Err(error) = self.flush() {
                 die(&error);
             }
@@ -193,7 +203,7 @@ impl Pump {
     /// was written was never answered for.
     fn wait_for_room(&mut self) -> bool {
         while self.lookout.look() == Room::Gone {
-            match self.inbox.recv_timeout(IDLE_FLUSH) {
+            match self.inbox.recv_timeout(LOOK) {
                 Ok(answer) => self.waiting.push(answer),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return false,

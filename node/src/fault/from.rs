@@ -35,6 +35,7 @@ impl From<ProposeError> for Fault {
             ProposeError::NoLeader => Fault::new(Code::NoLeader).why(why),
             ProposeError::NoQuorum => Fault::new(Code::NoQuorum).why(why),
             ProposeError::Full(_) => Fault::new(Code::NoRoom).why(why),
+            ProposeError::Crowded => Fault::new(Code::Crowded).why(why),
             ProposeError::Deadline => Fault::new(Code::OutcomeUnknown).why(why),
             ProposeError::Rejected(reject) => Fault::from(reject),
             ProposeError::TooLarge => Fault::new(Code::RequestTooLarge).why(why),

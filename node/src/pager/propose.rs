@@ -39,6 +39,7 @@ impl Proposer for Consensus {
                     ProposeError::NoLeader
                     | ProposeError::NoQuorum
                     | ProposeError::Full(_)
+                    | ProposeError::Crowded
                     | ProposeError::Deadline
                     | ProposeError::TooLarge
                     | ProposeError::NewerFormat { .. }

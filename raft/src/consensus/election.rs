@@ -33,6 +33,7 @@ pub(super) struct Hearing(Mutex<Heard>);
 struct Heard {
     last: Option<Instant>,
     keeping: usize,
+    whom: Option<VoteRecord>,
 }
 
 impl Heard {
@@ -54,12 +55,23 @@ impl Hearing {
         self.heard().last = Some(now());
     }
 
-    /// It was heard just now, and said what has to be kept.
-    pub(super) fn keep(&self) -> Keeping<'_> {
+    /// It was heard just now by this right, and said what has to be kept.
+    pub(super) fn keep(&self, vote: VoteRecord) -> Keeping<'_> {
         let mut heard = self.heard();
         heard.last = Some(now());
         heard.keeping += 1;
+        heard.whom = heard.whom.max(Some(vote));
         Keeping(self)
+    }
+
+    /// Whether the leader by this right was heard, and none by a newer one; if so, it is heard.
+    pub(super) fn hears(&self, vote: VoteRecord) -> bool {
+        let mut heard = self.heard();
+        let same = heard.whom == Some(vote);
+        if same {
+            heard.last = Some(now());
+        }
+        same
     }
 
     pub(super) fn last(&self) -> Option<Instant> {
@@ -346,7 +358,7 @@ mod tests {
     #[test]
     fn a_leader_is_heard_while_its_word_is_kept_but_not_for_ever() {
         let hearing = Hearing::default();
-        let keeping = hearing.keep();
+        let keeping = hearing.keep(vote(3, 1));
         let at = hearing.heard().last.expect("it was heard");
         let ms = Duration::from_millis;
         let slow = hearing.heard().last(at + ms(700));
@@ -355,6 +367,30 @@ mod tests {
         assert_eq!(hangs, Some(at + KEPT_WITHIN), "the disk hangs");
         drop(keeping);
         assert_eq!(hearing.heard().last(at + ms(700)), Some(at));
+    }
+
+    fn vote(term: u64, node: u64) -> VoteRecord {
+        VoteRecord {
+            term,
+            node: NodeId(node),
+            committed: true,
+        }
+    }
+
+    #[test]
+    fn only_the_newest_leader_is_followed() {
+        let hearing = Hearing::default();
+        assert!(!hearing.hears(vote(3, 1)), "never heard of");
+        assert_eq!(hearing.last(), None, "and so it was not heard");
+        drop(hearing.keep(vote(3, 1)));
+        assert!(hearing.hears(vote(3, 1)));
+        drop(hearing.keep(vote(4, 2)));
+        assert!(!hearing.hears(vote(3, 1)), "another leads");
+        drop(hearing.keep(vote(3, 1)));
+        assert!(
+            hearing.hears(vote(4, 2)),
+            "what was said late changes nothing"
+        );
     }
 
     #[test]

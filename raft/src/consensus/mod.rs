@@ -4,7 +4,8 @@
 //!   propose, change ─> Consensus ─> openraft ─> log, machine (store)
 //!        peers ─Rpc─> handle │          │metrics
 //!                            │          └─> Standing, Effective (watch)
-//!                            └─ drive_elections: silence ─pre-vote─> stand
+//!                            ├─ drive_elections: silence ─pre-vote─> stand
+//!                            └─ ask_followers: slow disks ─follow─> still led
 //! ```
 //!
 //! What openraft 0.9.25 lacks is put around it here: elections by our own clock with a pre-vote, a
@@ -12,6 +13,8 @@
 //! forwarding for proposals, one membership change at a time.
 
 mod election;
+mod follow;
+mod lane;
 mod membership;
 mod network;
 mod newest;
@@ -94,6 +97,8 @@ struct Inner {
     raft: types::Raft,
     peers: Arc<peers::Peers>,
     hearing: Arc<election::Hearing>,
+    following: Arc<follow::Following>,
+    lane: lane::Lane,
     sanction: Arc<election::Sanction>,
     poll: election::Poll,
     state: watch::Receiver<Arc<State>>,
@@ -147,6 +152,8 @@ impl Consensus {
             raft,
             peers,
             hearing: Arc::default(),
+            following: Arc::default(),
+            lane: lane::Lane::default(),
             sanction,
             poll: election::Poll::default(),
             state,
@@ -169,14 +176,16 @@ impl Consensus {
     fn spawn_tasks(&self, standing: watch::Sender<Standing>, effective: watch::Sender<Effective>) {
         let metrics = self.inner.raft.metrics();
         let hearing = self.inner.hearing.clone();
+        let following = self.inner.following.clone();
         let mut tasks = self
             .inner
             .tasks
             .lock()
             .expect("no holder of this lock can panic");
         tasks.spawn(standing::watch_metrics(
-            metrics, hearing, standing, effective,
+            metrics, hearing, following, standing, effective,
         ));
+        tasks.spawn(self.clone().ask_followers());
         tasks.spawn(self.clone().drive_elections());
     }
 

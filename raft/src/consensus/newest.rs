@@ -77,6 +77,9 @@ impl Consensus {
     /// seconds at most. While a member does not know the question, a follower goes by whether it
     /// heard a leader within the last second.
     pub async fn confirm(&self) -> bool {
+        if self.applied_in_own_term() && self.is_followed().await {
+            return true;
+        }
         match self.newest().await {
             Err(NewestError::OlderFormat) if self.leads() => match self.decided_here().await {
                 Ok(index) => self.await_applied(index, now() + SILENCE).await.is_ok(),
@@ -141,9 +144,10 @@ impl Consensus {
         };
         said.map_err(|why| match why {
             Unwritten::NotLeader(_) => NewestError::NoLeader,
-            Unwritten::NoQuorum | Unwritten::Undecided | Unwritten::Full(_) => {
-                NewestError::NoQuorum
-            }
+            Unwritten::NoQuorum
+            | Unwritten::Undecided
+            | Unwritten::Full(_)
+            | Unwritten::Crowded => NewestError::NoQuorum,
             Unwritten::Stopped => NewestError::Stopped,
         })
     }

@@ -28,6 +28,9 @@ pub enum ProposeError {
     /// The disk of a node is full, and too few others have room. Nothing was written.
     #[error("no room is left on the disk of {0}, and too few others have some")]
     Full(NodeId),
+    /// Disks are so slow that other changes took all the time. Nothing was written.
+    #[error("other changes went first: a disk is slow, or there are too many of them")]
+    Crowded,
     /// It may have been written and may still be decided: ask again with the same id.
     #[error("no majority answered in time; the change may still come about")]
     Deadline,
@@ -168,6 +171,9 @@ impl Consensus {
         if let Some(node) = self.who_is_full() {
             return Err(Unwritten::Full(node));
         }
+        let Some(_place) = self.inner.lane.enter(end).await else {
+            return Err(Unwritten::Crowded);
+        };
         match timeout_at(end, self.inner.raft.client_write(proposal)).await {
             Ok(Ok(answer)) => Ok(Written {
                 index: answer.log_id.index,
@@ -202,6 +208,7 @@ impl Attempt {
             Err(Unwritten::NotLeader(_)) => Attempt::Not(ProposeError::NoLeader),
             Err(Unwritten::NoQuorum) => Attempt::Not(ProposeError::NoQuorum),
             Err(Unwritten::Full(node)) => Attempt::Not(ProposeError::Full(node)),
+            Err(Unwritten::Crowded) => Attempt::Not(ProposeError::Crowded),
             // Consensus that ends under a proposal may have written it.
             Err(Unwritten::Undecided | Unwritten::Stopped) => Attempt::Unknown,
         }

@@ -76,6 +76,11 @@ pub enum Request {
     Change(Change),
     /// To the leader: up to where must a copy be applied that shall have all that is decided?
     Newest,
+    /// A leader that waits for slow disks asks: do you follow me? Answered from memory.
+    Follow {
+        /// Its right to lead.
+        vote: VoteRecord,
+    },
 }
 
 /// What a node answers.
@@ -106,6 +111,8 @@ pub enum RpcReply {
     Refused(Refusal),
     /// To `Newest`: the index.
     Newest(Result<u64, Unwritten>),
+    /// To `Follow`: whether the receiver heard that leader, and nobody newer.
+    Follow(bool),
 }
 
 /// How an `Append` ended.
@@ -152,6 +159,8 @@ pub enum Unwritten {
     Stopped,
     /// This disk has no room, and too few others have. Nothing was written.
     Full(NodeId),
+    /// Other writes went first until there was no time left. Nothing was written.
+    Crowded,
 }
 
 /// Why a question was not looked at.

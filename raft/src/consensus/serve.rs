@@ -8,7 +8,7 @@ use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, InstallSnapsho
 use super::election::Ballot;
 use super::record::{SNAPSHOT_BYTES_MAX, VoteRecord};
 use super::room::without_entries;
-use super::timing::{ELECTION_MIN, NO_ROOM_SNAPSHOT_PAUSE, PROPOSE_DEADLINE, UNFOLLOWED};
+use super::timing::{ELECTION_MIN, NO_ROOM_SNAPSHOT_PAUSE, PROPOSE_DEADLINE};
 use super::{AppendReply, Consensus, Refusal, Request, Room, Rpc, RpcReply, SnapshotReply};
 use crate::clockwork::{Safeguard, lacks, now, sleep};
 use crate::id::NodeId;
@@ -39,7 +39,8 @@ impl Consensus {
             Request::Append { vote, .. }
             | Request::Vote { vote, .. }
             | Request::Snapshot { vote, .. }
-            | Request::ElectNow { vote } => {
+            | Request::ElectNow { vote }
+            | Request::Follow { vote } => {
                 if vote.node == from {
                     Ok(())
                 } else {
@@ -78,7 +79,8 @@ impl Consensus {
                 | Request::PreVote { .. }
                 | Request::Propose(_)
                 | Request::Change(_)
-                | Request::Newest,
+                | Request::Newest
+                | Request::Follow { .. },
                 _,
             ) => {}
         }
@@ -152,12 +154,13 @@ impl Consensus {
             }
             Request::Change(change) => RpcReply::Changed(self.change_here(change).await),
             Request::Newest => RpcReply::Newest(self.decided_here().await),
+            Request::Follow { vote } => RpcReply::Follow(self.follows(vote)),
         }
     }
 
     async fn take_append(&self, rpc: AppendEntriesRequest<super::TypeConfig>) -> RpcReply {
         let leads = rpc.vote >= self.inner.raft.metrics().borrow().vote;
-        let _keeping = leads.then(|| self.inner.hearing.keep());
+        let _keeping = leads.then(|| self.inner.hearing.keep(rpc.vote.into()));
         let Ok(answer) = self.inner.raft.append_entries(rpc).await else {
             return RpcReply::Refused(Refusal::Stopped);
         };
@@ -255,9 +258,7 @@ impl Consensus {
     /// answered lately, or one we heard lately.
     fn leader_lives(&self) -> bool {
         if self.leads() {
-            let ack = self.inner.raft.metrics().borrow().millis_since_quorum_ack;
-            let recent = u64::try_from(UNFOLLOWED.as_millis()).unwrap_or(u64::MAX);
-            return ack.is_some_and(|ms| ms <= recent);
+            return self.inner.following.lately(now());
         }
         self.inner.hearing.within(ELECTION_MIN, now())
     }

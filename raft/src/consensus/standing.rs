@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use openraft::ServerState;
 use tokio::sync::watch;
 
 use super::election::Hearing;
+use super::follow::Following;
 use super::timing::{HEARTBEAT, SILENCE, UNFOLLOWED};
 use super::types::Metrics;
 use crate::clockwork::{now, timeout};
@@ -109,20 +110,26 @@ impl Effective {
 pub(super) async fn watch_metrics(
     mut metrics: watch::Receiver<Metrics>,
     hearing: Arc<Hearing>,
+    following: Arc<Following>,
     standing: watch::Sender<Standing>,
     effective: watch::Sender<Effective>,
 ) {
+    let mut fresh = true;
     loop {
         let now = now();
         let seen = metrics.borrow_and_update().clone();
+        if fresh {
+            following.note_kept(&seen, now);
+        }
         let members = effective_of(&seen);
         effective.send_if_modified(|old| replace(old, members));
         standing.send_if_modified(|old| {
-            let new = standing_of(&seen, old, &hearing, now);
+            let new = standing_of(&seen, old, (&hearing, &following), now);
             replace(old, new)
         });
         // Silence changes no metric: look again with every heartbeat that should have come.
         let changed = timeout(HEARTBEAT, metrics.changed()).await;
+        fresh = changed.is_ok();
         if matches!(changed, Ok(Err(_))) || seen.running_state.is_err() {
             standing.send_modify(|s| {
                 s.role = Role::Stopped;
@@ -164,10 +171,14 @@ pub(super) fn effective_of(metrics: &Metrics) -> Effective {
     }
 }
 
-fn standing_of(seen: &Metrics, old: &Standing, hearing: &Hearing, now: Instant) -> Standing {
+fn standing_of(
+    seen: &Metrics,
+    old: &Standing,
+    (hearing, following): (&Hearing, &Following),
+    now: Instant,
+) -> Standing {
     let role = role_of(seen.state);
-    let ack = seen.millis_since_quorum_ack.map(Duration::from_millis);
-    let quorum = quorum_of(role, ack, old.quorum, now);
+    let quorum = quorum_of(role, following.last(), old.quorum, now);
     let leader = match (role, quorum) {
         (Role::Leader, Quorum::Fresh { .. }) => Some(seen.id),
         (Role::Leader, Quorum::Lost { .. } | Quorum::NotLeader) | (Role::Stopped, _) => None,
@@ -208,15 +219,14 @@ fn role_of(state: ServerState) -> Role {
 }
 
 /// PURE. A new leader was voted for by a majority just now, so it starts fresh.
-fn quorum_of(role: Role, ack: Option<Duration>, old: Quorum, now: Instant) -> Quorum {
+fn quorum_of(role: Role, followed: Option<Instant>, old: Quorum, now: Instant) -> Quorum {
     if role != Role::Leader {
         return Quorum::NotLeader;
     }
-    let acked = ack.and_then(|ago| now.checked_sub(ago));
-    match (old, acked) {
+    match (old, followed) {
         (Quorum::NotLeader, _) => Quorum::Fresh { since: now },
-        (Quorum::Fresh { since }, acked) => {
-            let last = acked.map_or(since, |at| at.max(since));
+        (Quorum::Fresh { since }, followed) => {
+            let last = followed.map_or(since, |at| at.max(since));
             if now.duration_since(last) > UNFOLLOWED {
                 Quorum::Lost { since: last }
             } else {
@@ -234,6 +244,8 @@ fn quorum_of(role: Role, ack: Option<Duration>, old: Quorum, now: Instant) -> Qu
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -276,8 +288,9 @@ mod tests {
             ),
         ];
         for (role, ack, old, expected) in table {
+            let followed = ack.map(|ago| now - ago);
             assert_eq!(
-                quorum_of(role, ack, old, now),
+                quorum_of(role, followed, old, now),
                 expected,
                 "{role:?} {ack:?} {old:?}"
             );

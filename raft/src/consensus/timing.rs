@@ -25,6 +25,19 @@ pub(super) const VOTE_DEADLINE: Duration = Duration::from_secs(2);
 /// silence is no reason to elect another. Two syncs of half a second, and as much again.
 pub(super) const KEPT_WITHIN: Duration = Duration::from_secs(2);
 
+/// So long after the last answer of a majority a leader asks from memory whether it is followed:
+/// openraft's heartbeats, of which each should be answered, are one and a half of ours apart.
+pub(super) const ASKED_AFTER: Duration = Duration::from_millis(170);
+
+/// How often it looks whether to ask. Whoever is asked shall hear it before it wants an election,
+/// which leaves two round trips for that.
+pub(super) const ASKED_EVERY: Duration = Duration::from_millis(50);
+
+/// How long a leader may show that it lives without anything being kept. Two barriers of three
+/// syncs of half a second wait for each other, on its disk or theirs, and as much again: then
+/// something hangs, and another one shall lead.
+pub(super) const KEPT_AT_MOST: Duration = Duration::from_secs(6);
+
 /// Whoever got our vote may come to lead for so long: it writes twice before it does, on such a
 /// disk.
 pub(super) const PLEDGED_FOR: Duration = Duration::from_secs(4);
@@ -60,12 +73,15 @@ pub(super) const STEP_ASIDE_DEADLINE: Duration = Duration::from_millis(1_500);
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
 /// Without a majority's answer for this long a leader calls itself none any more: an answer waits
-/// for the disks of those who give it.
+/// for the disks of those who give it, where they know no question that is answered from memory.
 pub(super) const UNFOLLOWED: Duration = KEPT_WITHIN;
 
 /// A proposal is decided within this time, or its proposer hears why not. Operators
 /// are promised three seconds; the rest is for the way to them.
 pub(super) const PROPOSE_DEADLINE: Duration = Duration::from_millis(2_800);
+
+/// A write that took longer than two heartbeats was slow: heartbeats wait for writes.
+pub(super) const SLOW_WRITE: Duration = Duration::from_millis(200);
 
 /// How soon a proposal that found no leader looks again: about one round trip of an election.
 pub(super) const PROPOSE_RETRY: Duration = Duration::from_millis(50);
@@ -155,6 +171,8 @@ mod tests {
         assert!(HEARTBEAT < BUILT_IN_LEASE && BUILT_IN_LEASE < STEP_ASIDE_PAUSE);
         assert!(STEP_ASIDE_PAUSE < ELECTION_MIN && ELECTION_MAX < SILENCE);
         assert!(SILENCE < UNFOLLOWED && UNFOLLOWED < PROPOSE_DEADLINE);
+        assert!(3 * HEARTBEAT / 2 < ASKED_AFTER && ASKED_AFTER + ASKED_EVERY < ELECTION_MIN);
+        assert!(UNFOLLOWED < KEPT_AT_MOST);
         assert!(NO_ROOM_RELUCTANCE >= 3 * ELECTION_MAX);
         assert!(NO_ROOM_PAUSE < HEARTBEAT && 2 * NO_ROOM_SNAPSHOT_PAUSE < SNAPSHOT_DEADLINE);
     }

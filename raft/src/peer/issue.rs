@@ -285,6 +285,7 @@ fn refusal_of(error: ProposeError) -> JoinRefusal {
         // Nothing can be written down: to a joiner, that is as without a majority.
         ProposeError::NoQuorum
         | ProposeError::Full(_)
+        | ProposeError::Crowded
         | ProposeError::Deadline
         | ProposeError::Stopped => JoinRefusal::NoQuorum,
         ProposeError::TooLarge | ProposeError::NewerFormat { .. } => invalid(error),

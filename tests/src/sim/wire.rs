@@ -182,6 +182,7 @@ fn leads_in(request: &Request) -> Option<u64> {
         | Request::ElectNow { .. }
         | Request::Propose(_)
         | Request::Change(_)
-        | Request::Newest => None,
+        | Request::Newest
+        | Request::Follow { .. } => None,
     }
 }

@@ -27,6 +27,11 @@ fn a_disk_that_fails_a_full_memory_and_a_clock_that_is_wrong_harm_one_node_alone
 }
 
 #[test]
+fn disks_that_take_half_a_second_lose_no_leader_and_keep_no_page() {
+    play(&["fsync-500"]);
+}
+
+#[test]
 fn pages_find_a_way_without_half_the_paths_names_or_a_relay() {
     play(&["partial", "names-gone", "relay-and-owner"]);
 }

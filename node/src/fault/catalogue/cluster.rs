@@ -70,6 +70,12 @@ macro_rules! entries {
          balancing and probing go on, a VIP whose owner dies is taken by another, and pages are \
          sent. As soon as there is room changes are taken again, without a restart.",
         "farmux status   (names the disks); free space there, then try again";
+    Crowded = 215, NoMajority, 503,
+        "other changes went first, and there was no time left",
+        "A change is kept on the disks of a majority before it is confirmed. They are so slow, or \
+         so many changes were asked for at once, that this one was not begun within three seconds. \
+         Nothing of it was written; what is served does not wait for it.",
+        "try again; if it stays so:   iostat -x 1   (on each node)";
     HeldAlone = 230, NoMajority, 503,
         "a VIP is held without a majority",
         "No majority of the voters answers the owner of the VIP. With on_quorum_loss = \"hold\" it \
