@@ -21,6 +21,7 @@ pub mod dns;
 pub mod ftp;
 pub mod ftpd;
 mod ftpd_files;
+pub mod haproxy;
 pub mod http;
 pub mod keepalived;
 pub mod machine;

@@ -4,7 +4,10 @@
 //! ```text
 //!   host slow   ── slowhttptest, 4,000 connections ──┐
 //!   host client ── normal: kept connections, new ones ┴─▶ VIP farmux (a node) ──▶ s1 nginx
+//!                                                      └─▶ HAProxy ─────────────▶    the same
 //! ```
+//!
+//! HAProxy comes second, with the same server and the same clients.
 //!
 //! The normal clients ask at a steady pace, so that their waiting times say how soon they are
 //! served, and not how fast this machine is.
@@ -13,14 +16,15 @@
 
 mod normal;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use farmux_tests::lab::cluster::{Cluster, shop};
+use farmux_tests::lab::haproxy::HaProxy;
 use farmux_tests::lab::nginx::Nginx;
 use farmux_tests::lab::process::{Process, run};
-use farmux_tests::lab::{Host, VIP};
+use farmux_tests::lab::{Host, server_address};
 use normal::Waits;
 
 /// As many as the issue names.
@@ -35,6 +39,8 @@ const CONNECTED_WITHIN: Duration = Duration::from_secs(12);
 const BACK_WITHIN: Duration = Duration::from_secs(60);
 /// A host of its own for the slow clients: their work is not on the others' way.
 const SLOW: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 201);
+/// HAProxy's.
+const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 202);
 
 /// The promises: waiting times at most double, and memory comes back.
 const WAITS_GOAL: f64 = 2.0;
@@ -94,33 +100,71 @@ fn main() -> Result<()> {
     cluster.nodes[0].apply(&shop(&[1]))?;
     cluster.owner()?;
     cluster.wait_for_service()?;
-    bench(&cluster, way, clients)
+    let haproxy = HaProxy::start(&cluster.lab, PEER, server_address(1))?;
+    let slow = cluster.lab.host("slow", SLOW)?;
+    let stage = Stage {
+        client: &cluster.client,
+        slow: &slow,
+        way,
+        clients,
+    };
+    let farmux = Balancer {
+        name: "farmux",
+        front: cluster.front(),
+        host: cluster.nodes[0].host(),
+        process: cluster.nodes[0].process()?,
+    };
+    let peer = Balancer {
+        name: "haproxy",
+        front: haproxy.front(),
+        host: haproxy.host(),
+        process: haproxy.process(),
+    };
+    let good = bench(&stage, &farmux)?;
+    bench(&stage, &peer)?;
+    println!("goals {}", if good { "hold" } else { "MISSED" });
+    Ok(())
 }
 
-fn bench(cluster: &Cluster, way: Way, clients: usize) -> Result<()> {
-    let daemon = cluster.nodes[0].process()?;
-    let node = cluster.nodes[0].host();
-    let slow = cluster.lab.host("slow", SLOW)?;
-    normal::waits(&cluster.client, cluster.front(), WARM_UP)?;
-    let before = normal::waits(&cluster.client, cluster.front(), SPAN)?;
-    let memory_before = daemon.resident_bytes()?;
+/// Who is slow, and how, and who is not.
+struct Stage<'a> {
+    client: &'a Host,
+    slow: &'a Host,
+    way: Way,
+    clients: usize,
+}
 
-    let mut attack = attack(&slow, way, clients)?;
-    let most = until_connected(node, &attack, clients)?;
-    let during = normal::waits(&cluster.client, cluster.front(), SPAN)?;
-    let (held, memory_during) = (connections(node)?, daemon.resident_bytes()?);
+/// Who answers.
+struct Balancer<'a> {
+    name: &'static str,
+    front: SocketAddr,
+    host: &'a Host,
+    process: &'a Process,
+}
+
+/// Measures one balancer; whether the goals hold for it.
+fn bench(stage: &Stage<'_>, balancer: &Balancer<'_>) -> Result<bool> {
+    let &Balancer { front, process, .. } = balancer;
+    normal::waits(stage.client, front, WARM_UP)?;
+    let before = normal::waits(stage.client, front, SPAN)?;
+    let memory_before = process.resident_bytes()?;
+
+    let mut attack = attack(stage, front)?;
+    let most = until_connected(balancer, &attack, stage.clients)?;
+    let during = normal::waits(stage.client, front, SPAN)?;
+    let (held, memory_during) = (connections(balancer)?, process.resident_bytes()?);
     attack.kill();
-    slow.crash();
+    stage.slow.crash();
     let ended = Instant::now();
-    let memory_after = until_back(daemon, memory_before)?;
+    let memory_after = until_back(process, memory_before)?;
 
-    let name = way.word();
+    let name = format!("{}-{}", balancer.name, stage.way.word());
     let mut good = true;
     for (which, before, during) in [
         ("kept", &before.kept, &during.kept),
         ("new", &before.new, &during.new),
     ] {
-        good &= row(name, which, before, during)?;
+        good &= row(&name, which, before, during)?;
     }
     let mb = |bytes: u64| bytes as f64 / 1e6;
     let ratio = memory_after as f64 / memory_before as f64;
@@ -132,12 +176,12 @@ fn bench(cluster: &Cluster, way: Way, clients: usize) -> Result<()> {
         mb(memory_after),
         ended.elapsed().as_secs(),
     );
-    println!("{name}-clients asked={clients} connected={most} held={held}");
+    let asked = stage.clients;
+    println!("{name}-clients asked={asked} connected={most} held={held}");
     good &= ratio <= MEMORY_GOAL;
     // With fewer it would be another test.
-    good &= most * 100 >= clients * 95;
-    println!("goals {}", if good { "hold" } else { "MISSED" });
-    Ok(())
+    good &= most * 100 >= asked * 95;
+    Ok(good)
 }
 
 fn row(name: &str, which: &str, before: &Waits, during: &Waits) -> Result<bool> {
@@ -171,7 +215,13 @@ fn row(name: &str, which: &str, before: &Waits, during: &Waits) -> Result<bool> 
 }
 
 /// Starts slowhttptest; it ends with its process.
-fn attack(from: &Host, way: Way, clients: usize) -> Result<Process> {
+fn attack(stage: &Stage<'_>, front: SocketAddr) -> Result<Process> {
+    let &Stage {
+        slow: from,
+        way,
+        clients,
+        ..
+    } = stage;
     let path = match way {
         Way::Read => "large",
         // An answer before the body is there would end it.
@@ -185,17 +235,17 @@ fn attack(from: &Host, way: Way, clients: usize) -> Result<Process> {
     command.args(["-c", &run, "slowhttptest", "-l", "45", "-p", "5"]);
     command.args(["-c", &clients.to_string(), "-r", "1000"]);
     command.args(way.options());
-    command.args(["-u", &format!("http://{VIP}/{path}")]);
+    command.args(["-u", &format!("http://{front}/{path}")]);
     from.spawn("slowhttptest", command)
 }
 
 /// Waits until nearly all are connected, or no more come; how many that were.
-fn until_connected(node: &Host, attack: &Process, clients: usize) -> Result<usize> {
+fn until_connected(to: &Balancer<'_>, attack: &Process, clients: usize) -> Result<usize> {
     let (begun, mut most) = (Instant::now(), 0);
     while most < clients * 95 / 100 && begun.elapsed() < CONNECTED_WITHIN {
         ensure!(attack.is_running(), "slowhttptest ended: {}", attack.log());
         std::thread::sleep(Duration::from_millis(250));
-        most = most.max(connections(node)?);
+        most = most.max(connections(to)?);
     }
     ensure!(
         most > 0,
@@ -205,10 +255,11 @@ fn until_connected(node: &Host, attack: &Process, clients: usize) -> Result<usiz
     Ok(most)
 }
 
-/// Connections of clients to the VIP.
-fn connections(node: &Host) -> Result<usize> {
-    let mut command = node.command("ss");
-    command.args(["-Htn", "state", "established", "src", &format!("{VIP}:80")]);
+/// Connections of clients.
+fn connections(to: &Balancer<'_>) -> Result<usize> {
+    let mut command = to.host.command("ss");
+    let front = to.front.to_string();
+    command.args(["-Htn", "state", "established", "src", &front]);
     Ok(run(&mut command)
         .context("ss, of iproute2")?
         .lines()
