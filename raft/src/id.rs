@@ -226,4 +226,6 @@ names! {
     AdminName;
     /// VIPs that move together.
     VipGroupName;
+    /// A drill that is run by itself, week by week.
+    DrillName;
 }

@@ -212,7 +212,13 @@ pub async fn take_joiner(
     let claim = claim_of(&request, signing, now)?;
     let node = match propose(consensus, claim, now).await {
         Ok(Applied::Node(node)) => node,
-        Ok(Applied::Done | Applied::Unchanged | Applied::Revision(_) | Applied::Silence(_)) => {
+        Ok(
+            Applied::Done
+            | Applied::Unchanged
+            | Applied::Revision(_)
+            | Applied::Silence(_)
+            | Applied::Drill(_),
+        ) => {
             return Err(JoinRefusal::Invalid("the log gave no node id".to_owned()));
         }
         Err(error) => return Err(refusal_of(error)),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::drill::{DrillOrder, DrillRadius, DrillRecord, RunId, Scheduled};
 use super::{
     AdminOrder, Authority, Canary, Config, DeliveryRecord, HealthChange, Node, Opinion, RestOrder,
     Silence, Suspected, Taken, Token, TokenId, Trouble,
@@ -227,6 +228,50 @@ pub enum Command {
     RaiseFormat(u16),
     /// Has a node take nothing on, or lets it again.
     SetRest(RestOrder),
+    /// Somebody planned a drill and consents to it: whoever leads conducts it. Refused while they
+    /// are locked, or another one runs.
+    BeginDrill(Box<DrillOrder>),
+    /// Nothing is begun at a time of a schedule.
+    SkipDrill {
+        /// Which.
+        scheduled: Scheduled,
+        /// Why; empty: it came too late.
+        why: String,
+    },
+    /// The failure of the run is ordered next. Whatever it opens within the radius from here on is
+    /// its doing.
+    DrillInjecting {
+        /// Which run.
+        run: RunId,
+        /// Whom it hits.
+        radius: DrillRadius,
+    },
+    /// The failure is over: undone, or its timer ran out.
+    DrillUndone {
+        /// Which run.
+        run: RunId,
+    },
+    /// Somebody wants the run to end; whoever conducts it sees it in the state.
+    AbortDrill {
+        /// Which run.
+        run: RunId,
+        /// Who.
+        who: String,
+    },
+    /// The run is over. Only its conductor proposes it, or a leader that found it without one.
+    RecordDrill(Box<DrillRecord>),
+    /// Nothing is rehearsed until somebody says so; what runs is ended.
+    LockDrills {
+        /// By whose order.
+        author: Author,
+        /// Why; never empty.
+        why: String,
+    },
+    /// It may be again.
+    UnlockDrills {
+        /// By whose order.
+        author: Author,
+    },
 }
 
 /// What the cluster keeps secret; files that hold it have mode 0600, and nothing ever shows it.
@@ -269,4 +314,6 @@ pub enum Applied {
     Silence(u64),
     /// The joiner has this id.
     Node(NodeId),
+    /// The run has this number.
+    Drill(RunId),
 }

@@ -249,4 +249,24 @@ pub const EXPLANATIONS: &[Explanation] = &[
          one of months is no maintenance.",
         "Give it one minute (1m) to 30 days (30d): farmux server maintenance FARM/SERVER --for 2h",
     ),
+    explain(
+        "FMX-S080",
+        "Somebody locked drills, with a reason: nothing is rehearsed until they are unlocked.",
+        "Ask them; then: `farmux drill unlock`.",
+    ),
+    explain(
+        "FMX-S081",
+        "One failure at a time: two would prove nothing about either.",
+        "Wait for it (`farmux drill history`), or end it: `farmux drill abort`.",
+    ),
+    explain(
+        "FMX-S082",
+        "No run has this number; of more than 1,000 the oldest are forgotten.",
+        "See the runs with `farmux drill history`.",
+    ),
+    explain(
+        "FMX-S083",
+        "Each time of a schedule is used once: two leaders do not run the same drill.",
+        "Nothing: it runs again when it is due next. By hand: `farmux drill run NAME`.",
+    ),
 ];

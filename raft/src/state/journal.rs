@@ -8,13 +8,17 @@
 //! Entries are small and typed; their words are made when somebody reads them. Numbers are equal on
 //! every node, so that whoever follows goes on at another node with the number it had.
 
+mod kind;
+
+pub use kind::EventKind;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::drill::DrillEvent;
 use super::text::clean;
-use super::word::words;
 use super::{
     AdminState, CheckKey, Command, DeliveryOutcome, Health, HealthRecord, Now, Ordered, PageKind,
     State, Taken,
@@ -130,69 +134,8 @@ pub enum JournalEvent {
         /// By whose order.
         author: String,
     },
-}
-
-/// A kind of event, as one asks for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EventKind {
-    /// A verdict turned.
-    Health,
-    /// A page was written.
-    Page,
-    /// A page was delivered, or could not be.
-    Delivery,
-    /// A page was taken on.
-    Acknowledged,
-    /// Something was silenced, or is no more.
-    Silence,
-    /// The configuration changed.
-    Revision,
-    /// Servers were ordered about.
-    Order,
-    /// A node is lost or back, has joined or left.
-    Node,
-    /// A VIP has another owner.
-    Owner,
-    /// The cluster has another leader.
-    Leader,
-    /// Nothing moves by itself any more, or does again.
-    Pause,
-}
-
-words!(EventKind {
-    Health => "health",
-    Page => "page",
-    Delivery => "delivery",
-    Acknowledged => "acknowledged",
-    Silence => "silence",
-    Revision => "revision",
-    Order => "order",
-    Node => "node",
-    Owner => "owner",
-    Leader => "leader",
-    Pause => "pause",
-});
-
-impl JournalEvent {
-    /// Its kind.
-    pub fn kind(&self) -> EventKind {
-        match self {
-            JournalEvent::Health { .. } => EventKind::Health,
-            JournalEvent::Page(_) => EventKind::Page,
-            JournalEvent::Delivery { .. } => EventKind::Delivery,
-            JournalEvent::Silenced { .. } | JournalEvent::Unsilenced { .. } => EventKind::Silence,
-            JournalEvent::Acknowledged { .. } => EventKind::Acknowledged,
-            JournalEvent::Revision(_) => EventKind::Revision,
-            JournalEvent::Ordered { .. } => EventKind::Order,
-            JournalEvent::Node { .. } | JournalEvent::Joined(_) | JournalEvent::Left(_) => {
-                EventKind::Node
-            }
-            JournalEvent::Owner { .. } => EventKind::Owner,
-            JournalEvent::Term(_) => EventKind::Leader,
-            JournalEvent::Paused { .. } | JournalEvent::Resumed { .. } => EventKind::Pause,
-        }
-    }
+    /// Something happened to drills.
+    Drill(DrillEvent),
 }
 
 impl Journal {
@@ -336,6 +279,14 @@ impl State {
                     false => AdminState::Ready,
                 },
             }),
+            Command::BeginDrill(_)
+            | Command::SkipDrill { .. }
+            | Command::DrillInjecting { .. }
+            | Command::DrillUndone { .. }
+            | Command::AbortDrill { .. }
+            | Command::RecordDrill(_)
+            | Command::LockDrills { .. }
+            | Command::UnlockDrills { .. } => self.drill_event_of(command),
             // What these change shows by itself: a verdict, a page, a revision.
             Command::Configure { .. }
             | Command::Rollback { .. }
@@ -459,6 +410,7 @@ impl State {
             JournalEvent::Resumed { author } => {
                 ("cluster".to_owned(), format!("goes on by {author}"))
             }
+            JournalEvent::Drill(event) => event.words(),
         }
     }
 

@@ -22,6 +22,7 @@ mod config;
 mod contact;
 mod delivery;
 mod diff;
+pub mod drill;
 mod due;
 mod event;
 mod explain;
@@ -218,6 +219,9 @@ pub struct State {
     /// Nodes that take nothing on.
     #[serde(default)]
     pub resting: BTreeMap<NodeId, Rest>,
+    /// What is rehearsed, and was.
+    #[serde(default)]
+    pub drills: drill::Drills,
 }
 
 /// Who we are.
@@ -371,6 +375,14 @@ impl State {
             Command::Resume { author } => self.resume(&author),
             Command::RaiseFormat(format) => Ok(self.raise_format(format)),
             Command::SetRest(order) => self.set_rest(now, order),
+            Command::BeginDrill(order) => self.begin_drill(now, *order),
+            Command::SkipDrill { scheduled, why } => self.skip_drill(scheduled, &why),
+            Command::DrillInjecting { run, radius } => self.begin_harm(now, run, radius),
+            Command::DrillUndone { run } => self.end_harm(now, run),
+            Command::AbortDrill { run, who } => self.abort_drill(run, who),
+            Command::RecordDrill(record) => self.record_drill(now, *record),
+            Command::LockDrills { author, why } => self.lock_drills(now, author, why),
+            Command::UnlockDrills { author } => self.unlock_drills(&author),
         }
     }
 

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::drill::{DrillKind, RunId};
 use super::{Fault, NodeRole, TokenId, explain};
 use crate::id::{
-    Ballot, FarmName, NodeId, NodeName, PageId, RevisionId, ServerName, ServiceName, VipName,
-    WatchName,
+    Ballot, DrillName, FarmName, NodeId, NodeName, PageId, RevisionId, ServerName, ServiceName,
+    VipName, WatchName,
 };
 
 /// Why a command was refused; equal on every node, and nothing was changed.
@@ -246,6 +247,29 @@ pub enum Reject {
     /// A time in maintenance that would be over at once, or hardly ever; or one of something else.
     #[error("a time in maintenance lasts one minute to 30 days, and nothing else ends by itself")]
     MaintenanceTime,
+
+    /// Somebody has locked drills.
+    #[error("drills are locked by {by}: {why}")]
+    DrillsLocked {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// Another one is under way.
+    #[error("drill {kind} runs already, number {run}")]
+    DrillRunning {
+        /// Its number.
+        run: RunId,
+        /// Which.
+        kind: DrillKind,
+    },
+    /// No run has this number; it may have been so old that it was forgotten.
+    #[error("there is no drill {0}")]
+    UnknownDrill(RunId),
+    /// That time of the schedule was begun or passed over.
+    #[error("the drill that the schedule {0} wants was begun already, or passed over")]
+    DrillSettled(DrillName),
 }
 
 fn list(faults: &[Fault]) -> String {
@@ -299,6 +323,10 @@ impl Reject {
             Reject::UnknownSilence(_) => "FMX-S072",
             Reject::MatcherTerms { .. } => "FMX-S073",
             Reject::MaintenanceTime => "FMX-S074",
+            Reject::DrillsLocked { .. } => "FMX-S080",
+            Reject::DrillRunning { .. } => "FMX-S081",
+            Reject::UnknownDrill(_) => "FMX-S082",
+            Reject::DrillSettled(_) => "FMX-S083",
         }
     }
 

@@ -125,7 +125,11 @@ pub(super) async fn confirm_newest(member: &Member) -> Result<(), Fault> {
 pub(super) async fn revise(member: &Member, command: Command) -> Result<Option<u64>, Fault> {
     Ok(match member.change(command).await? {
         Applied::Revision(revision) => Some(revision.0),
-        Applied::Done | Applied::Unchanged | Applied::Node(_) | Applied::Silence(_) => None,
+        Applied::Done
+        | Applied::Unchanged
+        | Applied::Node(_)
+        | Applied::Silence(_)
+        | Applied::Drill(_) => None,
     })
 }
 

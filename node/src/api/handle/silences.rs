@@ -49,7 +49,11 @@ pub(crate) async fn add(
     });
     let number = match member.change(command).await? {
         Applied::Silence(number) => number,
-        Applied::Done | Applied::Unchanged | Applied::Revision(_) | Applied::Node(_) => 0,
+        Applied::Done
+        | Applied::Unchanged
+        | Applied::Revision(_)
+        | Applied::Node(_)
+        | Applied::Drill(_) => 0,
     };
     let state = member.state();
     let matched: Vec<String> = subjects(&state)

@@ -58,6 +58,7 @@ fn mood(kind: EventKind, text: &str) -> Option<Mood> {
         | EventKind::Order
         | EventKind::Owner
         | EventKind::Pause
+        | EventKind::Drill
         | EventKind::Leader => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use farmux_raft::id::{FarmName, NodeId, VipName};
 use farmux_raft::state::{OnParentDown, Parent};
 
-use super::super::kind::DrillKind;
+use super::super::DrillKind;
 use super::super::refusal::Refusal;
 use super::target::{Hit, Target};
 use super::{Injection, Radius};

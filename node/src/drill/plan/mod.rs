@@ -20,8 +20,8 @@ use std::time::Duration;
 use farmux_raft::id::{ContactName, FarmName, NodeName, ServerName, VipName, WatchName};
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Bounds, DrillKind, Stop, Undo, UndoHolder};
 use super::refusal::Refusal;
+use super::{Bounds, DrillKind, Stop, Undo, UndoHolder};
 use crate::api::status::{View, assemble};
 use crate::api::types::Overall;
 

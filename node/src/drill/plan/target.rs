@@ -5,7 +5,7 @@ use std::fmt;
 use farmux_raft::id::{ContactName, FarmName, NodeId, NodeName, ServerName, VipName, WatchName};
 use farmux_raft::state::{Health, NodeRole, Parent, Vip};
 
-use super::super::kind::DrillKind;
+use super::super::DrillKind;
 use super::super::refusal::Refusal;
 use super::Injection;
 use super::loss::dependants_of;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use farmux_raft::id::{NodeId, NodeName, VipName};
 use farmux_raft::state::{Service, ServiceKind};
 
-use super::super::kind::DrillKind;
+use super::super::DrillKind;
 use super::super::refusal::Refusal;
 use super::loss::{could_take, vip_of};
 use super::target::Hit;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Report, timeline, trend};
 use crate::api::status::VERSION;
 use crate::api::types::Moment;
-use crate::drill::verdict::Verdict;
+use crate::drill::Verdict;
 use crate::markup::escaped;
 
 /// The report as HTML.

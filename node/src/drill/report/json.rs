@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::api::types::Moment;
-use crate::drill::record::DrillRecord;
+use crate::drill::DrillRecord;
 use crate::drill::track::Track;
 
 /// **Shape** (JSON): as the fields say.

@@ -26,8 +26,8 @@ pub use text::text;
 
 use farmux_raft::state::clean;
 
-use super::numbers::Numbers;
-use super::record::DrillRecord;
+use super::DrillRecord;
+use super::Numbers;
 use super::track::Track;
 use crate::api::types::Moment;
 

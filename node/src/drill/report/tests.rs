@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::kind::DrillKind;
-use super::super::record::tests::record;
-use super::super::record::{DrillRecord, RunId};
+use super::super::tests::record;
+use super::super::{Aborted, DrillKind, DrillRecord, Lapse, RunId, Verdict};
+
 use super::super::tests::golden;
 use super::super::track::{Mark, Track};
-use super::super::verdict::{Aborted, Lapse, Verdict};
+
 use super::{Report, html, json, markdown, text};
 use crate::measure::tally::Series;
 

@@ -3,8 +3,8 @@
 use super::Report;
 use super::picture::{Area, Look, Picture};
 use crate::api::types::Moment;
-use crate::drill::record::DrillRecord;
-use crate::drill::verdict::Verdict;
+use crate::drill::DrillRecord;
+use crate::drill::Verdict;
 
 /// The picture; nothing where this is the first run.
 pub(super) fn trend(report: &Report<'_>) -> Option<String> {

@@ -16,10 +16,10 @@ mod tests;
 
 use std::time::Duration;
 
-use super::kind::{Stop, Undo, UndoHolder};
-use super::numbers::Numbers;
+use super::Numbers;
 use super::plan::Plan;
-use super::verdict::{Aborted, Lapse, Verdict, judge};
+use super::{Aborted, Lapse, Verdict, judge};
+use super::{Stop, Undo, UndoHolder};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::kind::DrillKind;
-use super::super::numbers::Numbers;
+use super::super::DrillKind;
+use super::super::Numbers;
 use super::super::plan::{Injection, Plan, Radius, Target, Through};
 use super::super::tests::golden;
 use super::*;
@@ -62,10 +62,11 @@ const GOOD: Numbers = Numbers {
     gap_ms: 151,
     half_us: 600,
     ninety_nine_us: 2_000,
-    pages: super::super::numbers::PageCount {
+    pages: super::super::PageCount {
         sent: 0,
         doubled: 0,
         late: 0,
+        acknowledged: 0,
     },
 };
 

@@ -5,6 +5,7 @@ mod canaries;
 mod causes;
 mod configs;
 mod deliveries;
+mod drills;
 mod healths;
 mod ladders;
 mod lents;

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::state::drill::{DrillKind, DrillOrder, DrillRadius, RunId};
 
 /// Any command, with names from a small world so that most of them meet something.
 fn any_command() -> impl Strategy<Value = Command> {
@@ -35,6 +36,7 @@ fn any_command() -> impl Strategy<Value = Command> {
             reported(authority, changes.into_iter().map(change).collect())
         }),
         3 => any_report(),
+        3 => any_drill_command(),
         2 => (0..4u64, 0..3u64, 0..2u32, any::<bool>()).prop_map(any_record),
         1 => (0..4u128).prop_map(|page| Command::Acknowledge {
             taken: Taken::Pages([PageId(page)].into()),
@@ -65,6 +67,36 @@ fn any_record((bundle, more, round, well): (u64, u64, u32, bool)) -> Command {
         }],
         forlorn: false,
     })
+}
+
+fn any_drill_command() -> impl Strategy<Value = Command> {
+    let order = |until: u64| DrillOrder {
+        kind: DrillKind::OwnerCrash,
+        target: None,
+        outside: false,
+        typed: None,
+        bounds: None,
+        by: "ada".to_owned(),
+        scheduled: None,
+        until: UnixMillis(START_MS + until),
+    };
+    let author = || Author("ada".to_owned());
+    let run = || (0..4u64).prop_map(RunId);
+    prop_oneof![
+        2 => (0..60_000u64).prop_map(move |until| Command::BeginDrill(Box::new(order(until)))),
+        2 => run().prop_map(|run| Command::DrillInjecting {
+            run,
+            radius: DrillRadius {
+                nodes: [NodeId(1)].into(),
+                vips: [name("front")].into(),
+                members: [Parent::Server(name("shop"), name("s1"))].into(),
+            },
+        }),
+        1 => run().prop_map(|run| Command::DrillUndone { run }),
+        1 => run().prop_map(|run| Command::AbortDrill { run, who: "ada".to_owned() }),
+        1 => Just(Command::LockDrills { author: author(), why: "fair".to_owned() }),
+        2 => Just(Command::UnlockDrills { author: author() }),
+    ]
 }
 
 fn any_token_command() -> impl Strategy<Value = Command> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::state::drill::{DrillKind, RunId};
 
 /// One of each; a new variant belongs here too.
 fn all() -> Vec<Reject> {
@@ -104,6 +105,16 @@ fn all() -> Vec<Reject> {
         Reject::UnknownSilence(1),
         Reject::MatcherTerms { max: 1 },
         Reject::MaintenanceTime,
+        Reject::DrillsLocked {
+            by: "ada".to_owned(),
+            why: "fair".to_owned(),
+        },
+        Reject::DrillRunning {
+            run: RunId(1),
+            kind: DrillKind::VipMove,
+        },
+        Reject::UnknownDrill(RunId(1)),
+        Reject::DrillSettled(name("weekly")),
     ]
 }
 

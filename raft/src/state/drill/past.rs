@@ -1,18 +1,17 @@
-//! PURE. The runs that are remembered: a thousand, and always the newest of each drill.
+//! The runs that are remembered: a thousand, and always the newest of each drill.
 
 use std::collections::VecDeque;
 
-use farmux_raft::id::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use super::kind::DrillKind;
-use super::numbers::days_between;
 use super::record::{DrillRecord, RunId};
 use super::verdict::Verdict;
+use crate::id::UnixMillis;
 
 /// The runs that are remembered, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Past {
+pub struct PastDrills {
     runs: VecDeque<DrillRecord>,
     last: RunId,
 }
@@ -28,7 +27,7 @@ pub enum Due {
     Fresh(u64),
 }
 
-impl Past {
+impl PastDrills {
     /// The number of the next run.
     pub fn next(&self) -> RunId {
         RunId(self.last.0.saturating_add(1))
@@ -102,61 +101,13 @@ impl Past {
     }
 }
 
+/// How long ago a time was, for people who plan the next drill: whole days.
+fn days_between(then: UnixMillis, now: UnixMillis) -> u64 {
+    now.0.saturating_sub(then.0) / 86_400_000
+}
+
 /// **Source**: issue 7: 1,000 runs. With 4 KiB at most each, 4 MiB.
 pub const RUNS_MAX: usize = 1_000;
 
 /// **Source**: issue 7: amber when older than 90 days.
 const OLD_DAYS: u64 = 90;
-
-#[cfg(test)]
-mod tests {
-    use super::super::record::tests::record;
-    use super::super::verdict::{Aborted, Lapse};
-    use super::*;
-
-    #[test]
-    fn a_thousand_are_kept_and_the_newest_of_each() {
-        let mut past = Past::default();
-        let mut once = record(1);
-        once.kind = DrillKind::Restore;
-        past.add(once);
-        for id in 2..=1_500 {
-            assert_eq!(past.next(), RunId(id));
-            past.add(record(id));
-        }
-        assert_eq!(past.newest_first().count(), RUNS_MAX);
-        assert!(past.get(RunId(1)).is_some(), "the only restore");
-        assert!(past.get(RunId(2)).is_none());
-        assert_eq!(
-            past.before(DrillKind::OwnerCrash, RunId(1_500)).count(),
-            998
-        );
-    }
-
-    #[test]
-    fn a_drill_is_due_when_it_never_ran_or_long_ago() {
-        let mut past = Past::default();
-        let day = |day: u64| UnixMillis(record(1).ended.0 + day * 86_400_000);
-        let kind = DrillKind::OwnerCrash;
-        assert_eq!(past.due(kind, day(0)), Due::Never);
-        assert_eq!(past.line(kind, day(0)), "last owner-crash: never");
-        past.add(record(1));
-        let mut aborted = record(2);
-        aborted.verdict = Verdict::Aborted(Aborted::NotSteady);
-        past.add(aborted);
-        assert_eq!(past.due(kind, day(90)), Due::Fresh(90));
-        assert_eq!(past.due(kind, day(91)), Due::Old(91));
-        assert_eq!(
-            past.line(kind, day(12)),
-            "last owner-crash: 139 ms, passed, 12 days ago"
-        );
-        let mut failed = record(3);
-        failed.verdict = Verdict::Fail(vec![Lapse::Silent]);
-        failed.ended = day(1);
-        past.add(failed);
-        assert_eq!(
-            past.line(kind, day(2)),
-            "last owner-crash: 139 ms, FAILED, 1 day ago"
-        );
-    }
-}

@@ -1,4 +1,4 @@
-//! PURE. What a run proves: its numbers against what it may cost.
+//! What a run proves: its numbers against what it may cost.
 
 use std::fmt;
 
@@ -48,8 +48,10 @@ pub enum Lapse {
     },
     /// Pages came twice.
     Doubled(u64),
-    /// Pages came late.
+    /// Pages came late, or never.
     Late(u64),
+    /// Nobody took the page on in time.
+    Unacknowledged,
     /// After the undo all was not well again in time.
     Unsteady,
     /// It was ended by its stop condition.
@@ -83,6 +85,13 @@ pub enum Aborted {
         /// Why.
         why: String,
     },
+    /// When it was to begin something stood in its way.
+    Refused {
+        /// What.
+        why: String,
+    },
+    /// Whoever conducted it led no more, or was gone.
+    LeaderLost,
 }
 
 /// Compares what it came to with what it may cost; `more`: what only the run itself knows.
@@ -165,6 +174,7 @@ impl fmt::Display for Lapse {
             Lapse::Pages { sent, bound } => write!(f, "{sent} pages were sent, not {bound}"),
             Lapse::Doubled(count) => write!(f, "{count} pages came twice"),
             Lapse::Late(count) => write!(f, "{count} pages came late"),
+            Lapse::Unacknowledged => f.write_str("nobody acknowledged the page in time"),
             Lapse::Unsteady => f.write_str("it was not steady again after the undo"),
             Lapse::Stopped => f.write_str("the stop condition ended it"),
             Lapse::NotUndone => f.write_str("the undo was not confirmed before its timer ran out"),
@@ -180,6 +190,8 @@ impl fmt::Display for Aborted {
             Aborted::Locked { who, why } => write!(f, "locked by {who}: {why}"),
             Aborted::NotSteady => f.write_str("it was not steady before anything was injected"),
             Aborted::NotInjected { why } => write!(f, "nothing was injected: {why}"),
+            Aborted::Refused { why } => write!(f, "refused: {why}"),
+            Aborted::LeaderLost => f.write_str("the leader that conducted it was lost"),
         }
     }
 }
@@ -205,6 +217,7 @@ mod tests {
             sent: 1,
             doubled: 0,
             late: 0,
+            acknowledged: 0,
         },
     };
 
