@@ -30,6 +30,8 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) ladder: Vec<LadderTable>,
     pub(super) paging: Option<PagingTable>,
+    #[serde(default)]
+    pub(super) drill: Vec<DrillTable>,
 }
 
 /// `[[vip]]`.
@@ -409,6 +411,25 @@ pub(super) struct PagingTable {
     pub(super) canary: Option<Word>,
     /// What links in messages begin with; nodes by default.
     pub(super) link_base: Option<Word>,
+    /// Who gets the pages of drills, at most 10; by default whoever gets real ones.
+    #[serde(default)]
+    pub(super) drill_contacts: Vec<Word>,
+}
+
+/// `[[drill]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DrillTable {
+    /// What the schedule is called.
+    pub(super) name: Word,
+    /// Which drill; the one of that name by default.
+    pub(super) kind: Option<Word>,
+    /// Whom to hit; by default the drill chooses.
+    pub(super) target: Option<Word>,
+    /// A weekday and a time, as `Tue 03:00`.
+    pub(super) weekly: Word,
+    /// Whose time, as `Europe/Berlin`; UTC by default.
+    pub(super) tz: Option<Word>,
 }
 
 /// `heartbeat = { … }`.

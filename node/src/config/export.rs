@@ -5,6 +5,7 @@ mod contact;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
+use farmux_raft::state::drill::Drill;
 use farmux_raft::state::{
     Check, CheckKind, Config, Farm, Group, HttpCheck, LastResortPage, OnQuorumLoss, Persistence,
     Queue, Server, Service, ServiceKind, Vip, Watch, duration_text,
@@ -40,7 +41,24 @@ fn write(out: &mut String, config: &Config) -> fmt::Result {
         write_ladder(out, name.as_str(), ladder)?;
     }
     write_paging(out, &config.paging)?;
+    for (name, drill) in &config.drills {
+        write_drill(out, name.as_str(), drill)?;
+    }
     Ok(())
+}
+
+fn write_drill(out: &mut String, name: &str, drill: &Drill) -> fmt::Result {
+    let Drill {
+        kind,
+        target,
+        weekly,
+        tz,
+    } = drill;
+    writeln!(out, "[[drill]]\nname = {}\nkind = \"{kind}\"", quoted(name))?;
+    if let Some(target) = target {
+        writeln!(out, "target = {}", quoted(target))?;
+    }
+    writeln!(out, "weekly = \"{weekly}\"\ntz = {}\n", quoted(tz.as_str()))
 }
 
 /// A text as TOML quotes it.

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 mod any;
 mod changes;
+mod drills;
 
 use any::any_config;
 

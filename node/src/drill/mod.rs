@@ -23,7 +23,7 @@ mod refusal;
 mod report;
 mod run;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod track;
 
 pub use farmux_raft::state::drill::{

@@ -22,7 +22,7 @@ pub(super) fn golden(name: &str, shown: &str) {
 }
 
 /// A run that passed.
-pub(super) fn record(id: u64) -> DrillRecord {
+pub(crate) fn record(id: u64) -> DrillRecord {
     let kind = DrillKind::OwnerCrash;
     DrillRecord {
         id: RunId(id),

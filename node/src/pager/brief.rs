@@ -55,8 +55,13 @@ pub(super) fn one_line(text: &str) -> String {
     clean(text, REASON_CHARS_MAX)
 }
 
-/// `DOWN shop/s2: connection refused`.
+/// `DOWN shop/s2: connection refused`, marked where a drill did it.
 pub(super) fn line(page: &Page) -> String {
+    format!("{}{}", page.mark(), bare_line(page))
+}
+
+/// The same where the mark stands elsewhere.
+pub(super) fn bare_line(page: &Page) -> String {
     let (word, title, cause) = (
         look(page.kind).word,
         one_line(&page.title),
@@ -140,7 +145,8 @@ pub(super) fn headline(call: &Call, now: UnixMillis, chars_max: usize) -> String
                 Word::Committed => "",
                 Word::Uncommitted { .. } => "[UNCOMMITTED] ",
             };
-            let head = format!("[{still}{kind}] {mark}{cluster} ");
+            let drill = call.mark();
+            let head = format!("{drill}[{still}{kind}] {mark}{cluster} ");
             let reminder = reminder(call, now);
             match pages.as_slice() {
                 [page] => format!("{head}{}{reminder}", alone(page)),

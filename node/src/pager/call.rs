@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use farmux_raft::id::{ClusterId, ClusterName, ContactName, PageId, UnixMillis};
-use farmux_raft::state::{Cluster, Page};
+use farmux_raft::state::{Cluster, DRILL_MARK, Page};
 
 /// What one contact is told at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +81,22 @@ pub enum Word {
 }
 
 impl Call {
+    /// Whether a drill did all that it says: what is real goes in messages of its own.
+    pub fn is_drill(&self) -> bool {
+        match &self.said {
+            Said::Pages { pages, .. } => pages.iter().all(|page| page.drill.is_some()),
+            Said::Test { .. } => false,
+        }
+    }
+
+    /// What stands first in it; empty: it is real.
+    pub(super) fn mark(&self) -> &'static str {
+        match self.is_drill() {
+            true => DRILL_MARK,
+            false => "",
+        }
+    }
+
     /// One page for one contact.
     pub fn of_page(cluster: &Cluster, page: Arc<Page>, contact: ContactName, word: Word) -> Call {
         Call {

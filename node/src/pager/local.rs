@@ -14,6 +14,7 @@ mod messenger;
 use std::collections::BTreeMap;
 
 use farmux_raft::id::{ContactName, NodeId, ServerName, UnixMillis};
+use farmux_raft::state::drill::RunId;
 use farmux_raft::state::{
     CheckKey, Delivery, Health, HealthChange, Page, PageKind, Parent, Progress, State, Subject,
     Trouble, disk_evidence, page_id,
@@ -197,7 +198,18 @@ fn page(
         PageKind::Down | PageKind::Degraded | PageKind::Flapping => because.reason.clone(),
         PageKind::Up | PageKind::Notice => "up again".to_owned(),
     };
-    let deliveries = due_to_first(state, &subject);
+    let drill = match kind {
+        // As the page says whose end it tells, as far as the log has that one.
+        PageKind::Up => state
+            .incidents
+            .get(&subject)
+            .and_then(|id| state.pages.get(id))
+            .map_or_else(|| state.drill_of(&subject, because.at), |down| down.drill),
+        PageKind::Down | PageKind::Degraded | PageKind::Flapping | PageKind::Notice => {
+            state.drill_of(&subject, because.at)
+        }
+    };
+    let deliveries = due_to_first(state, &subject, drill);
     let page = Page {
         id: page_id(state.cluster.as_ref()?.id, &subject, transition),
         title: state.title(&subject),
@@ -217,13 +229,18 @@ fn page(
         deliveries,
         acknowledged: None,
         resolved: None,
+        drill,
     };
     Some(LocalPage { page, because })
 }
 
 /// Due to whoever hears first, as last known: nobody can be asked whether others have to.
-fn due_to_first(state: &State, subject: &Subject) -> BTreeMap<ContactName, Delivery> {
-    let rungs = state.config.rungs(subject).into_iter();
+fn due_to_first(
+    state: &State,
+    subject: &Subject,
+    drill: Option<RunId>,
+) -> BTreeMap<ContactName, Delivery> {
+    let rungs = state.config.rungs_of(subject, drill).into_iter();
     let first = rungs.filter(|rung| rung.step == 0);
     let due = || Delivery {
         step: 0,
@@ -231,6 +248,7 @@ fn due_to_first(state: &State, subject: &Subject) -> BTreeMap<ContactName, Deliv
         round: 0,
         told: None,
         progress: Progress::Due,
+        doubled: 0,
     };
     first.map(|rung| (rung.contact, due())).collect()
 }
@@ -265,7 +283,8 @@ fn own_word(
     evidence: String,
 ) -> Option<Page> {
     let transition = state.transitions.next(&subject);
-    let deliveries = due_to_first(state, &subject);
+    let drill = state.drill_of(&subject, at);
+    let deliveries = due_to_first(state, &subject, drill);
     Some(Page {
         id: page_id(state.cluster.as_ref()?.id, &subject, transition),
         title: state.title(&subject),
@@ -285,6 +304,7 @@ fn own_word(
         deliveries,
         acknowledged: None,
         resolved: None,
+        drill,
     })
 }
 

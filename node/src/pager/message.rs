@@ -2,6 +2,7 @@
 //! fold it. What is common to all channels is in [`super::brief`].
 
 use farmux_raft::id::{PageId, UnixMillis};
+use farmux_raft::state::drill::RunId;
 use farmux_raft::state::{MailChannel, Page, PageKind, PageVerdict, Subject, clean};
 
 use super::brief::{counted, headline, line, look, moment, one_line, parent};
@@ -108,7 +109,7 @@ fn test_lines(call: &Call, node: &str, occasion: Occasion) -> Vec<String> {
 
 /// A page in full.
 fn page_lines(page: &Page) -> Vec<String> {
-    let title = one_line(&page.title);
+    let title = one_line(&page.marked_title());
     let what = match page.kind {
         PageKind::Down if matches!(page.subject, Subject::Trouble(_)) => {
             format!("{title}: TROUBLE that goes on.")
@@ -126,6 +127,7 @@ fn page_lines(page: &Page) -> Vec<String> {
         PageKind::Notice => format!("{title}: something to know."),
     };
     let mut lines = vec![what, String::new()];
+    lines.extend(page.drill.map(drill_words));
     lines.push(format!("Since:    {}", moment(page.at)));
     let mut line = |name: &str, text: &str| {
         let text = one_line(text);
@@ -148,6 +150,8 @@ fn page_lines(page: &Page) -> Vec<String> {
         | Subject::Channel(..)
         | Subject::Path(_)
         | Subject::Trouble(_)
+        | Subject::Drill(_)
+        | Subject::Rehearsal(_)
         | Subject::Quorum => "Left:",
     };
     line(left, &page.left);
@@ -161,6 +165,11 @@ fn page_lines(page: &Page) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A drill's page says so to whoever reads nothing else.
+fn drill_words(run: RunId) -> String {
+    format!("Drill:    {run}; this was done on purpose, and is undone by itself")
 }
 
 /// Whose fault it is, for a human who has just woken up; nothing where there was nobody to ask.
@@ -183,7 +192,11 @@ fn digest_lines(pages: &[&Page]) -> Vec<String> {
     let mut bytes = 0;
     for (place, page) in pages.iter().enumerate() {
         let full = line(page);
-        let short = format!("{} {}", look(page.kind).word, one_line(&page.title));
+        let short = format!(
+            "{} {}",
+            look(page.kind).word,
+            one_line(&page.marked_title())
+        );
         let text = match bytes + full.len() < FULL_BYTES_MAX {
             true => full,
             false => short,
@@ -228,6 +241,7 @@ fn commands(pages: &[&Page]) -> Vec<String> {
         | Subject::Quorum
         | Subject::Path(_)
         | Subject::Trouble(_) => "farmux status".to_owned(),
+        Subject::Drill(_) | Subject::Rehearsal(_) => "farmux drill history".to_owned(),
     }];
     commands.push(format!("farmux page show {}", page.id));
     if look(page.kind).lasts {

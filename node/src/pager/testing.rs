@@ -253,6 +253,17 @@ pub(crate) fn watch_page(name: &str, kind: PageKind, cause: &str, at: [u8; 4]) -
     }
 }
 
+/// What a contact `ops` is told of a page that drill 7 did, and of one more.
+pub(crate) fn drilled(pages: Vec<Page>) -> Call {
+    let drill = Some(farmux_raft::state::drill::RunId(7));
+    call_of(
+        pages
+            .into_iter()
+            .map(|page| Page { drill, ..page })
+            .collect(),
+    )
+}
+
 /// A storm: `fs1` and so many servers down, one up.
 pub(crate) fn storm(down: usize) -> Vec<Page> {
     let page = |number: usize| {

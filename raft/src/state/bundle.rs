@@ -102,8 +102,7 @@ impl Bundles {
         let key = (contact.clone(), lead_ms);
         if storm_ms == 0 {
             self.windows.remove(&key);
-            self.put(contact, sequence, now.at, due, sequence);
-            return sequence;
+            return self.plan_alone(contact, sequence, now, lead_ms);
         }
         let window = self.windows.get(&key).filter(|window| {
             let absurd = window.start.0 > due.0.saturating_add(CLOCK_SKEW_MAX_MS);
@@ -136,6 +135,19 @@ impl Bundles {
         self.windows.insert(key, window);
         self.put(contact, bundle, now.at, end, sequence);
         bundle
+    }
+
+    /// Has a page go in a message of its own, `lead_ms` from now.
+    pub(super) fn plan_alone(
+        &mut self,
+        contact: &ContactName,
+        sequence: u64,
+        now: Present,
+        lead_ms: u64,
+    ) -> u64 {
+        let due = later(now.at, lead_ms);
+        self.put(contact, sequence, now.at, due, sequence);
+        sequence
     }
 
     /// When a page that were written now would go to a contact.

@@ -251,6 +251,13 @@ pub enum Command {
         /// Which run.
         run: RunId,
     },
+    /// Opens the page of a drill of pages; it waits for whoever takes it on.
+    OpenDrillPage {
+        /// Which run.
+        run: RunId,
+        /// For whom; empty: whoever gets the pages of drills.
+        contacts: BTreeSet<ContactName>,
+    },
     /// Somebody wants the run to end; whoever conducts it sees it in the state.
     AbortDrill {
         /// Which run.

@@ -6,9 +6,12 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::drill::Drill;
 use super::fault::Faults;
 use super::{Contact, Farm, Fault, FaultKind, Group, Ladder, Node, Paging, Vip, Watch};
-use crate::id::{ContactName, FarmName, GroupName, LadderName, NodeId, VipName, WatchName};
+use crate::id::{
+    ContactName, DrillName, FarmName, GroupName, LadderName, NodeId, VipName, WatchName,
+};
 
 /// Everything an operator decides; one revision replaces the whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,6 +30,9 @@ pub struct Config {
     pub ladders: BTreeMap<LadderName, Ladder>,
     /// How failures become calls.
     pub paging: Paging,
+    /// What is rehearsed by itself.
+    #[serde(default)]
+    pub drills: BTreeMap<DrillName, Drill>,
 }
 
 impl Config {
@@ -57,6 +63,9 @@ impl Config {
         }
         self.paging.check("paging", &mut faults);
         self.check_ladders(&mut faults);
+        for (name, drill) in &self.drills {
+            drill.check(&format!("drill[{name}]"), &mut faults);
+        }
         self.check_references(&mut faults);
         self.check_addresses(nodes, &mut faults);
         self.check_ports(&mut faults);
@@ -80,6 +89,7 @@ impl Config {
             ("watch", self.watches.len(), WATCHES_MAX),
             ("contact", self.contacts.len(), CONTACTS_MAX),
             ("ladder", self.ladders.len(), LADDERS_MAX),
+            ("drill", self.drills.len(), DRILLS_MAX),
         ];
         for (at, have, max) in counts.into_iter().filter(|(_, have, max)| have > max) {
             faults.add(at, FaultKind::TooMany { have, max });
@@ -193,3 +203,6 @@ const CONTACTS_MAX: usize = 50;
 
 /// One for each team and time of day that has its own.
 const LADDERS_MAX: usize = 100;
+
+/// Every drill on every weekday would be more than anybody reads.
+const DRILLS_MAX: usize = 50;

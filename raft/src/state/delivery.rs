@@ -26,6 +26,9 @@ pub struct Delivery {
     pub told: Option<Told>,
     /// Where it stands.
     pub progress: Progress,
+    /// How often it was told though it was told already; counted for pages of drills.
+    #[serde(default)]
+    pub doubled: u32,
 }
 
 /// When and by whom a contact was told.
@@ -139,7 +142,9 @@ impl State {
         ) {
             (Some(_), DeliveryOutcome::Delivered) => self.mark_told(now, &record),
             (Some(_), DeliveryOutcome::Failed(error)) => self.mark_failed(now, &record, &error),
-            (None, DeliveryOutcome::Delivered) => self.mark_spared_told(now, &record),
+            (None, DeliveryOutcome::Delivered) => {
+                self.mark_spared_told(now, &record) || self.mark_doubled(&record)
+            }
             (None, DeliveryOutcome::Failed(_)) => false,
         };
         match changed {
@@ -242,18 +247,44 @@ impl State {
         !spared.is_empty()
     }
 
+    /// Two nodes told the same: a drill counts that.
+    fn mark_doubled(&mut self, record: &DeliveryRecord) -> bool {
+        let contact = &record.contact;
+        let doubled = |page: &&Page| {
+            page.drill.is_some()
+                && page.deliveries.get(contact).is_some_and(|delivery| {
+                    delivery.bundle == record.bundle
+                        && delivery.told.is_some_and(|told| told.by != record.by)
+                        && !delivery.is_due()
+                })
+        };
+        let pages = self.pages.between(record.bundle, record.through);
+        let doubled: Vec<u64> = pages.filter(doubled).map(|page| page.sequence).collect();
+        for sequence in &doubled {
+            if let Some(page) = self.pages.at_mut(*sequence)
+                && let Some(delivery) = page.deliveries.get_mut(contact)
+            {
+                delivery.doubled = delivery.doubled.saturating_add(1);
+            }
+        }
+        !doubled.is_empty()
+    }
+
     /// Plans one delivery, `lead_ms` from now.
     pub(super) fn plan_delivery(&mut self, sequence: u64, contact: &ContactName, lead_ms: u64) {
         // A lost majority was told by its nodes' own word, page by page, so that the log's pages
         // must have the ids of those, and not that of a message of several.
-        let about = self.pages.at(sequence).map(|page| &page.subject);
-        let storm = match about == Some(&Subject::Quorum) {
+        let page = self.pages.at(sequence);
+        let storm = match page.is_some_and(|page| page.subject == Subject::Quorum) {
             true => 0,
             false => super::millis(self.config.paging.storm),
         };
-        let bundle = self
-            .bundles
-            .plan(contact, sequence, self.present, lead_ms, storm);
+        let now = self.present;
+        // What is real never goes in a message that a drill's mark stands on.
+        let bundle = match page.is_some_and(|page| page.drill.is_some()) {
+            true => self.bundles.plan_alone(contact, sequence, now, lead_ms),
+            false => self.bundles.plan(contact, sequence, now, lead_ms, storm),
+        };
         if let Some(page) = self.pages.at_mut(sequence)
             && let Some(delivery) = page.deliveries.get_mut(contact)
         {

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use super::drill::Drill;
 use super::text::duration_text;
 use super::{
     Channel, Check, CheckKind, Config, Contact, Farm, Group, Heartbeat, HttpCheck, Ladder,
@@ -128,6 +129,9 @@ fn things(config: &Config) -> Things {
         things.insert(format!("ladder[{name}]"), of_ladder(ladder));
     }
     things.insert("paging".to_owned(), of_paging(&config.paging));
+    for (name, drill) in &config.drills {
+        things.insert(format!("drill[{name}]"), of_drill(drill));
+    }
     things
 }
 
@@ -440,6 +444,7 @@ fn of_paging(paging: &Paging) -> Vec<Property> {
             heartbeat.map_or_else(String::new, Heartbeat::to_string),
         ),
         property("canary", canary.unwrap_or_default()),
+        property("drill contacts", joined(&paging.drill_contacts)),
         property(
             "link base",
             paging
@@ -447,6 +452,15 @@ fn of_paging(paging: &Paging) -> Vec<Property> {
                 .as_ref()
                 .map_or_else(String::new, WebUrl::to_string),
         ),
+    ]
+}
+
+fn of_drill(drill: &Drill) -> Vec<Property> {
+    vec![
+        property("kind", drill.kind),
+        property("target", drill.target.as_deref().unwrap_or_default()),
+        property("weekly", drill.weekly),
+        property("tz", &drill.tz),
     ]
 }
 

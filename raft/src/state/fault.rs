@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::DnsRecord;
+use super::drill::DrillKind;
 use super::text::duration_text;
 
 /// One thing that is wrong, with its place.
@@ -191,6 +192,9 @@ pub enum FaultKind {
     /// VIPs that move together want different things.
     #[error("{0} is of the same group, and says otherwise: what is lent as one has one answer")]
     GroupDisagrees(String),
+    /// Somebody must be there who types a name.
+    #[error("{0} is run by hand only: somebody has to type the cluster's name")]
+    DrillByHand(DrillKind),
 }
 
 impl FaultKind {

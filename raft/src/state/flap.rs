@@ -122,7 +122,10 @@ impl State {
     /// where it began to, that was told instead.
     pub(super) fn is_told(&mut self, subject: &Subject, is_down: bool, event: &Event) -> bool {
         // Trouble begins only when something happened again and again, and ends after a while.
-        if matches!(subject, Subject::Quorum | Subject::Trouble(_)) {
+        if matches!(
+            subject,
+            Subject::Quorum | Subject::Trouble(_) | Subject::Drill(_) | Subject::Rehearsal(_)
+        ) {
             return true;
         }
         let paging = self.config.paging.clone();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::drill::RunId;
 use super::ladder::Rung;
 use super::text::span_text;
 use super::{
@@ -18,6 +19,20 @@ pub(super) struct Event {
     pub(super) left: String,
     pub(super) evidence: Vec<String>,
     pub(super) verdict: Option<PageVerdict>,
+}
+
+/// Who hears of a page, and whose doing it is.
+#[derive(Debug)]
+pub(super) struct Addressed {
+    pub(super) drill: Option<RunId>,
+    pub(super) rungs: Vec<Rung>,
+}
+
+impl Addressed {
+    /// No drill did it.
+    fn really(rungs: Vec<Rung>) -> Addressed {
+        Addressed { drill: None, rungs }
+    }
 }
 
 impl Event {
@@ -53,10 +68,27 @@ impl State {
 
     /// Opens an incident with a page, in the place of one that is open.
     pub(super) fn write_incident(&mut self, kind: PageKind, subject: Subject, event: Event) {
+        let drill = self.drill_of(&subject, event.at);
+        let rungs = self.config.rungs_of(&subject, drill);
+        self.write_incident_to(kind, subject, event, Addressed { drill, rungs });
+    }
+
+    /// The same, with whoever hears of it.
+    pub(super) fn write_incident_to(
+        &mut self,
+        kind: PageKind,
+        subject: Subject,
+        event: Event,
+        mut to: Addressed,
+    ) {
         let replaced = self.incidents.get(&subject).copied();
+        let before = replaced.and_then(|id| self.pages.get(&id));
+        // What was real before stays real, whatever a drill adds to it.
+        if before.is_some_and(|page| page.drill.is_none()) && to.drill.is_some() {
+            to = Addressed::really(self.config.rungs(&subject));
+        }
         self.forget_incident(&subject, self.present.at.max(event.at));
-        let rungs = self.config.rungs(&subject);
-        if let Some(id) = self.write_page(subject.clone(), kind, event, rungs) {
+        if let Some(id) = self.write_page(subject.clone(), kind, event, to) {
             Arc::make_mut(&mut self.incidents).insert(subject, id);
             if let Some(page) = self.pages.get_mut(&id) {
                 page.replaces = replaced;
@@ -75,13 +107,19 @@ impl State {
     pub(super) fn notice_up(&mut self, subject: Subject, event: Event) {
         let down = self.incidents.get(&subject).copied();
         self.forget_incident(&subject, event.at);
-        let rungs = self.rungs_of_recovery(&subject, down);
-        self.write_page(subject, PageKind::Up, event, rungs);
+        let to = self.addressed_recovery(&subject, event.at, down);
+        self.write_page(subject, PageKind::Up, event, to);
     }
 
-    fn rungs_of_recovery(&self, subject: &Subject, down: Option<PageId>) -> Vec<Rung> {
+    /// Who hears that it is back: whoever heard that it was not; marked as that was.
+    fn addressed_recovery(
+        &self,
+        subject: &Subject,
+        at: UnixMillis,
+        down: Option<PageId>,
+    ) -> Addressed {
         let Some(page) = down.and_then(|id| self.pages.get(&id)) else {
-            return self.first_rungs(subject);
+            return self.addressed_first(subject, at);
         };
         let known = |contact: &ContactName| self.config.contacts.contains_key(contact);
         let deliveries = page.deliveries.iter();
@@ -91,20 +129,24 @@ impl State {
             step: delivery.step,
             after_ms: 0,
         };
-        told.map(rung).collect()
+        Addressed {
+            drill: page.drill,
+            rungs: told.map(rung).collect(),
+        }
     }
 
     /// Nobody waits with something to know until others have acknowledged it.
-    fn first_rungs(&self, subject: &Subject) -> Vec<Rung> {
-        let mut rungs = self.config.rungs(subject);
+    fn addressed_first(&self, subject: &Subject, at: UnixMillis) -> Addressed {
+        let drill = self.drill_of(subject, at);
+        let mut rungs = self.config.rungs_of(subject, drill);
         rungs.retain(|rung| rung.step == 0);
-        rungs
+        Addressed { drill, rungs }
     }
 
     /// Says something that opens nothing.
     pub(super) fn notice(&mut self, subject: Subject, event: Event) {
-        let rungs = self.first_rungs(&subject);
-        self.write_page(subject, PageKind::Notice, event, rungs);
+        let to = self.addressed_first(&subject, event.at);
+        self.write_page(subject, PageKind::Notice, event, to);
     }
 
     /// Closes an incident without a word.
@@ -129,7 +171,7 @@ impl State {
         subject: Subject,
         kind: PageKind,
         event: Event,
-        mut rungs: Vec<Rung>,
+        Addressed { drill, mut rungs }: Addressed,
     ) -> Option<PageId> {
         let silenced = self.silence_of(&subject);
         rungs.retain(|_| silenced.is_none());
@@ -145,6 +187,7 @@ impl State {
             round: 0,
             told: None,
             progress: Progress::Due,
+            doubled: 0,
         };
         let deliveries = rungs.iter();
         let deliveries = deliveries.map(|rung| (rung.contact.clone(), delivery(rung)));
@@ -168,6 +211,7 @@ impl State {
             silenced,
             acknowledged: None,
             resolved: None,
+            drill,
         });
         if let Some(page) = forgotten {
             for (contact, delivery) in page.deliveries.iter().filter(|(_, made)| made.is_due()) {
@@ -194,6 +238,8 @@ impl State {
             },
             Subject::Vip(vip) => format!("VIP {vip}"),
             Subject::Quorum => "quorum".to_owned(),
+            Subject::Drill(run) => format!("drill {run}"),
+            Subject::Rehearsal(kind) => format!("scheduled drill {kind}"),
             Subject::Channel(contact, kind) => format!("channel {contact}/{}", kind.word()),
             Subject::Path(id) => format!("path of {}", self.node_name(*id)),
             Subject::Trouble(trouble) => self.trouble_title(trouble),

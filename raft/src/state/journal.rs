@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use super::drill::DrillEvent;
 use super::text::clean;
 use super::{
-    AdminState, CheckKey, Command, DeliveryOutcome, Health, HealthRecord, Now, Ordered, PageKind,
-    State, Taken,
+    AdminState, CheckKey, Command, DeliveryOutcome, DeliveryRecord, Health, HealthRecord, Now,
+    Ordered, Page, PageKind, State, Taken,
 };
 use crate::id::{ContactName, NodeId, NodeName, PageId, RevisionId, UnixMillis, VipName};
 
@@ -233,18 +233,7 @@ impl State {
                     node: ballot.node,
                 })
             }
-            Command::RecordDelivery(record) => {
-                let error = match &record.tries.last()?.outcome {
-                    DeliveryOutcome::Delivered => None,
-                    DeliveryOutcome::Failed(error) => Some(clean(error, REASON_CHARS_MAX)),
-                };
-                Some(JournalEvent::Delivery {
-                    page: self.pages.at(record.bundle)?.id,
-                    contact: record.contact.clone(),
-                    by: record.by,
-                    error,
-                })
-            }
+            Command::RecordDelivery(record) => self.delivery_event(record),
             Command::Acknowledge { taken, by } => {
                 let page = match taken {
                     Taken::Pages(pages) => *pages.first()?,
@@ -295,6 +284,7 @@ impl State {
             | Command::EndHolds(_)
             | Command::PassTime
             | Command::GiveOpinions { .. }
+            | Command::OpenDrillPage { .. }
             | Command::Suspect { .. }
             | Command::Trust { .. }
             | Command::ReportTrouble { .. }
@@ -309,6 +299,19 @@ impl State {
             | Command::RecordAdminCert { .. }
             | Command::RevokeAdminCert { .. } => None,
         }
+    }
+
+    fn delivery_event(&self, record: &DeliveryRecord) -> Option<JournalEvent> {
+        let error = match &record.tries.last()?.outcome {
+            DeliveryOutcome::Delivered => None,
+            DeliveryOutcome::Failed(error) => Some(clean(error, REASON_CHARS_MAX)),
+        };
+        Some(JournalEvent::Delivery {
+            page: self.pages.at(record.bundle)?.id,
+            contact: record.contact.clone(),
+            by: record.by,
+            error,
+        })
     }
 
     /// Writes down what a command did.
@@ -351,7 +354,7 @@ impl State {
                         PageKind::Up => "UP",
                         PageKind::Notice => "NOTICE",
                     };
-                    (page.title.clone(), format!("page {kind}: {}", page.cause))
+                    (page.marked_title(), format!("page {kind}: {}", page.cause))
                 }
                 None => (String::new(), format!("page {id}, forgotten since")),
             },
@@ -416,7 +419,7 @@ impl State {
 
     fn page_title(&self, id: &PageId) -> String {
         let page = self.pages.get(id);
-        page.map_or_else(String::new, |page| page.title.clone())
+        page.map_or_else(String::new, Page::marked_title)
     }
 
     fn revision_words(&self, id: RevisionId) -> String {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::drill::RunId;
 use super::fault::Faults;
 use super::{ChannelKind, Config, FaultKind, Parent, State, Subject};
 use crate::id::{ContactName, LadderName, RequestId, UnixMillis};
@@ -118,6 +119,12 @@ impl Config {
         let watches = self.watches.iter();
         let watches = watches.map(|(name, watch)| (format!("watch[{name}].ladder"), &watch.ladder));
         let paging = [("paging.ladder".to_owned(), &self.paging.ladder)];
+        for name in &self.paging.drill_contacts {
+            if !self.contacts.contains_key(name) {
+                let (what, name) = ("contact".to_owned(), name.to_string());
+                faults.add("paging.drill_contacts", FaultKind::Dangling { what, name });
+            }
+        }
         for (at, ladder) in farms.chain(watches).chain(paging) {
             if let Some(name) = ladder
                 && !self.ladders.contains_key(name)
@@ -141,12 +148,28 @@ impl Config {
             | Subject::Path(_)
             | Subject::Vip(_)
             | Subject::Trouble(_)
+            | Subject::Drill(_)
+            | Subject::Rehearsal(_)
             | Subject::Quorum => None,
         };
         own.or(self.paging.ladder.as_ref())
     }
 
-    /// Who hears of something, in order.
+    /// Who hears of something, in order; of what a drill did, whoever is chosen for that.
+    pub fn rungs_of(&self, subject: &Subject, drill: Option<RunId>) -> Vec<Rung> {
+        let chosen = &self.paging.drill_contacts;
+        if drill.is_none() || chosen.is_empty() {
+            return self.rungs(subject);
+        }
+        let rung = |contact: &ContactName| Rung {
+            contact: contact.clone(),
+            step: 0,
+            after_ms: 0,
+        };
+        chosen.iter().map(rung).collect()
+    }
+
+    /// Who hears of something real, in order.
     pub fn rungs(&self, subject: &Subject) -> Vec<Rung> {
         let ladder = self
             .ladder_of(subject)
@@ -182,7 +205,8 @@ impl State {
         };
         let silenced = self.silence_of(subject);
         let suspended = Parent::of(subject).is_some_and(|it| self.config.is_suspended(&it));
-        let mut rungs = self.config.rungs(subject);
+        let drill = self.drill_of(subject, now);
+        let mut rungs = self.config.rungs_of(subject, drill);
         rungs.retain(|_| silenced.is_none() && !suspended);
         let calls = rungs.into_iter().map(|rung| {
             let at = self

@@ -106,7 +106,7 @@ pub use matcher::{Matcher, Term, TermError};
 pub use node::{Node, NodeCondition, NodeRole};
 pub use opinion::{Doubt, Found, Opinion, PageVerdict};
 pub use outage::{ChannelStanding, ChannelStandings};
-pub use page::{Page, PageKind, Subject, page_id};
+pub use page::{DRILL_MARK, Page, PageKind, Subject, page_id};
 pub use pages::{PAGES_MAX, Pages};
 pub use paging::{Heartbeat, Paging};
 pub use parent::Parent;
@@ -376,9 +376,10 @@ impl State {
             Command::RaiseFormat(format) => Ok(self.raise_format(format)),
             Command::SetRest(order) => self.set_rest(now, order),
             Command::BeginDrill(order) => self.begin_drill(now, *order),
-            Command::SkipDrill { scheduled, why } => self.skip_drill(scheduled, &why),
+            Command::SkipDrill { scheduled, why } => self.skip_drill(now, scheduled, &why),
             Command::DrillInjecting { run, radius } => self.begin_harm(now, run, radius),
             Command::DrillUndone { run } => self.end_harm(now, run),
+            Command::OpenDrillPage { run, contacts } => self.open_drill_page(now, run, contacts),
             Command::AbortDrill { run, who } => self.abort_drill(run, who),
             Command::RecordDrill(record) => self.record_drill(now, *record),
             Command::LockDrills { author, why } => self.lock_drills(now, author, why),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::drill::{DrillKind, RunId};
 use super::{Acknowledgement, ChannelKind, Delivery, PageVerdict, Resolution, Trouble, Word as _};
 use crate::clockwork::page_number;
 use crate::id::{
@@ -34,6 +35,10 @@ pub enum Subject {
     Path(NodeId),
     /// What a node sees around its VIPs.
     Trouble(Trouble),
+    /// A drill of pages: whether this one arrives, and somebody takes it on.
+    Drill(RunId),
+    /// A drill that is run by a schedule.
+    Rehearsal(DrillKind),
 }
 
 /// What kind of call it is; the word in the subject line.
@@ -102,6 +107,9 @@ pub struct Page {
     pub acknowledged: Option<Acknowledgement>,
     /// Who closed it before its incident was over.
     pub resolved: Option<Resolution>,
+    /// The drill whose doing it is; `None`: it is real.
+    #[serde(default)]
+    pub drill: Option<RunId>,
 }
 
 /// The id of a page: the same for every sender, whatever it knows besides.
@@ -177,13 +185,37 @@ impl Subject {
                 name("disk");
                 bytes.extend(node.0.to_be_bytes());
             }
+            Subject::Drill(run) => {
+                name("drill");
+                bytes.extend(run.0.to_be_bytes());
+            }
+            Subject::Rehearsal(kind) => {
+                name("rehearsal");
+                name(kind.word());
+            }
         }
     }
 }
 
 impl Page {
+    /// The subject in words, marked where a drill made the page.
+    pub fn marked_title(&self) -> String {
+        format!("{}{}", self.mark(), self.title)
+    }
+
+    /// What stands first in everything that is said of a drill's page; empty: it is real.
+    pub fn mark(&self) -> &'static str {
+        match self.drill {
+            Some(_) => DRILL_MARK,
+            None => "",
+        }
+    }
+
     /// Whether nobody waits for it any more and its incident is over.
     pub fn is_settled(&self) -> bool {
         self.over.is_some() && !self.deliveries.values().any(Delivery::is_due)
     }
 }
+
+/// **Source**: issue 7: pages caused by a drill are marked so.
+pub const DRILL_MARK: &str = "[DRILL] ";

@@ -1,5 +1,6 @@
 //! Paging: the numbers by which failures become calls, and calls become messages.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Faults;
 use super::text::duration_text;
 use super::{FaultKind, WebUrl};
-use crate::id::LadderName;
+use crate::id::{ContactName, LadderName};
 
 /// How failures become calls, and calls become messages; one for the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct Paging {
     pub canary: Option<u16>,
     /// What links in messages begin with; without it they name nodes.
     pub link_base: Option<WebUrl>,
+    /// Who gets the pages that drills open; empty: whoever gets real ones. 10 at most.
+    #[serde(default)]
+    pub drill_contacts: BTreeSet<ContactName>,
 }
 
 /// Whom the leader tells that farmux lives: a dead-man's switch of somebody else.
@@ -70,6 +74,7 @@ impl Default for Paging {
             heartbeat: None,
             canary: None,
             link_base: None,
+            drill_contacts: BTreeSet::new(),
         }
     }
 }
@@ -123,8 +128,18 @@ impl Paging {
                 faults.add(format!("{at}.{field}"), kind);
             }
         }
+        let (have, max) = (self.drill_contacts.len(), DRILL_CONTACTS_MAX);
+        if have > max {
+            faults.add(
+                format!("{at}.drill_contacts"),
+                FaultKind::TooMany { have, max },
+            );
+        }
         if let Some(url) = &self.link_base {
             url.check(&format!("{at}.link_base"), faults);
         }
     }
 }
+
+/// A team; a drill that calls more of them is an incident of its own.
+const DRILL_CONTACTS_MAX: usize = 10;

@@ -47,6 +47,8 @@ impl Parent {
             | Subject::Node(_)
             | Subject::Vip(_)
             | Subject::Quorum
+            | Subject::Drill(_)
+            | Subject::Rehearsal(_)
             | Subject::Path(_)
             | Subject::Trouble(_)
             | Subject::Channel(..) => None,

@@ -59,6 +59,8 @@ impl State {
         next.tokens.clear();
         next.vips.clear();
         next.ballots.clear();
+        // Whoever conducted it belongs to the old life.
+        next.lose_drill(now);
         *self = next;
         Ok(id)
     }

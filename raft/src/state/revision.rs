@@ -129,6 +129,7 @@ impl State {
             self.expire_deliveries();
         }
         self.prune_holds();
+        self.settle_drills(&old, now.at);
         self.judge(
             new.members().collect(),
             new.farms.keys().cloned().collect(),
@@ -156,6 +157,8 @@ impl State {
             Subject::Node(_)
             | Subject::Path(_)
             | Subject::Trouble(Trouble::Meddling(_) | Trouble::Carrier(_) | Trouble::Disk(_))
+            | Subject::Drill(_)
+            | Subject::Rehearsal(_)
             | Subject::Quorum => true,
         };
         let gone: Vec<Subject> = self

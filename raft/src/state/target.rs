@@ -22,7 +22,9 @@ impl State {
                 let vip = self.config.vips.get(vip)?;
                 Some(SocketAddr::new(vip.address, 0))
             }
-            Subject::Quorum | Subject::Channel(..) => None,
+            Subject::Quorum | Subject::Channel(..) | Subject::Drill(_) | Subject::Rehearsal(_) => {
+                None
+            }
         }
     }
 

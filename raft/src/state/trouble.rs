@@ -63,6 +63,8 @@ impl Subject {
             | Subject::Vip(_)
             | Subject::Quorum
             | Subject::Channel(..)
+            | Subject::Drill(_)
+            | Subject::Rehearsal(_)
             | Subject::Path(_) => None,
         }
     }

@@ -118,7 +118,7 @@ impl Linked {
             let line = format!(
                 "{:?} {}: {}, {at} UTC.{over}{}",
                 page.kind,
-                page.title,
+                page.marked_title(),
                 page.cause,
                 taken.unwrap_or_default()
             );

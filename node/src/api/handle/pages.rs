@@ -107,6 +107,8 @@ pub(crate) async fn preview(
         | Subject::Vip(_)
         | Subject::Channel(..)
         | Subject::Trouble(_)
+        | Subject::Drill(_)
+        | Subject::Rehearsal(_)
         | Subject::Quorum => None,
     };
     let call = |call: PreviewCall| PreviewCallReport {
@@ -235,7 +237,7 @@ pub(super) fn report(state: &State, page: &Page) -> PageReport {
     PageReport {
         id: page.id.to_string(),
         kind: page.kind,
-        subject: page.title.clone(),
+        subject: page.marked_title(),
         at: Moment(page.at),
         cause: page.cause.clone(),
         left: page.left.clone(),
@@ -248,6 +250,7 @@ pub(super) fn report(state: &State, page: &Page) -> PageReport {
         resolved_by: page.resolved.as_ref().map(|closed| closed.by.clone()),
         resolved_at: page.resolved.as_ref().map(|closed| Moment(closed.at)),
         resolved_why: page.resolved.as_ref().map(|closed| closed.why.clone()),
+        drill: page.drill.map(|run| run.0),
     }
 }
 

@@ -7,6 +7,7 @@
 //! Nothing is counted here: the parts count, and this file names. Names and labels are documented
 //! beside each, and never change their meaning.
 
+mod drills;
 mod fences;
 mod vips;
 mod wire;
@@ -57,6 +58,7 @@ pub fn expose(view: Option<&View<'_>>, wire: Option<&WireView>) -> String {
         standing(&mut registry, view);
         checks(&mut registry, view);
         pages(&mut registry, view);
+        drills::expose(&mut registry, view);
     }
     if let Some(wire) = wire {
         wire::expose(&mut registry, wire);

@@ -168,3 +168,35 @@ fn fence() -> FenceStatus {
         trouble: None,
     }
 }
+
+#[test]
+fn drills_tell_what_they_proved_and_when() {
+    use farmux_raft::state::drill::{Aborted, DrillKind, Lapse, Verdict};
+
+    let mut state = state(&[Balancer, Balancer, Witness]);
+    let text = expose(Some(&view(&state, &[1, 2, 3])), None);
+    assert!(!text.contains("drill=\""), "nothing was proved: {text}");
+    for (id, verdict) in [
+        (1, Verdict::Pass),
+        (2, Verdict::Fail(vec![Lapse::Silent])),
+        (3, Verdict::Aborted(Aborted::NotSteady)),
+    ] {
+        let mut run = crate::drill::tests::record(id);
+        run.kind = DrillKind::OwnerCrash;
+        run.verdict = verdict;
+        state.drills.past.add(run);
+    }
+    let mut view = view(&state, &[1, 2, 3]);
+    view.now = farmux_raft::id::UnixMillis(1_772_366_440_000 + 3 * 86_400_000);
+    let text = expose(Some(&view), None);
+    for line in [
+        "farmux_drill_last_outage_seconds{drill=\"owner-crash\"} 0.139",
+        "farmux_drill_last_passed{drill=\"owner-crash\"} 0",
+        "farmux_drill_age_seconds{drill=\"owner-crash\"} 86400",
+        "farmux_drill_runs_total{drill=\"owner-crash\",verdict=\"pass\"} 1",
+        "farmux_drill_runs_total{drill=\"owner-crash\",verdict=\"fail\"} 1",
+        "farmux_drill_runs_total{drill=\"owner-crash\",verdict=\"aborted\"} 1",
+    ] {
+        has(&text, line);
+    }
+}

@@ -10,6 +10,7 @@
 
 mod alone;
 mod blame;
+mod drills;
 mod farms;
 mod format;
 mod overall;
@@ -122,6 +123,7 @@ pub fn assemble(view: &View<'_>) -> StatusReport {
             why: pause.why.clone(),
             since: Moment(pause.since),
         }),
+        drills: drills::drills(view),
     };
     let reasons = overall::reasons(view, &status);
     let overall = reasons.iter().map(|reason| reason.level).max();

@@ -43,8 +43,9 @@ pub use silence::{
 };
 pub use snapshot::SnapshotRequest;
 pub use status::{
-    Answering, CanaryStatus, ClusterStatus, FarmStatus, FormatStatus, MaintenanceStatus,
-    MemberKind, NodeStatus, Overall, PageStatus, Reason, StatusReport, Survives, VipStatus,
+    Answering, CanaryStatus, ClusterStatus, DrillLine, DrillsStatus, FarmStatus, FormatStatus,
+    MaintenanceStatus, MemberKind, NodeStatus, Overall, PageStatus, Reason, StatusReport, Survives,
+    VipStatus,
 };
 pub use vip::{PauseReport, PauseRequest, PreferAnswer, PreferRequest};
 pub use vips::{ClaimReport, FenceReport, OtherReport, Right, VipReport};

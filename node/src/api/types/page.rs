@@ -39,6 +39,9 @@ pub struct PageReport {
     pub resolved_at: Option<Moment>,
     /// Why.
     pub resolved_why: Option<String>,
+    /// The drill whose doing it is; null: it is real.
+    #[serde(default)]
+    pub drill: Option<u64>,
 }
 
 /// What became of a page at one contact.

@@ -76,6 +76,37 @@ pub struct ClusterStatus {
     pub pages: PageStatus,
     /// Nothing moves by itself; null: it does.
     pub paused: Option<PauseReport>,
+    /// What is rehearsed, and what came of it.
+    #[serde(default)]
+    pub drills: DrillsStatus,
+}
+
+/// What is rehearsed, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DrillsStatus {
+    /// Which one is under way, and by whose order; null: none.
+    pub running: Option<String>,
+    /// By whom they are locked, and why; null: they are not.
+    pub locked: Option<String>,
+    /// The newest proof of each drill that ran, and of each that is scheduled.
+    pub last: Vec<DrillLine>,
+    /// Those that never ran and are not scheduled.
+    pub never: Vec<String>,
+}
+
+/// How a drill stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillLine {
+    /// Which.
+    pub drill: String,
+    /// In one line: `last owner-crash: 139 ms, passed, 12 days ago`.
+    pub text: String,
+    /// Whether it never ran, or so long ago that it proves little.
+    pub due: bool,
+    /// Whether it failed then.
+    pub failed: bool,
+    /// When it runs by itself next; null: no schedule says so.
+    pub next: Option<Moment>,
 }
 
 /// The form in which the log, snapshots and messages between nodes are written.

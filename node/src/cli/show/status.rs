@@ -9,8 +9,8 @@ use super::table::{Columns, Word};
 use super::vip::pause_words;
 use super::{condition_words, role_words};
 use crate::api::types::{
-    Answering, ClusterStatus, FarmStatus, MemberKind, NodeStatus, Overall, PageStatus, Reason,
-    StatusReport, Survives, VipStatus, WatchCounts,
+    Answering, ClusterStatus, DrillsStatus, FarmStatus, MemberKind, NodeStatus, Overall,
+    PageStatus, Reason, StatusReport, Survives, VipStatus, WatchCounts,
 };
 
 /// The whole report.
@@ -81,8 +81,40 @@ fn head_lines(cluster: &ClusterStatus, paint: Paint, now: UnixMillis) -> String 
         text,
         "pages     {incidents} open incidents, {due} deliveries due, {failing} of them failing"
     );
+    text.push_str(&drill_lines(&cluster.drills, paint));
     let _ = writeln!(text, "fresh     {}", cluster.fresh.in_words());
     text
+}
+
+/// What is rehearsed: what runs, then what was proved when; amber where that is long ago, or never.
+fn drill_lines(drills: &DrillsStatus, paint: Paint) -> String {
+    let mut lines = Vec::new();
+    if let Some(running) = &drills.running {
+        lines.push(paint.paint(Mood::Loud, &format!("RUNNING: {running}")));
+    }
+    if let Some(locked) = &drills.locked {
+        lines.push(paint.paint(Mood::Poor, &format!("locked {locked}")));
+    }
+    for line in &drills.last {
+        let next = line.next.map_or(String::new(), |next| {
+            format!("; next {} UTC", next.to_the_second())
+        });
+        let text = format!("{}{next}", line.text);
+        lines.push(match (line.failed, line.due) {
+            (true, _) => paint.paint(Mood::Bad, &text),
+            (false, true) => paint.paint(Mood::Poor, &text),
+            (false, false) => text,
+        });
+    }
+    let never = match (drills.last.is_empty(), drills.never.as_slice()) {
+        (_, []) => None,
+        (true, _) => Some("none ever ran: farmux drill list".to_owned()),
+        (false, never) => Some(format!("never: {}", never.join(", "))),
+    };
+    lines.extend(never.map(|never| paint.paint(Mood::Poor, &never)));
+    let heads = std::iter::once("drills").chain(std::iter::repeat(""));
+    let line = |(head, line): (&str, &String)| format!("{head:<9} {line}\n");
+    heads.zip(&lines).map(line).collect()
 }
 
 fn overall_words(overall: Overall) -> (&'static str, Mood) {

@@ -3,6 +3,8 @@
 //! After a wanted change: `FARMUX_GOLDEN=write cargo test -p farmux-node golden`, and read the
 //! diff.
 
+mod drills;
+
 mod silences;
 
 mod maintenance;
@@ -424,6 +426,7 @@ fn page_report() -> PageReport {
         resolved_by: None,
         resolved_at: None,
         resolved_why: None,
+        drill: None,
     }
 }
 

@@ -129,6 +129,7 @@ pub(super) fn write_paging(out: &mut String, paging: &Paging) -> fmt::Result {
         writeln!(out, "{field} = {count}")?;
     }
     writeln!(out, "second_opinion = {}", paging.second_opinion)?;
+    write_list(out, "drill_contacts", &paging.drill_contacts)?;
     if let Some(at) = paging.canary {
         writeln!(out, "canary = \"{:02}:{:02}\"", at / 60, at % 60)?;
     }

@@ -3,6 +3,7 @@
 
 pub(super) mod check;
 mod contact;
+mod drill;
 mod farm;
 mod group;
 mod ladder;
@@ -20,6 +21,7 @@ use super::ConfigError;
 use super::document::{Document, Password, VipTable, Word};
 use super::reader::Reader;
 use contact::contact;
+use drill::drill;
 use farm::farm;
 use group::group;
 use ladder::ladder;
@@ -82,6 +84,11 @@ pub fn read(
         && let Some(read) = paging(&mut reader, table)
     {
         config.paging = read;
+    }
+    for table in &document.drill {
+        if let Some(entry) = drill(&mut reader, table) {
+            reader.insert(&mut config.drills, "drill", &table.name, entry);
+        }
     }
     reader.check()?;
     let faults = config.faults(nodes);

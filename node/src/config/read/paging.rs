@@ -37,6 +37,7 @@ pub(super) fn paging(reader: &mut Reader<'_>, table: &PagingTable) -> Option<Pag
     let link_base = optional(table.link_base.as_ref(), |word| {
         reader.place(&at("link_base"), word, parse_url)
     });
+    let drill_contacts = reader.list(&at("drill_contacts"), &table.drill_contacts);
     Some(Paging {
         ladder: ladder?,
         storm: storm?,
@@ -50,6 +51,7 @@ pub(super) fn paging(reader: &mut Reader<'_>, table: &PagingTable) -> Option<Pag
         heartbeat: heartbeat?,
         canary: canary?,
         link_base: link_base?,
+        drill_contacts: drill_contacts?,
     })
 }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use farmux_raft::id::DrillName;
+use farmux_raft::state::drill::{Drill, DrillKind};
 use farmux_raft::state::*;
 use proptest::collection::btree_map;
 use proptest::option;
@@ -348,6 +350,7 @@ fn any_paging() -> impl Strategy<Value = Paging> {
     )
         .prop_map(
             |(storm, second_opinion, heartbeat, canary, link_base)| Paging {
+                // Whom there is to name, `any_config` knows.
                 storm,
                 second_opinion,
                 heartbeat,
@@ -356,6 +359,25 @@ fn any_paging() -> impl Strategy<Value = Paging> {
                 ..Paging::default()
             },
         )
+}
+
+/// One that says all, and one that says what it must; none where nobody is paged.
+fn drills_of(some: bool) -> BTreeMap<DrillName, Drill> {
+    let drill = |kind: DrillKind, target: Option<&str>, weekly: &str, tz: &str| Drill {
+        kind,
+        target: target.map(str::to_owned),
+        weekly: weekly.parse().expect("a time of the week"),
+        tz: tz.parse().expect("a zone"),
+    };
+    let crash = drill(
+        DrillKind::OwnerCrash,
+        Some("front"),
+        "Tue 03:00",
+        "Europe/Berlin",
+    );
+    let test = drill(DrillKind::PageTest, None, "Sun 23:59", "UTC");
+    let all = [(name("crash"), crash), (name("page-test"), test)];
+    all.into_iter().filter(|_| some).collect()
 }
 
 pub(super) fn any_config() -> impl Strategy<Value = Config> {
@@ -413,8 +435,10 @@ pub(super) fn any_config() -> impl Strategy<Value = Config> {
             farm.ladder = Some(name("duty"));
             watch.ladder = Some(name("duty"));
             paging.ladder = Some(name("duty"));
+            paging.drill_contacts = [name("boss")].into();
         }
         Config {
+            drills: drills_of(paging.ladder.is_some()),
             vips: [(name("front"), vip)].into_iter().chain(front6).collect(),
             farms: BTreeMap::from([(name("shop"), farm)]),
             groups: BTreeMap::from([(name("web"), group)]),

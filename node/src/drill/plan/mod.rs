@@ -13,11 +13,14 @@ mod through;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use farmux_raft::id::{ContactName, FarmName, NodeName, ServerName, VipName, WatchName};
+use farmux_raft::state::drill::DrillRadius;
+use farmux_raft::state::{Parent, State};
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
@@ -228,6 +231,29 @@ fn forced(kind: DrillKind, view: &View<'_>, consent: &Consent) -> Result<(), Ref
 }
 
 impl Plan {
+    /// Whom it hits, as the log takes it: pages of these are its doing.
+    pub fn drill_radius(&self, state: &State) -> DrillRadius {
+        let named = |name: &NodeName| {
+            let mut nodes = state.nodes.iter();
+            nodes
+                .find(|(_, node)| node.name == *name)
+                .map(|(id, _)| *id)
+        };
+        let servers = self.radius.servers.iter().cloned();
+        let mut members: BTreeSet<Parent> = servers
+            .map(|(farm, server)| Parent::Server(farm, server))
+            .collect();
+        if let Injection::ParentDown { watch } = &self.injection {
+            members.insert(Parent::Watch(watch.clone()));
+        }
+        let nodes = self.radius.nodes.iter().chain(self.injection.node());
+        DrillRadius {
+            nodes: nodes.filter_map(named).collect(),
+            vips: self.radius.vips.iter().cloned().collect(),
+            members,
+        }
+    }
+
     /// What will happen, a line each, for whoever is asked whether it shall.
     pub fn steps(&self) -> Vec<String> {
         let client = match &self.through {
@@ -259,6 +285,26 @@ impl Plan {
                 self.steady.as_secs()
             ),
         ]
+    }
+}
+
+impl Injection {
+    /// Where it is done; `None`: on all nodes, or on none.
+    pub fn node(&self) -> Option<&NodeName> {
+        match self {
+            Injection::Crash { node }
+            | Injection::Pause { node }
+            | Injection::Isolate { node }
+            | Injection::LoseGateway { node, .. }
+            | Injection::CutMajority { node }
+            | Injection::FillDisk { node }
+            | Injection::Restore { node } => Some(node),
+            Injection::MoveVip { .. }
+            | Injection::ServerDown { .. }
+            | Injection::ServerSlow { .. }
+            | Injection::ParentDown { .. }
+            | Injection::Page { .. } => None,
+        }
     }
 }
 

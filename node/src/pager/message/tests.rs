@@ -371,3 +371,24 @@ fn a_test_and_a_canary_say_what_they_are() {
     assert_eq!(mail.message_id, of_call(&canary("lb2", 900_000)).message_id);
     assert_ne!(mail.message_id, of_call(&canary("lb1", 900_001)).message_id);
 }
+
+#[test]
+fn a_drill_is_the_first_thing_that_is_said() {
+    let one = of_call(&testing::drilled(testing::storm(1).split_off(1)));
+    assert_eq!(one.subject, "[DRILL] [UP] prod dns9: up again after 3m");
+    assert!(
+        one.body.starts_with("[DRILL] dns9 is UP again."),
+        "{}",
+        one.body
+    );
+    assert!(one.body.contains("Drill:    7; "), "{}", one.body);
+    let several = of_call(&testing::drilled(testing::storm(2)));
+    assert!(several.subject.starts_with("[DRILL] [DOWN] prod 2 down"));
+    assert!(
+        several.body.contains("\n[DRILL] DOWN web001"),
+        "{}",
+        several.body
+    );
+    let real = of_call(&digest(testing::storm(2)));
+    assert!(!real.subject.contains("DRILL") && !real.body.contains("DRILL"));
+}

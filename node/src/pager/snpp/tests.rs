@@ -211,3 +211,24 @@ async fn every_way_to_fail_has_its_kind() {
     let failed = page_by(port).await.expect_err("too long");
     assert_eq!(failed.to_string(), "greeting: it talks without end");
 }
+
+#[test]
+fn a_drill_is_the_first_thing_that_is_said() {
+    let said = |down, words| words::message(&testing::drilled(testing::storm(down)), words, NOW);
+    let one = testing::drilled(testing::storm(1).split_off(1));
+    assert_eq!(
+        words::message(&one, SnppWords::Text, NOW),
+        "[DRILL] UP dns9: up again after 3m"
+    );
+    let several = said(2, SnppWords::Text);
+    assert_eq!(several, "[DRILL] 2 down, 1 up: web001, web002, dns9");
+    let codes = said(2, SnppWords::Codes);
+    assert!(codes.starts_with("1111-99"), "{codes}");
+    assert_eq!(codes.split('-').count(), 4, "{codes}");
+    let many = said(9, SnppWords::Codes);
+    assert!(
+        many.starts_with("1111-99") && many.ends_with("-8"),
+        "{many}"
+    );
+    assert!(many.len() <= 80, "{many}");
+}

@@ -4,7 +4,7 @@
 //!   99 010000000021 00080     down: a server or a watch      00 … up again
 //!   98 …                      down: a node or a VIP          01 … up again
 //!   40 …                      down: a farm has no server     41 … serving again
-//!   1111                      a test
+//!   1111                      a test; before other codes: they are a drill's
 //! ```
 //!
 //! A code is 19 digits: the kind, the IPv4 address with each octet in three digits, the port in
@@ -42,12 +42,20 @@ fn text(call: &Call, now: UnixMillis) -> String {
         Word::Committed => "",
         Word::Uncommitted { .. } => "UNCOMMITTED ",
     };
+    let drill = call.mark();
     let text = match pages.as_slice() {
-        [page] => format!("{still}{mark}{}", super::super::brief::line(page)),
+        [page] => format!(
+            "{drill}{still}{mark}{}",
+            super::super::brief::bare_line(page)
+        ),
         several => {
             let counts = super::super::brief::counted(several.iter().copied());
             // ` … and` becomes longer in ASCII.
-            named(&format!("{still}{mark}{counts}"), several, CHARS_MAX - 2)
+            named(
+                &format!("{drill}{still}{mark}{counts}"),
+                several,
+                CHARS_MAX - 2,
+            )
         }
     };
     ascii(&text)
@@ -69,11 +77,15 @@ fn codes(call: &Call) -> String {
     };
     let mut ordered: Vec<&Page> = pages.iter().map(AsRef::as_ref).collect();
     ordered.sort_by_key(|page| look(page.kind).rank);
+    let room = CODES_MAX - usize::from(call.is_drill());
     let shown = match ordered.len() {
-        all if all <= CODES_MAX => all,
-        _ => CODES_MAX - 1,
+        all if all <= room => all,
+        _ => room - 1,
     };
-    let mut groups: Vec<String> = ordered.iter().take(shown).map(|page| code(page)).collect();
+    let codes = ordered.iter().take(shown).map(|page| code(page));
+    // A drill begins as a test does.
+    let test = Some(TEST_CODE.to_owned()).filter(|_| call.is_drill());
+    let mut groups: Vec<String> = test.into_iter().chain(codes).collect();
     if let Some(more) = ordered.len().checked_sub(shown).filter(|more| *more > 0) {
         groups.push(more.to_string());
     }
@@ -91,6 +103,8 @@ fn code(page: &Page) -> String {
             | Subject::Vip(_)
             | Subject::Trouble(_)
             | Subject::Quorum
+            | Subject::Drill(_)
+            | Subject::Rehearsal(_)
             | Subject::Channel(..),
             false,
         ) => "98",
@@ -100,6 +114,8 @@ fn code(page: &Page) -> String {
             | Subject::Vip(_)
             | Subject::Trouble(_)
             | Subject::Quorum
+            | Subject::Drill(_)
+            | Subject::Rehearsal(_)
             | Subject::Channel(..),
             true,
         ) => "01",

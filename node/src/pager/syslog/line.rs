@@ -10,7 +10,7 @@
 use farmux_raft::id::{PageId, UnixMillis};
 use farmux_raft::state::Page;
 
-use super::super::brief::{cut, headline, line, look, one_line, rfc3339};
+use super::super::brief::{bare_line, cut, headline, look, one_line, rfc3339};
 use super::super::call::{Call, Said, Word};
 use super::super::webhook::subject;
 
@@ -68,7 +68,12 @@ impl Parts {
             word: look.word,
             id: page.id,
             subject: subject(&page.subject),
-            text: format!("{still}{mark}{} {}{left}", call.cluster_name, line(page)),
+            text: format!(
+                "{}{still}{mark}{} {}{left}",
+                page.mark(),
+                call.cluster_name,
+                bare_line(page)
+            ),
         }
     }
 

@@ -142,3 +142,11 @@ async fn that_nobody_listens_is_noticed() {
         assert!(why.ends_with("connection refused"), "{transport}: {why}");
     }
 }
+
+#[test]
+fn a_drill_is_the_first_thing_that_is_said() {
+    let mut call = testing::drilled(testing::storm(1));
+    assert!(text(&call)[0].ends_with("\u{feff}[DRILL] prod DOWN web001: no route"));
+    call.reminder = 2;
+    assert!(text(&call)[0].contains("\u{feff}[DRILL] STILL (reminder 2) prod DOWN"));
+}

@@ -47,6 +47,7 @@ struct BodyPage {
     open: bool,
     acknowledged_by: Option<String>,
     verdict: Option<PageVerdict>,
+    drill: Option<u64>,
 }
 
 /// The request that carries a call.
@@ -132,7 +133,7 @@ fn body_page(page: &Page, room: &mut usize) -> BodyPage {
         id: page.id.to_string(),
         kind: look(page.kind).word.to_ascii_lowercase(),
         subject: subject(&page.subject),
-        title: one_line(&page.title),
+        title: one_line(&page.marked_title()),
         at: rfc3339(page.at),
         cause: one_line(&page.cause),
         left: one_line(&page.left),
@@ -140,6 +141,7 @@ fn body_page(page: &Page, room: &mut usize) -> BodyPage {
         open: page.over.is_none(),
         acknowledged_by: page.acknowledged.as_ref().map(|taken| one_line(&taken.by)),
         verdict: page.verdict,
+        drill: page.drill.map(|run| run.0),
     }
 }
 
@@ -159,6 +161,8 @@ pub(in crate::pager) fn subject(subject: &Subject) -> String {
         Subject::Trouble(Trouble::Carrier(node)) => format!("carrier:{node}"),
         Subject::Trouble(Trouble::Disk(node)) => format!("disk:{node}"),
         Subject::Quorum => "quorum".to_owned(),
+        Subject::Drill(run) => format!("drill:{run}"),
+        Subject::Rehearsal(kind) => format!("rehearsal:{kind}"),
     }
 }
 

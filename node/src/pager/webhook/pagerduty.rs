@@ -12,7 +12,9 @@ use farmux_raft::state::{Page, PageKind, Secret};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::super::brief::{counted, headline, line, look, named, one_line, parent, rfc3339};
+use super::super::brief::{
+    bare_line, counted, headline, line, look, named, one_line, parent, rfc3339,
+};
 use super::super::call::{Call, Said, Word};
 use super::super::web::Ask;
 use super::farmux::subject;
@@ -57,7 +59,8 @@ pub(super) fn events(call: &Call, now: UnixMillis) -> Vec<Value> {
     let behind: Vec<&Page> = behind.iter().map(AsRef::as_ref).collect();
     if let Some(first) = behind.first() {
         let head = format!(
-            "{}: {} more than {EVENTS_MAX} events: {}",
+            "{}{}: {} more than {EVENTS_MAX} events: {}",
+            call.mark(),
             call.cluster_name,
             behind.len(),
             counted(behind.iter().copied())
@@ -99,7 +102,8 @@ fn event(call: &Call, page: &Page, by: Option<&str>) -> Value {
         return resolved(key);
     }
     let mark = by.map_or("", |_| "[UNCOMMITTED] ");
-    let mut summary = format!("{mark}{} {}", call.cluster_name, line(page));
+    let drill = page.mark();
+    let mut summary = format!("{drill}{mark}{} {}", call.cluster_name, bare_line(page));
     let left = one_line(&page.left);
     if !left.is_empty() {
         summary = format!("{summary} ({left})");

@@ -92,12 +92,14 @@ fn our_own_shape() {
                     "at": "1970-01-01T00:15:00.000Z", "cause": "no route",
                     "left": "144 servers in 3 farms affected", "evidence": ["check: no route"],
                     "open": true, "acknowledged_by": null, "verdict": null,
+                    "drill": null,
                 },
                 {
                     "id": ids[1], "kind": "up", "subject": "watch:dns9", "title": "dns9",
                     "at": "1970-01-01T00:15:00.000Z", "cause": "up again after 3m", "left": "",
                     "evidence": ["check: up again after 3m"], "open": false,
                     "acknowledged_by": null, "verdict": null,
+                    "drill": null,
                 },
             ],
             "links": ["https://lb1/ack/T"],
@@ -256,4 +258,17 @@ fn by_own_word_is_marked_in_each_shape() {
     assert_eq!(event["payload"]["custom_details"]["uncommitted_by"], "lb2");
     let ntfy = &shaped(&call, WebhookShape::Ntfy)[0];
     assert!(head(ntfy, "title").is_some_and(|title| title.contains("[UNCOMMITTED]")));
+}
+
+#[test]
+fn a_drill_is_the_first_thing_that_is_said() {
+    let call = testing::drilled(testing::storm(1));
+    let ours = body(&shaped(&call, WebhookShape::Farmux)[0]);
+    assert_eq!(ours["pages"][0]["title"], "[DRILL] web001");
+    assert_eq!(ours["pages"][0]["drill"], 7);
+    let title = head(&shaped(&call, WebhookShape::Ntfy)[0], "title");
+    assert!(title.is_some_and(|title| title.starts_with("[DRILL] [DOWN] prod")));
+    let event = body(&shaped(&call, WebhookShape::Pagerduty)[0]);
+    let summary = event["payload"]["summary"].as_str().expect("a text");
+    assert_eq!(summary, "[DRILL] prod DOWN web001: no route");
 }

@@ -4,11 +4,13 @@
 //! it did, and begins. So a dead conductor never blocks drills.
 
 use super::{
-    DrillLock, DrillOrder, DrillRadius, DrillRecord, Harm, RunId, Running, Scheduled, record,
+    Aborted, DrillKind, DrillLock, DrillOrder, DrillRadius, DrillRecord, Harm, RunId, Running,
+    Scheduled, Verdict, record,
 };
 use crate::id::UnixMillis;
-use crate::state::text::plain;
-use crate::state::{Applied, Author, Now, Reject, State};
+use crate::state::incident::Event;
+use crate::state::text::{REASON_CHARS_MAX, clean, plain};
+use crate::state::{Applied, Author, Now, Reject, State, Subject};
 
 impl State {
     /// Whether a drill may begin at `now`, as far as others are concerned.
@@ -70,16 +72,17 @@ impl State {
     }
 
     /// Writes down that the run that is still there has nobody who conducts it.
-    fn lose_drill(&mut self, now: Now) {
+    pub(in crate::state) fn lose_drill(&mut self, now: Now) {
         if let Some(lost) = self.drills.running.take() {
             self.end_drill(now, lost.lost(now.at));
         }
     }
 
-    /// Whether a time of a schedule was begun or passed over.
+    /// Whether a time of a schedule was begun or passed over; those of one that is gone were.
     fn is_settled(&self, scheduled: &Scheduled) -> bool {
         let newest = self.drills.settled.get(&scheduled.name);
-        newest.is_some_and(|newest| *newest >= scheduled.due)
+        !self.config.drills.contains_key(&scheduled.name)
+            || newest.is_some_and(|newest| *newest >= scheduled.due)
     }
 
     fn settle(&mut self, Scheduled { name, due }: Scheduled) {
@@ -89,15 +92,26 @@ impl State {
     /// A time of a schedule at which nothing was begun.
     pub(in crate::state) fn skip_drill(
         &mut self,
+        now: Now,
         scheduled: Scheduled,
         why: &str,
     ) -> Result<Applied, Reject> {
         if self.is_settled(&scheduled) {
             return Ok(Applied::Unchanged);
         }
-        check_text("the reason", why, 0, WHY_CHARS_MAX)?;
+        let why = clean(why, REASON_CHARS_MAX);
+        let kind = self.config.drills.get(&scheduled.name);
+        if let Some(kind) = kind.map(|drill| drill.kind).filter(|_| !why.is_empty()) {
+            self.tell_schedule(now, kind, format!("refused: {why}"));
+        }
         self.settle(scheduled);
         Ok(Applied::Done)
+    }
+
+    /// Nobody looks at what runs by itself at night: whoever is paged hears that it proved nothing.
+    fn tell_schedule(&mut self, now: Now, kind: DrillKind, what: String) {
+        let event = Event::plain(now.at, what);
+        self.notice(Subject::Rehearsal(kind), event);
     }
 
     pub(in crate::state) fn abort_drill(
@@ -120,7 +134,7 @@ impl State {
     }
 
     /// Nothing is left to do with a run that is over; one that never was is refused.
-    fn known_drill(&self, run: RunId) -> Result<Applied, Reject> {
+    pub(super) fn known_drill(&self, run: RunId) -> Result<Applied, Reject> {
         match self.drills.past.get(run) {
             Some(_) => Ok(Applied::Unchanged),
             None => Err(Reject::UnknownDrill(run)),
@@ -146,6 +160,13 @@ impl State {
             && harm.run == record.id
         {
             harm.end(now.at);
+        }
+        self.forget_drill_page(record.id, now.at);
+        if record.scheduled
+            && let Some(words) = untold(&record.verdict)
+        {
+            let words = clean(&words, REASON_CHARS_MAX);
+            self.tell_schedule(now, record.kind, words);
         }
         self.drills.past.add(record);
     }
@@ -204,6 +225,20 @@ impl State {
             Some(_) => Applied::Done,
             None => Applied::Unchanged,
         })
+    }
+}
+
+/// What a schedule's run came to, where nobody knows of it who should.
+fn untold(verdict: &Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Pass | Verdict::Aborted(Aborted::By { .. } | Aborted::Locked { .. }) => None,
+        Verdict::Fail(_) => Some(format!("FAILED: {}", verdict.reasons().join("; "))),
+        Verdict::Aborted(
+            why @ (Aborted::NotSteady
+            | Aborted::NotInjected { .. }
+            | Aborted::Refused { .. }
+            | Aborted::LeaderLost),
+        ) => Some(why.to_string()),
     }
 }
 

@@ -39,8 +39,7 @@ pub struct Harm {
 impl DrillRadius {
     /// The same with no more in it than a plan can have.
     pub(super) fn bounded(mut self) -> DrillRadius {
-        let first = |members: BTreeSet<Parent>| members.into_iter().take(MEMBERS_MAX).collect();
-        self.members = first(self.members);
+        self.members = self.members.into_iter().take(MEMBERS_MAX).collect();
         self.nodes = self.nodes.into_iter().take(MEMBERS_MAX).collect();
         self.vips = self.vips.into_iter().take(MEMBERS_MAX).collect();
         self

@@ -13,17 +13,20 @@ mod command;
 mod event;
 mod harm;
 mod kind;
+mod mark;
 mod numbers;
 mod past;
 mod record;
+mod schedule;
 mod verdict;
 
 pub use event::DrillEvent;
 pub use harm::{DrillRadius, Harm};
 pub use kind::{Bounds, DrillKind, Stop, Undo, UndoHolder};
 pub use numbers::{Numbers, PageCount};
-pub use past::{Due, PastDrills, RUNS_MAX};
+pub use past::{Due, Ended, PastDrills, RUNS_MAX};
 pub use record::{DrillRecord, RunId};
+pub use schedule::{Drill, DueDrill, ScheduleError, Weekday, Weekly, ZoneName};
 pub use verdict::{Aborted, Lapse, Verdict, judge};
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! The runs that are remembered: a thousand, and always the newest of each drill.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +10,22 @@ use super::record::{DrillRecord, RunId};
 use super::verdict::Verdict;
 use crate::id::UnixMillis;
 
-/// The runs that are remembered, oldest first.
+/// The runs that are remembered, oldest first. Copying it is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PastDrills {
-    runs: VecDeque<DrillRecord>,
-    last: RunId,
+    runs: Arc<VecDeque<DrillRecord>>,
+    ended: BTreeMap<DrillKind, Ended>,
+}
+
+/// How often a drill ended how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ended {
+    /// It passed.
+    pub passed: u64,
+    /// It failed.
+    pub failed: u64,
+    /// It proved nothing.
+    pub aborted: u64,
 }
 
 /// How a drill stands: when it ran last, and how that went.
@@ -28,25 +40,30 @@ pub enum Due {
 }
 
 impl PastDrills {
-    /// The number of the next run.
-    pub fn next(&self) -> RunId {
-        RunId(self.last.0.saturating_add(1))
-    }
-
-    /// Remembers one; the oldest that is not the newest of its drill goes for it.
+    /// Remembers one; the oldest that is not the newest proof of its drill goes for it.
     pub fn add(&mut self, record: DrillRecord) {
-        self.last = self.last.max(record.id);
-        self.runs.push_back(record.bounded());
+        let ended = self.ended.entry(record.kind).or_default();
+        let count = match record.verdict {
+            Verdict::Pass => &mut ended.passed,
+            Verdict::Fail(_) => &mut ended.failed,
+            Verdict::Aborted(_) => &mut ended.aborted,
+        };
+        *count = count.saturating_add(1);
+        Arc::make_mut(&mut self.runs).push_back(record.bounded());
         while self.runs.len() > RUNS_MAX {
-            let newest = |place: usize| {
-                let kind = self.runs.get(place).map(|run| run.kind);
-                let mut later = self.runs.iter().skip(place + 1);
-                !later.any(|run| Some(run.kind) == kind)
+            let proof = |run: &DrillRecord| {
+                let newest = self.last_of(run.kind);
+                newest.is_some_and(|newest| newest.id == run.id)
             };
             // There are fewer drills than runs that are kept, so there is one.
-            let goes = (0..self.runs.len()).find(|place| !newest(*place));
-            self.runs.remove(goes.unwrap_or(0));
+            let goes = self.runs.iter().position(|run| !proof(run));
+            Arc::make_mut(&mut self.runs).remove(goes.unwrap_or(0));
         }
+    }
+
+    /// How often each drill ended how, those that are forgotten too.
+    pub fn ended(&self) -> impl Iterator<Item = (DrillKind, Ended)> {
+        self.ended.iter().map(|(kind, ended)| (*kind, *ended))
     }
 
     /// One of them.

@@ -59,6 +59,8 @@ fn a_thousand_are_kept_and_the_newest_of_each() {
     assert_eq!(past.newest_first().count(), RUNS_MAX);
     assert!(past.get(RunId(1)).is_some(), "the only restore");
     assert!(past.get(RunId(2)).is_none());
+    let ended: Vec<_> = past.ended().map(|(_, ended)| ended.passed).collect();
+    assert_eq!(ended, [1_499, 1], "the forgotten ones too");
     assert_eq!(
         past.before(DrillKind::OwnerCrash, RunId(1_500)).count(),
         998
@@ -121,10 +123,12 @@ fn bytes(record: &DrillRecord) -> Vec<u8> {
 fn read(bytes: &[u8]) -> Option<DrillRecord> {
     let entry: EntryRecord = codec::decode(bytes).ok()?;
     match entry.payload {
-        PayloadRecord::Proposal(proposal) => match proposal.command {
-            Command::RecordDrill(record) => Some(*record),
-            _ => None,
-        },
+        PayloadRecord::Proposal(proposal) => {
+            if let Command::RecordDrill(record) = proposal.command {
+                return Some(*record);
+            }
+            None
+        }
         PayloadRecord::Blank | PayloadRecord::Membership(_) => None,
     }
 }

@@ -3,7 +3,8 @@
 
 use super::*;
 use crate::state::drill::{
-    Aborted, DrillKind, DrillOrder, DrillRadius, DrillRecord, RunId, Running, Scheduled, Verdict,
+    Aborted, Drill, DrillKind, DrillOrder, DrillRadius, DrillRecord, Lapse, RunId, Running,
+    Scheduled, Verdict,
 };
 
 /// An order that is over ten minutes after the house's clock.
@@ -207,10 +208,11 @@ fn texts_that_cannot_be_shown_are_refused() {
 
 #[test]
 fn each_time_of_a_schedule_is_used_once() {
-    let mut house = House::full();
+    let mut house = scheduled();
+    let start = house.at;
     let due = |due| Scheduled {
         name: name("weekly"),
-        due: UnixMillis(due),
+        due: UnixMillis(start + due),
     };
     let begin = |house: &House, at| {
         Command::BeginDrill(Box::new(DrillOrder {
@@ -234,4 +236,137 @@ fn each_time_of_a_schedule_is_used_once() {
     assert_eq!(house.order(skipped), Err(settled));
     let next = begin(&house, 7_000);
     house.order(next).expect("it is due");
+}
+
+/// `weekly` on Tuesdays at three, in Berlin.
+fn schedule() -> Drill {
+    Drill {
+        kind: DrillKind::OwnerCrash,
+        target: Some("front".to_owned()),
+        weekly: "Tue 03:00".parse().expect("a time"),
+        tz: "Europe/Berlin".parse().expect("a zone"),
+    }
+}
+
+fn scheduled() -> House {
+    let mut house = House::full();
+    let mut config = shop(4);
+    config.drills.insert(name("weekly"), schedule());
+    house.configure(config).expect("it is valid");
+    house
+}
+
+#[test]
+fn it_is_due_within_the_hour_once_and_not_before_it_was_written() {
+    let mut house = scheduled();
+    let now = UnixMillis(house.at);
+    let next = schedule().next_due(now).expect("a week is not long");
+    let due = |house: &House, at: u64| house.state.due_drill(UnixMillis(at));
+    let hour = 3_600_000;
+    assert_eq!(
+        due(&house, house.at),
+        None,
+        "what lies behind it is no debt"
+    );
+    assert_eq!(due(&house, next.0 - 1), None);
+    let found = due(&house, next.0).expect("it is due");
+    assert_eq!(
+        (found.kind, found.scheduled.due),
+        (DrillKind::OwnerCrash, next)
+    );
+    assert_eq!(due(&house, next.0 + hour), Some(found.clone()));
+    assert_eq!(due(&house, next.0 + hour + 1), None, "it was missed");
+    assert!(due(&house, next.0 + 168 * hour).is_some(), "a week later");
+    house.at = next.0;
+    let order = DrillOrder {
+        scheduled: Some(found.scheduled),
+        ..order_of(&house, found.kind)
+    };
+    house
+        .order(Command::BeginDrill(Box::new(order)))
+        .expect("it is due");
+    assert_eq!(due(&house, next.0 + 2_000), None, "it was begun");
+}
+
+#[test]
+fn another_time_for_the_same_schedule_is_a_new_one() {
+    let mut house = scheduled();
+    let next = schedule().next_due(UnixMillis(house.at)).expect("a week");
+    house.at = next.0 + 600_000;
+    let mut config = shop(4);
+    let earlier = Drill {
+        weekly: "Tue 03:05".parse().expect("a time"),
+        ..schedule()
+    };
+    config.drills.insert(name("weekly"), earlier);
+    house.configure(config).expect("it is valid");
+    assert_eq!(house.state.due_drill(UnixMillis(house.at)), None);
+    house.configure(shop(4)).expect("it is valid");
+    assert!(house.state.drills.settled.is_empty());
+}
+
+#[test]
+fn a_schedule_that_cannot_be_is_refused() {
+    for change in [
+        |drill: &mut Drill| drill.kind = DrillKind::QuorumLoss,
+        |drill: &mut Drill| drill.target = Some(String::new()),
+        |drill: &mut Drill| drill.weekly.minute = 1_440,
+    ] {
+        let mut config = shop(4);
+        let mut drill = schedule();
+        change(&mut drill);
+        config.drills.insert(name("weekly"), drill);
+        let refused = House::full().configure(config).expect_err("it cannot be");
+        assert!(
+            matches!(&refused, Reject::InvalidConfig(all) if all.len() == 1),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_schedule_that_proved_nothing_is_a_page_and_a_real_one() {
+    let refused = |why: &str| {
+        Verdict::Aborted(Aborted::Refused {
+            why: why.to_owned(),
+        })
+    };
+    let by = Verdict::Aborted(Aborted::By {
+        who: "ada".to_owned(),
+    });
+    let fail = Verdict::Fail(vec![Lapse::Silent]);
+    for (verdict, told) in [
+        (Verdict::Pass, None),
+        (by, None),
+        (fail, Some("FAILED: nothing answered when it ended")),
+        (refused("not healthy"), Some("refused: not healthy")),
+    ] {
+        let mut house = scheduled();
+        let due = UnixMillis(house.at + 5_000);
+        let order = DrillOrder {
+            scheduled: Some(Scheduled {
+                name: name("weekly"),
+                due,
+            }),
+            ..order_of(&house, DrillKind::OwnerCrash)
+        };
+        house
+            .order(Command::BeginDrill(Box::new(order)))
+            .expect("it is due");
+        end(&mut house, verdict).expect("it is over");
+        let told = told.map(|told| format!("NOTICE scheduled drill owner-crash: {told} ()"));
+        assert_eq!(house.pages().last(), told.as_ref());
+        assert!(house.state.pages.iter().all(|page| page.drill.is_none()));
+    }
+    let mut house = scheduled();
+    let skip = Command::SkipDrill {
+        scheduled: Scheduled {
+            name: name("weekly"),
+            due: UnixMillis(house.at + 5_000),
+        },
+        why: "drills are locked by bob".to_owned(),
+    };
+    assert_eq!(house.order(skip), Ok(Applied::Done));
+    let told = "NOTICE scheduled drill owner-crash: refused: drills are locked by bob ()";
+    assert_eq!(house.pages(), [told]);
 }

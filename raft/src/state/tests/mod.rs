@@ -11,6 +11,7 @@ mod ladders;
 mod lents;
 mod machines;
 mod maintenance;
+mod marks;
 mod nodes;
 mod opinions;
 mod pagings;
@@ -341,6 +342,7 @@ fn shop(servers: u8) -> Config {
         farms: BTreeMap::from([(name("shop"), farm)]),
         groups: BTreeMap::new(),
         watches: BTreeMap::new(),
+        drills: BTreeMap::new(),
         contacts: BTreeMap::from([(name("ops"), contact())]),
         ladders: BTreeMap::new(),
         // Whoever tests second opinions turns them on.

@@ -93,6 +93,7 @@ fn any_drill_command() -> impl Strategy<Value = Command> {
             },
         }),
         1 => run().prop_map(|run| Command::DrillUndone { run }),
+        2 => run().prop_map(|run| Command::OpenDrillPage { run, contacts: [].into() }),
         1 => run().prop_map(|run| Command::AbortDrill { run, who: "ada".to_owned() }),
         1 => Just(Command::LockDrills { author: author(), why: "fair".to_owned() }),
         2 => Just(Command::UnlockDrills { author: author() }),
