@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use crate::chain::Chain;
 use crate::kv::Kv;
 use crate::mark::MarkFile;
-use crate::room::Reserve;
+use crate::room::{PretendFull, Reserve};
 
 /// The end of the log as it was written last, durable or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,7 @@ pub struct Pump {
 /// Looks how much room there is, for all to see.
 pub(crate) struct Lookout {
     reserve: Option<Box<dyn Reserve>>,
+    pretended: PretendFull,
     room: watch::Sender<Room>,
 }
 
@@ -65,7 +66,11 @@ impl Lookout {
     /// Looks for the first time.
     pub(crate) fn new(reserve: Option<Box<dyn Reserve>>) -> Self {
         let room = watch::Sender::new(Room::Enough);
-        let mut lookout = Lookout { reserve, room };
+        let mut lookout = Lookout {
+            reserve,
+            pretended: PretendFull::default(),
+            room,
+        };
         lookout.look();
         lookout
     }
@@ -75,8 +80,14 @@ impl Lookout {
         self.room.subscribe()
     }
 
+    /// What a drill says instead.
+    pub(crate) fn pretended(&self) -> PretendFull {
+        self.pretended.clone()
+    }
+
     fn look(&mut self) -> Room {
         let room = self.reserve.as_mut().map_or(Room::Enough, |one| one.look());
+        let room = self.pretended.over(room);
         let changed = self.room.send_replace(room) != room;
         match (changed, room) {
             (false, _) => {}

@@ -45,7 +45,7 @@ pub use machine::{Machine, Observer};
 #[doc(hidden)]
 pub use media::{Media, Slots};
 pub use open::{Store, is_opening};
-pub use room::FREE_BYTES;
 #[doc(hidden)]
 pub use room::Reserve;
+pub use room::{FREE_BYTES, PretendFull};
 pub use saved::{Saved, SeedError};

@@ -26,6 +26,7 @@ use crate::record::{
     Order, ReadError, StoredBase, StoredCommitted, StoredEntry, StoredVote, delete_entries,
     get_single, scan_entries,
 };
+use crate::room::PretendFull;
 use crate::snapshot::{SnapshotFile, SnapshotRecord};
 
 /// An open store: what consensus runs on.
@@ -38,6 +39,8 @@ pub struct Store {
     pub state: watch::Receiver<Arc<State>>,
     /// What the disk still takes, for consensus to mind.
     pub room: watch::Receiver<Room>,
+    /// For a drill: it is said that the disk takes no more.
+    pub pretend_full: PretendFull,
 }
 
 /// Stores that are being opened right now.
@@ -102,6 +105,7 @@ fn store(me: NodeId, opened: Opened, flusher: Flusher) -> Store {
         machine,
         state,
         room,
+        pretend_full: opened.pretended,
     }
 }
 
@@ -112,6 +116,7 @@ struct Opened {
     file: SnapshotFile,
     snapshot: Option<SnapshotRecord>,
     room: watch::Receiver<Room>,
+    pretended: PretendFull,
 }
 
 impl Opened {
@@ -135,6 +140,7 @@ impl Opened {
             file,
             snapshot,
             room: lookout.room(),
+            pretended: lookout.pretended(),
         };
         Ok((opened, mark, lookout))
     }

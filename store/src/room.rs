@@ -14,7 +14,10 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use farmux_raft::clockwork::now;
 use farmux_raft::consensus::Room;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use tokio::sync::watch;
@@ -129,6 +132,38 @@ impl DiskReserve {
     }
 }
 
+/// Pretends in a drill that the disk is full, for a while at most: the end is in this process's
+/// memory. Everything above the disk goes the way it goes when that is true; nothing is filled.
+#[derive(Debug, Clone, Default)]
+pub struct PretendFull(Arc<Mutex<Option<Instant>>>);
+
+impl PretendFull {
+    /// Pretends from the next look on, which comes within half a second.
+    pub fn begin(&self, lasts: Duration) {
+        *self.until() = Some(now() + lasts);
+    }
+
+    /// Pretends no more.
+    pub fn end(&self) {
+        *self.until() = None;
+    }
+
+    /// What is said of the room that was found. Of a disk that fills, the reserve is the last to
+    /// go: votes are kept, entries are not.
+    pub(crate) fn over(&self, found: Room) -> Room {
+        let mut until = self.until();
+        *until = until.filter(|until| now() < *until);
+        match *until {
+            Some(_) => found.min(Room::Short),
+            None => found,
+        }
+    }
+
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Waits until there is at least so much room.
 pub(crate) async fn wait_for(room: &watch::Receiver<Room>, least: Room) {
     // Nobody looks any more where the store is being closed: then writing tells.
@@ -199,6 +234,19 @@ mod tests {
             };
             assert_eq!(judge(before, found), expected, "{before:?} {found:?}");
         }
+    }
+
+    #[test]
+    fn what_is_pretended_ends_with_its_deadline_and_hides_nothing_worse() {
+        let full = PretendFull::default();
+        assert_eq!(full.over(Room::Enough), Room::Enough);
+        full.begin(Duration::from_secs(60));
+        assert_eq!(full.over(Room::Enough), Room::Short);
+        assert_eq!(full.over(Room::Gone), Room::Gone);
+        full.end();
+        assert_eq!(full.over(Room::Enough), Room::Enough);
+        full.begin(Duration::ZERO);
+        assert_eq!(full.over(Room::Enough), Room::Enough, "it was over at once");
     }
 
     #[test]
