@@ -11,11 +11,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::plan::{Advice, Health, ProbeKey};
+use crate::pretend::{Pretences, Pretend, Pretended, TooMany, Whom};
 
 /// What one check says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,8 @@ impl From<Health> for Seen {
 #[derive(Debug, Default)]
 pub struct HealthOverlay {
     verdicts: ArcSwap<OwnVerdicts>,
+    /// What a drill pretends; the same readers obey it.
+    pretences: ArcSwap<Pretences>,
     generation: AtomicU64,
     /// Only writers take it: two of them must not publish from the same old map.
     writing: Mutex<()>,
@@ -69,7 +73,7 @@ impl HealthOverlay {
 
     /// Takes in several changes as one: `None` forgets a check that is not probed here any more.
     pub fn set<S: Into<Seen>>(&self, changes: impl IntoIterator<Item = (ProbeKey, Option<S>)>) {
-        let _one_writer = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_writer = self.one_writer();
         let mut next = OwnVerdicts::clone(&self.verdicts.load());
         let mut changed = false;
         for (key, seen) in changes {
@@ -79,6 +83,44 @@ impl HealthOverlay {
             self.verdicts.store(Arc::new(next));
             self.generation.fetch_add(1, Ordering::Release);
         }
+    }
+
+    /// Pretends from now on that somebody is down or slow, for so long at most; again, with
+    /// another end.
+    ///
+    /// **Errors**: [`TooMany`]; nothing has changed.
+    pub fn pretend(&self, whom: Whom, how: Pretend, lasts: Duration) -> Result<(), TooMany> {
+        let _one_writer = self.one_writer();
+        let next = self.pretences.load();
+        let next = next.with(whom, Pretended::for_so_long(how, lasts))?;
+        self.publish(next);
+        Ok(())
+    }
+
+    /// Pretends no more of somebody; of whom nothing is pretended, nothing changes.
+    pub fn pretend_no_more(&self, whom: &Whom) {
+        let _one_writer = self.one_writer();
+        let next = self.pretences.load().without(whom);
+        self.publish(next);
+    }
+
+    /// What is pretended now.
+    pub(crate) fn pretences(&self) -> Arc<Pretences> {
+        self.pretences.load_full()
+    }
+
+    /// What is pretended of whom a check is about; cheap where that is nothing.
+    pub(crate) fn pretended(&self, key: &ProbeKey) -> Option<Pretended> {
+        self.pretences.load().check(key)
+    }
+
+    fn publish(&self, next: Pretences) {
+        self.pretences.store(Arc::new(next));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    fn one_writer(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

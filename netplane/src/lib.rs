@@ -9,7 +9,9 @@
 //!   balance      PURE: picking a server
 //!   proxy        the PROXY protocol: who the client behind another proxy is
 //!   tcp, http    one folder a service: codec (PURE) and the tasks that move bytes
+//!   severed      from its peers or its gateway, in a drill
 //!   reference    the gateway of a VIP's network, and whether anybody has the VIP
+//!   pretend      what a drill pretends of servers
 //!   probe        one file a kind of check; schedule; rise and fall (PURE)
 //!   sys          the only unsafe and privileged calls
 //! ```
@@ -23,10 +25,12 @@ pub mod health;
 pub mod http;
 pub mod origin;
 pub mod plan;
+pub mod pretend;
 pub mod probe;
 pub mod proxy;
 pub mod reference;
 pub mod serve;
+pub mod severed;
 #[expect(
     unsafe_code,
     reason = "the only place for it; each block says why it is sound"

@@ -15,11 +15,13 @@ use super::exec::{Order, Plugins};
 use super::ftp::Errand;
 use super::inquiry::{Answer, Inquiry};
 use super::nfs::Question;
-use super::outcome::Outcome;
+use super::outcome::{Failure, Outcome, Phase};
 use super::tls::Clients;
 use super::{Counters, dns, exec, ftp, greeting, http, icmp, nfs, tcp, udp};
+use crate::health::HealthOverlay;
 use crate::origin::Origin;
 use crate::plan::{ProbeKey, ProbeKind, ProbePlan};
+use crate::pretend::Pretend;
 
 /// What probes use of this machine.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub(super) struct Means {
     pub(super) plugins: Arc<Plugins>,
     /// How they speak TLS.
     pub(super) clients: Arc<Clients>,
+    /// What a drill pretends of those who are asked.
+    pub(super) overlay: Arc<HealthOverlay>,
 }
 
 impl Means {
@@ -42,7 +46,24 @@ impl Means {
             }),
             plugins: Arc::clone(&self.plugins),
             clients: Arc::clone(&self.clients),
+            overlay: Arc::clone(&self.overlay),
         }
+    }
+
+    /// How a probe ends that is not made, because a drill pretends to know; `None`: it is made.
+    pub(super) async fn pretended(&self, key: &ProbeKey, timeout: Duration) -> Option<Outcome> {
+        let failure = match self.overlay.pretended(key)?.how {
+            Pretend::Down => Failure::Refused,
+            Pretend::Slow => {
+                // On the heap: tasks that only connect are kept small.
+                Box::pin(tokio::time::sleep(timeout)).await;
+                Failure::Timeout {
+                    after: timeout,
+                    during: Phase::Connecting,
+                }
+            }
+        };
+        Some(Outcome::Fail(failure))
     }
 }
 
@@ -53,6 +74,9 @@ pub(super) async fn once(
     timeout: Duration,
     means: &Means,
 ) -> Outcome {
+    if let Some(pretended) = means.pretended(key, timeout).await {
+        return pretended;
+    }
     let budget = Budget::begin(timeout);
     let (target, proxy) = (plan.target, plan.proxy);
     let (origin, budget) = (&*means.origin, &budget);

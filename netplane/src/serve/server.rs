@@ -15,6 +15,7 @@ use super::line::Permit;
 use super::peer::Peer;
 use crate::balance::slow_start;
 use crate::plan::ServerPlan;
+use crate::pretend::Pretended;
 
 /// Idle connections kept to one server by one runtime: more than its usual concurrency is waste.
 const IDLE_MAX: usize = 128;
@@ -33,6 +34,10 @@ pub(crate) struct Server {
     runtime: usize,
     /// It may be given work, and keep idle connections.
     candidate: Cell<bool>,
+    /// Connections to it are kept when they are idle.
+    keeps: Cell<bool>,
+    /// What a drill pretends of it.
+    pretended: Cell<Option<Pretended>>,
     /// It finishes what it has, and no more, because it was told to or says so itself.
     pub(super) leaves: Cell<bool>,
     strength: Cell<Strength>,
@@ -74,6 +79,8 @@ impl Server {
             idle: RefCell::default(),
             runtime,
             candidate: Cell::new(false),
+            keeps: Cell::new(false),
+            pretended: Cell::new(None),
             leaves: Cell::new(false),
             strength: Cell::new(Strength::Unseen),
         })
@@ -132,9 +139,28 @@ impl Server {
     /// It may be given work from now on, or not.
     pub(crate) fn set_candidate(&self, candidate: bool) {
         self.candidate.set(candidate);
-        if !candidate {
+        self.keep(candidate && self.pretended.get().is_none());
+    }
+
+    fn keep(&self, keeps: bool) {
+        self.keeps.set(keeps);
+        if !keeps {
             self.idle.borrow_mut().clear();
         }
+    }
+
+    /// Takes over what a drill pretends of it: then nobody is served by a connection that was made
+    /// before.
+    pub(crate) fn pretend(&self, pretended: Option<Pretended>) {
+        self.pretended.set(pretended);
+        self.keep(self.is_candidate() && pretended.is_none());
+    }
+
+    /// What a drill pretends of it now.
+    pub(crate) fn pretended(&self) -> Option<Pretended> {
+        self.pretended
+            .get()
+            .filter(|pretended| !pretended.is_over())
     }
 
     /// An idle connection that shows no sign of having been closed, and whose PROXY header, if it
@@ -160,7 +186,7 @@ impl Server {
     /// Keeps a connection for the next request.
     pub(crate) fn keep_idle(&self, peer: Peer, told: Option<SocketAddr>) {
         let mut idle = self.idle.borrow_mut();
-        if self.is_candidate() && idle.len() < IDLE_MAX {
+        if self.keeps.get() && idle.len() < IDLE_MAX {
             idle.push_back(Idle {
                 since: Instant::now(),
                 peer,

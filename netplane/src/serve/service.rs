@@ -38,6 +38,8 @@ pub(crate) struct Service {
     overlay_seen: Cell<u64>,
     /// The weight of some candidate still grows.
     growing: Cell<bool>,
+    /// A drill pretends something of some server.
+    pretending: Cell<bool>,
     /// It left the plan: finish what there is.
     closing: Cell<bool>,
 }
@@ -55,6 +57,7 @@ impl Service {
             limited: Cell::new(false),
             overlay_seen: Cell::new(0),
             growing: Cell::new(false),
+            pretending: Cell::new(false),
             closing: Cell::new(false),
         };
         service.adopt(wish);
@@ -111,13 +114,13 @@ impl Service {
         self.line().call();
     }
 
-    /// Closes connections that were idle for too long, and lets weights grow; to be called about
-    /// each second.
+    /// Closes connections that were idle for too long, lets weights grow and pretences end; to be
+    /// called about each second.
     pub(crate) fn tend(&self, now: Instant) {
         for server in self.servers.borrow().iter() {
             server.reap(now);
         }
-        if self.growing.get() {
+        if self.growing.get() || self.pretending.get() {
             self.refresh(false);
         }
     }
@@ -152,7 +155,13 @@ impl Service {
             growing |= grows;
         }
         self.growing.set(growing);
+        let pretences = overlay.pretences();
+        self.pretending.set(false);
         for (place, server) in servers.iter().enumerate() {
+            let pretended = pretences.server(&self.key.farm, &server.name);
+            self.pretending
+                .set(self.pretending.get() || pretended.is_some());
+            server.pretend(pretended);
             let candidate = able.binary_search_by_key(&place, |able| able.place).is_ok();
             server.set_candidate(candidate);
         }

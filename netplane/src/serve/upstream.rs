@@ -65,7 +65,12 @@ impl Upstream {
         let server = work.server();
         let tells = service.tells();
         let buffers = service.worker.buffers.clone();
-        let connected = Peer::connect(server.address, service.limits().connect, buffers).await;
+        let within = service.limits().connect;
+        let connected = match server.pretended() {
+            None => Peer::connect(server.address, within, buffers).await,
+            // On the heap: only a drill comes here, and every client's task would be larger for it.
+            Some(pretended) => Err(Box::pin(pretended.refuse(within)).await),
+        };
         let told = match (connected, tells) {
             (Ok(mut peer), Some(version)) => {
                 // A fresh socket takes a hundred bytes at once.

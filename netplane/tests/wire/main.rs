@@ -8,6 +8,7 @@ mod http_failures;
 mod http_refusals;
 mod limits;
 mod picking;
+mod pretending;
 mod proxy;
 mod proxy_peers;
 mod serving;

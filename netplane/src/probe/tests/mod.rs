@@ -9,6 +9,7 @@ mod https;
 mod nfs;
 mod opinions;
 mod page;
+mod pretending;
 mod proxy;
 mod runner;
 
