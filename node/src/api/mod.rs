@@ -34,7 +34,7 @@ use std::sync::{Arc, Weak};
 use report::NodeReport;
 
 use crate::daemon::{Node, Question, Reporter};
-use crate::moving;
+use crate::{moving, rehearsal};
 
 /// What a node answers to the faces of others, as bytes for the peer channel.
 pub fn reporter(node: &Arc<Node>) -> Reporter {
@@ -47,6 +47,7 @@ pub fn reporter(node: &Arc<Node>) -> Reporter {
                 .map_or_else(NodeReport::default, |member| gather::report(&member))
                 .encode(),
             Question::Order(order) => moving::answer(member.as_ref(), order),
+            Question::Drill(word) => rehearsal::answer(member.as_ref(), word),
             Question::Probes(check) => {
                 probed::encode(&member.map_or_else(Vec::new, |member| probed::here(&member, check)))
             }

@@ -31,6 +31,7 @@ use farmux_raft::state::{ChannelKind, Word as _};
 use super::place::ServerPlace;
 use crate::config::parse_duration;
 use crate::fault::EXIT_CODES;
+pub use crate::rehearsal::guard::GuardArguments;
 
 /// Two or three Linux machines as one load balancer that has no single point of failure.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -159,6 +160,9 @@ pub enum Action {
     },
     /// The version of this program, and of the daemon if it answers
     Version,
+    /// Started by the daemon in a drill: ends for it what it cannot end itself
+    #[command(hide = true)]
+    DrillGuard(GuardArguments),
 }
 
 /// Apply, export and look back at the configuration.

@@ -31,6 +31,7 @@ use super::wall_clock;
 use super::{ebb, follow, legs, report, voice, watchdog};
 use crate::identity::{Home, HomeError, keep_renewed};
 use crate::moving::{self, Desk};
+use crate::rehearsal::Room;
 use crate::settings::Settings;
 
 /// Why a member does not start; the daemon stops, and an operator reads it.
@@ -124,6 +125,7 @@ async fn assemble(
         || Arc::new(HealthOverlay::new()),
         |wire| wire.serving.overlay(),
     );
+    let rehearsal = Room::open(settings, Arc::clone(&overlay), store.pretend_full).await;
     let own = probes.own.clone();
     let (probing, verdicts) = Probing::start(overlay, probes).map_err(part)?;
     let lease = start_lease(sockets, leases, wire.as_ref())?;
@@ -150,6 +152,7 @@ async fn assemble(
         seeds,
         stage,
         desk: Desk::default(),
+        rehearsal,
         data: settings.data.clone(),
         tasks: Mutex::new(JoinSet::new()),
         _server: server,

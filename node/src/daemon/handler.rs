@@ -25,6 +25,8 @@ pub enum Question<'a> {
     Probes(&'a CheckKey),
     /// To carry a move out, or how far it is; taken at once, and done by a task of its own.
     Order(&'a [u8]),
+    /// A word of a drill; taken at once, and done by tasks of its own.
+    Drill(&'a [u8]),
 }
 
 /// Answers the other nodes.
@@ -51,6 +53,7 @@ impl PeerHandler {
                 PeerReply::Probes((self.report)(Question::Probes(&check)))
             }
             PeerRequest::Order(order) => PeerReply::Ordered((self.report)(Question::Order(&order))),
+            PeerRequest::Drill(word) => PeerReply::Drilled((self.report)(Question::Drill(&word))),
             PeerRequest::Admit => self.admissions.admit(from, wall_clock()),
             PeerRequest::Renew(signing) => self.renew(from, &signing),
             PeerRequest::Leave => self.let_go(from).await,

@@ -37,6 +37,7 @@ use tokio::task::JoinSet;
 use super::voice::Voice;
 use crate::moving::Desk;
 use crate::pager::{Heartbeats, Pager};
+use crate::rehearsal;
 
 /// A running member.
 pub struct Member {
@@ -53,6 +54,7 @@ pub struct Member {
     pub(super) seeds: watch::Sender<Addresses>,
     pub(super) stage: watch::Receiver<Option<JoinStage>>,
     pub(super) desk: Desk,
+    pub(super) rehearsal: rehearsal::Room,
     /// Where it keeps what it must not lose.
     pub(super) data: PathBuf,
     pub(super) tasks: Mutex<JoinSet<()>>,
@@ -195,6 +197,11 @@ impl Member {
     /// Takes orders to move what this node has.
     pub(crate) fn desk(&self) -> &Desk {
         &self.desk
+    }
+
+    /// What this node does in drills.
+    pub(crate) fn rehearsal(&self) -> &rehearsal::Room {
+        &self.rehearsal
     }
 
     /// The other nodes.

@@ -101,7 +101,8 @@ async fn renew(
             | PeerReply::Gone
             | PeerReply::Stage(_)
             | PeerReply::Probes(_)
-            | PeerReply::Ordered(_)) => {
+            | PeerReply::Ordered(_)
+            | PeerReply::Drilled(_)) => {
                 return Err(RenewError::Refused(format!("{other:?}")));
             }
         }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use farmux_raft::id::NodeId;
+use farmux_raft::id::{NodeId, VipName};
 use farmux_raft::peer::{PeerReply, PeerRequest};
 use tokio::sync::watch;
 
 use super::desk::verdict;
 use super::order::{MoveOrder, Standing, Verdict, What};
-use super::{WAIT_OF_STOP, owner};
+use super::{WAIT, WAIT_OF_STOP, owner};
 use crate::api::types::MoveReport;
 use crate::daemon::Member;
 use crate::fault::{Code, Fault};
@@ -67,6 +67,34 @@ async fn look(member: &Arc<Member>, at: NodeId, order: &MoveOrder) -> Result<Sta
         }
         Ok(_) => Err("it answers something else".to_owned()),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Gives one VIP of this node to whoever can take it best, under this id: asked for again, it is
+/// followed to its end.
+///
+/// **Errors**: in words; the VIP is here still.
+pub(crate) async fn give_away(
+    member: &Arc<Member>,
+    vip: &VipName,
+    id: String,
+) -> Result<(), String> {
+    let to = owner::choose(member, vip).await?;
+    let order = MoveOrder {
+        id,
+        ..MoveOrder::new(
+            What::Vip {
+                vip: vip.clone(),
+                to,
+            },
+            WAIT,
+        )
+    };
+    let story = member.desk().take(member, order);
+    let told = verdict(story.map_err(|fault| fault.what)?).await;
+    match told.map_err(|fault| fault.what)?.fault {
+        None => Ok(()),
+        Some(fault) => Err(format!("{}: {}", fault.what, fault.why)),
     }
 }
 

@@ -26,7 +26,7 @@ mod tests;
 mod walk;
 
 pub(crate) use desk::Desk;
-pub(crate) use errand::{go, see_off, see_through};
+pub(crate) use errand::{give_away, go, see_off, see_through};
 pub(crate) use fitness::Candidates;
 pub(crate) use intent::intent;
 pub(crate) use order::{MoveOrder, What, answer};

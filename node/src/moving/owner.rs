@@ -76,6 +76,16 @@ async fn away(
     faults.into_iter().next()
 }
 
+/// Who takes a VIP of this node best.
+///
+/// **Errors**: in words: nobody can, or it is not here.
+pub(super) async fn choose(member: &Arc<Member>, vip: &VipName) -> Result<NodeId, String> {
+    if !member.held().contains_key(vip) {
+        return Err(format!("VIP {vip} is not on this node"));
+    }
+    Places::new(member, ask_all(member).await).choose(vip)
+}
+
 /// Where the VIPs of this node may go; each goes to whoever has least by then.
 pub(super) struct Places<'a> {
     member: &'a Member,

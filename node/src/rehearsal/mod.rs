@@ -8,6 +8,11 @@
 //!
 //! What a drill is, and how a run goes, is `drill`'s affair (PURE); here is what touches machines.
 
+mod client;
+pub(crate) mod guard;
+mod inject;
+mod room;
 mod word;
 
+pub(crate) use room::{Room, answer, hear};
 pub(crate) use word::{Answer, Word};

@@ -26,6 +26,8 @@ pub enum PeerRequest {
     /// Carry this out, or say how far it is; what it is, is `node`'s affair. Asked again until it
     /// is done.
     Order(Vec<u8>),
+    /// A word of a drill: to whoever measures, fails or conducts; what it says is `node`'s affair.
+    Drill(Vec<u8>),
 }
 
 /// What a node answers.
@@ -47,6 +49,8 @@ pub enum PeerReply {
     Probes(Vec<u8>),
     /// To `Order`: how far it is; what is in it is `node`'s affair.
     Ordered(Vec<u8>),
+    /// To `Drill`; what is in it is `node`'s affair.
+    Drilled(Vec<u8>),
 }
 
 /// How far a joiner is on its way into the membership.
@@ -154,6 +158,8 @@ mod tests {
         golden(PeerReply::Probes(vec![9]), &[0, 1, 6, 1, 9]);
         golden(PeerRequest::Order(vec![9]), &[0, 2, 5, 1, 9]);
         golden(PeerReply::Ordered(vec![9]), &[0, 2, 7, 1, 9]);
+        golden(PeerRequest::Drill(vec![9]), &[0, 2, 6, 1, 9]);
+        golden(PeerReply::Drilled(vec![9]), &[0, 2, 8, 1, 9]);
         golden(Greeting::Welcome, &[0, 1, 0]);
         golden(Greeting::Removed, &[0, 1, 1]);
         golden(Fault::Removed, &[0, 1, 0]);

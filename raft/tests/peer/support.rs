@@ -143,6 +143,7 @@ impl Handler for Counting {
                 | PeerRequest::Leave
                 | PeerRequest::Admit
                 | PeerRequest::Order(_)
+                | PeerRequest::Drill(_)
                 | PeerRequest::Probes(_) => PeerReply::Failed(format!("{from}")),
             }
         })

@@ -28,6 +28,7 @@ use super::terminal::Terminal;
 use crate::api::types::StatusReport;
 use crate::daemon::wall_clock;
 use crate::fault::{Code, Fault};
+use crate::rehearsal;
 
 /// What a command needs: whom to ask, and where to show the answer.
 pub struct Shell {
@@ -62,6 +63,10 @@ impl Shell {
             Action::Probe(arguments) => self.probe(arguments).await,
             Action::Explain { code } => self.explain(code.as_deref()),
             Action::Version => self.version().await,
+            Action::DrillGuard(arguments) => {
+                let guarded = rehearsal::guard::guard(&arguments).await;
+                guarded.map_err(|error| Fault::new(Code::Broken).why(error))
+            }
         }
     }
 

@@ -1,0 +1,302 @@
+//! The client of a run: `farmux probe`'s engine on a thread of its own, so that nothing of this
+//! node's other work is measured with it.
+//!
+//! ```text
+//!   Measure ──▶ thread: measure ──look, 5 a second──▶ Reading ──▶ Look
+//!   Close ──stop──▶ what is under way ends ──▶ Measured
+//! ```
+//!
+//! It ends by itself when its time is over, or when it is dropped.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::word::Answer;
+use crate::drill::{PageCount, RunId, numbers_of};
+use crate::measure::client::look_up;
+use crate::measure::tally::Bucket;
+use crate::measure::{Asking, Tally, Target, measure};
+
+/// The client of one run.
+#[derive(Debug)]
+pub(super) struct Client {
+    run: RunId,
+    seen: Seen,
+    /// Told `true`, or dropped, it stops.
+    stop: watch::Sender<bool>,
+}
+
+/// How it stands, as both sides see it.
+#[derive(Debug, Clone, Default)]
+struct Seen(Arc<Mutex<Stand>>);
+
+#[derive(Debug, Clone)]
+enum Stand {
+    /// It asks.
+    Asking(Reading),
+    /// It is over.
+    Over(Reading, Box<Answer>),
+}
+
+/// How a measurement stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Reading {
+    requests: u64,
+    failed: u64,
+    silent_ms: u64,
+    failed_permille: u64,
+}
+
+impl Client {
+    /// Begins to ask.
+    ///
+    /// **Errors**: the URL is none, or the system has no thread; in words.
+    pub(super) fn start(run: RunId, url: &str, lasts: Duration) -> Result<Client, String> {
+        let target: Target = url.parse().map_err(|error| format!("{url}: {error}"))?;
+        let asking = asking(target, lasts.min(LASTS_MAX));
+        let (stop, stopped) = watch::channel(false);
+        let seen = Seen::default();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())?;
+        let told = seen.clone();
+        std::thread::Builder::new()
+            .name("farmux-drill".to_owned())
+            .spawn(move || runtime.block_on(ask(&asking, &told, stopped)))
+            .map_err(|error| error.to_string())?;
+        Ok(Client { run, seen, stop })
+    }
+
+    /// Which run it measures.
+    pub(super) fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// How it stands.
+    pub(super) fn look(&self) -> Answer {
+        match &*self.seen.lock() {
+            Stand::Over(_, answer) if matches!(**answer, Answer::Failed { .. }) => {
+                Answer::clone(answer)
+            }
+            Stand::Asking(reading) | Stand::Over(reading, _) => reading.answer(),
+        }
+    }
+
+    /// What it came to, once what is under way has ended; until then how it stands.
+    pub(super) fn close(&self) -> Answer {
+        self.stop.send_replace(true);
+        match &*self.seen.lock() {
+            Stand::Asking(reading) => reading.answer(),
+            Stand::Over(_, answer) => Answer::clone(answer),
+        }
+    }
+}
+
+impl Default for Stand {
+    fn default() -> Stand {
+        Stand::Asking(Reading::default())
+    }
+}
+
+impl Seen {
+    fn lock(&self) -> MutexGuard<'_, Stand> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, reading: Reading, answer: Answer) {
+        *self.lock() = Stand::Over(reading, Box::new(answer));
+    }
+}
+
+impl Reading {
+    fn of(tally: &Tally, now: Duration) -> Reading {
+        Reading {
+            requests: tally.requests(),
+            failed: tally.failed(),
+            silent_ms: u64::try_from(tally.silent_for(now).as_millis()).unwrap_or(u64::MAX),
+            failed_permille: failed_permille(tally.series().buckets(), LAST_REQUESTS),
+        }
+    }
+
+    fn answer(self) -> Answer {
+        Answer::Reading {
+            requests: self.requests,
+            failed: self.failed,
+            silent_ms: self.silent_ms,
+            failed_permille: self.failed_permille,
+        }
+    }
+}
+
+/// As `farmux probe` asks where nobody says otherwise; whose certificate it is, is no affair of a
+/// drill.
+fn asking(target: Target, lasts: Duration) -> Asking {
+    Asking {
+        target,
+        every: EVERY,
+        timeout: TIMEOUT,
+        lasts: Some(lasts),
+        keep_alive: false,
+        status: None,
+        host: None,
+        verify: false,
+        until_outage: false,
+    }
+}
+
+async fn ask(asking: &Asking, seen: &Seen, mut stopped: watch::Receiver<bool>) {
+    let address = match look_up(&asking.target).await {
+        Ok(address) => address,
+        Err(error) => {
+            let why = error.to_string();
+            seen.end(Reading::default(), Answer::Failed { why });
+            return;
+        }
+    };
+    let stop = async move {
+        // Whoever ordered it is gone: nobody wants it any more.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let look = |tally: &Tally, now: Duration| {
+        *seen.lock() = Stand::Asking(Reading::of(tally, now));
+    };
+    let done = measure(asking, address, stop, look).await;
+    let measured = Answer::Measured {
+        numbers: numbers_of(&done.tally, PageCount::default()),
+        series: done.tally.series().clone(),
+    };
+    seen.end(Reading::of(&done.tally, done.lasted), measured);
+}
+
+/// PURE. Of the last so many requests, how many of a thousand failed; those of a bucket that
+/// reaches beyond count in their share, rounded up.
+fn failed_permille(buckets: &[Bucket], last: u64) -> u64 {
+    let (mut asked, mut failed) = (0_u64, 0_u64);
+    for bucket in buckets.iter().rev() {
+        let of_bucket = u64::from(bucket.answered) + u64::from(bucket.failed);
+        let wanted = (last - asked).min(of_bucket);
+        if of_bucket > 0 {
+            failed += (u64::from(bucket.failed) * wanted).div_ceil(of_bucket);
+        }
+        asked += wanted;
+        if asked == last {
+            break;
+        }
+    }
+    match asked {
+        0 => 0,
+        asked => (failed * 1_000).div_ceil(asked),
+    }
+}
+
+/// **Source**: `farmux probe`: a takeover of 150 ms is told within 7 %.
+const EVERY: Duration = Duration::from_millis(10);
+
+/// **Source**: `farmux probe`: below the second after which the kernel sends a lost SYN again.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// **Source**: `drill::Stop`: of the last thousand requests.
+const LAST_REQUESTS: u64 = 1_000;
+
+/// The longest drill waits 15 minutes for a human, between two steady states.
+const LASTS_MAX: Duration = Duration::from_mins(20);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn the_last_thousand_are_those_of_the_last_buckets() {
+        let of = |pairs: &[(u32, u32)], last| {
+            let bucket = |&(answered, failed): &(u32, u32)| Bucket { answered, failed };
+            let buckets: Vec<Bucket> = pairs.iter().map(bucket).collect();
+            failed_permille(&buckets, last)
+        };
+        // Buckets of (answered, failed), the last so many -> of a thousand
+        assert_eq!(of(&[], 1_000), 0);
+        assert_eq!(of(&[(0, 0)], 1_000), 0);
+        assert_eq!(of(&[(1, 1)], 1_000), 500, "what there is counts as all");
+        assert_eq!(of(&[(0, 1_000), (1_000, 0)], 1_000), 0, "long ago");
+        assert_eq!(of(&[(0, 1_000), (500, 0)], 1_000), 500);
+        assert_eq!(of(&[(500, 500), (500, 0)], 1_000), 250, "in its share");
+        assert_eq!(of(&[(999, 1), (0, 0), (999, 0)], 1_000), 1, "rounded up");
+        assert_eq!(of(&[(0, 7)], 1_000), 1_000);
+        assert_eq!(of(&[(u32::MAX, u32::MAX); 3], 1_000), 500);
+    }
+
+    fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(Instant::now() < end, "never came true: {what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn requests(answer: &Answer) -> u64 {
+        let Answer::Reading { requests, .. } = answer else {
+            return 0;
+        };
+        *requests
+    }
+
+    /// A service that answers for as long as it is there.
+    fn serve(listener: TcpListener) {
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { return };
+                let mut heard = [0; 1024];
+                let _ = stream.read(&mut heard);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            }
+        });
+    }
+
+    #[test]
+    fn it_measures_until_it_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("it has one"));
+        serve(listener);
+        let client = Client::start(RunId(7), &url, Duration::from_secs(60)).expect("it starts");
+        until("it asks", || (requests(&client.look()) > 5).then_some(()));
+        let measured = until("it is over", || {
+            let Answer::Measured { numbers, series } = client.close() else {
+                return None;
+            };
+            Some((numbers, series))
+        });
+        assert!(measured.0.requests > 5);
+        assert_eq!(measured.0.failed, 0);
+        let of_series: u32 = measured.1.buckets().iter().map(|one| one.answered).sum();
+        assert_eq!(u64::from(of_series), measured.0.requests);
+        assert!(requests(&client.look()) > 5, "asked late");
+    }
+
+    #[test]
+    fn it_ends_by_itself_and_what_cannot_be_asked_is_said() {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("tcp://{}", taken.local_addr().expect("it has one"));
+        drop(taken);
+        let client = Client::start(RunId(1), &url, Duration::from_millis(300)).expect("it starts");
+        let failed = until("it is over", || match &*client.seen.lock() {
+            Stand::Over(reading, _) => Some(reading.failed_permille),
+            Stand::Asking(_) => None,
+        });
+        assert_eq!(failed, 1_000);
+        assert!(Client::start(RunId(1), "no URL", Duration::ZERO).is_err());
+        let lost = Client::start(RunId(1), "http://no.such.name.invalid/", Duration::ZERO);
+        let lost = lost.expect("it starts");
+        until("it is told", || {
+            matches!(lost.look(), Answer::Failed { .. }).then_some(())
+        });
+    }
+}

@@ -1,0 +1,366 @@
+//! Injections: the failures of drills, one at a time, each with its end arranged before it begins.
+//!
+//! ```text
+//!   Inject ─▶ desk ─task─▶ timer, then failure ─▶ Injected ─(timer, Undo)─▶ undone
+//!     again:    └─ how it stands                                   Undo again: Undone
+//!
+//!   process  killed or stopped: a guard of its own session      overlay  servers, watches
+//!   severed  peers, gateway: set elements time out in the kernel   full  the disk
+//!   vip      a planned move                                     restore  a snapshot, compared
+//! ```
+//!
+//! At its deadline this node ends by itself what is left, as if `Undo` had been said; when this
+//! process is dead by then, whoever holds the timer does, and the next process clears the rest.
+
+mod full;
+mod overlay;
+mod place;
+mod process;
+mod restore;
+mod severed;
+mod vip;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use farmux_netplane::sys::boottime_ns;
+
+use super::room::{failed, older};
+use super::word::Answer;
+use crate::daemon::Member;
+use crate::drill::{Injection, RunId};
+
+pub(super) use place::Place;
+
+/// Takes orders to fail.
+#[derive(Debug)]
+pub(super) struct Injections {
+    place: Arc<Place>,
+    book: Arc<Mutex<Book>>,
+}
+
+/// What this node has heard of.
+#[derive(Debug, Default)]
+struct Book {
+    present: Option<Present>,
+    /// Runs whose end was ordered, the newest last: an order to begin that is late finds them.
+    undone: VecDeque<RunId>,
+}
+
+/// The injection that was ordered last.
+#[derive(Debug, Clone)]
+struct Present {
+    run: RunId,
+    injection: Injection,
+    standing: Standing,
+    /// When it ends by itself, on the clock that goes on while the machine sleeps.
+    ends_ns: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    /// It is being made.
+    Injecting,
+    /// It is there.
+    Injected,
+    /// It is not there, nor anything of it.
+    Failed(String),
+    /// It is being ended.
+    Undoing,
+    /// Nothing of it is left.
+    Undone,
+}
+
+/// What follows from an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    /// Nothing but an answer.
+    Answer(Answer),
+    /// It is begun.
+    Begin,
+    /// It is ended.
+    End(Injection),
+}
+
+impl Injections {
+    pub(super) fn at(place: Place) -> Injections {
+        Injections {
+            place: Arc::new(place),
+            book: Arc::default(),
+        }
+    }
+
+    /// Begins it, or says how it stands.
+    pub(super) fn inject(
+        &self,
+        member: &Arc<Member>,
+        run: RunId,
+        injection: Injection,
+        timer: Duration,
+    ) -> Answer {
+        let timer = timer.min(TIMER_MAX);
+        let step = lock(&self.book).inject(run, &injection, timer, boottime_ns());
+        match step {
+            Step::Answer(answer) => answer,
+            Step::Begin | Step::End(_) => {
+                let (place, book) = (Arc::clone(&self.place), Arc::clone(&self.book));
+                let member = Arc::clone(member);
+                tokio::spawn(begin(member, place, book, run, injection, timer));
+                Answer::Injecting
+            }
+        }
+    }
+
+    /// Ends it, or says how far that is.
+    pub(super) fn undo(&self, member: &Arc<Member>, run: RunId) -> Answer {
+        let step = lock(&self.book).undo(run);
+        match step {
+            Step::Answer(answer) => {
+                if answer == Answer::Undoing {
+                    // One that has not failed yet need not.
+                    self.place.guard.dismiss();
+                }
+                answer
+            }
+            Step::Begin => Answer::Undone,
+            Step::End(injection) => {
+                let (place, book) = (Arc::clone(&self.place), Arc::clone(&self.book));
+                let member = Arc::clone(member);
+                tokio::spawn(async move { end(&member, &place, &book, run, &injection).await });
+                Answer::Undoing
+            }
+        }
+    }
+}
+
+async fn begin(
+    member: Arc<Member>,
+    place: Arc<Place>,
+    book: Arc<Mutex<Book>>,
+    run: RunId,
+    injection: Injection,
+    timer: Duration,
+) {
+    tracing::warn!(run = run.0, "a drill begins on this node: {injection}");
+    let made = place.inject(&member, run, &injection, timer).await;
+    let wanted = match made {
+        Ok(()) => lock(&book).made(run),
+        Err(why) => {
+            tracing::warn!(run = run.0, why, "the drill's failure was not made");
+            // Half of it may be there.
+            let healed = place.undo(&member, &injection).await;
+            lock(&book).stands(run, Standing::Failed(join(why, healed.err())));
+            return;
+        }
+    };
+    if wanted {
+        let ends_ns = lock(&book).ends_ns(run);
+        sleep_until(ends_ns).await;
+    }
+    if lock(&book).ends_now(run) {
+        end(&member, &place, &book, run, &injection).await;
+    }
+}
+
+/// Undoes it until that has succeeded.
+async fn end(
+    member: &Arc<Member>,
+    place: &Place,
+    book: &Mutex<Book>,
+    run: RunId,
+    injection: &Injection,
+) {
+    while let Err(why) = place.undo(member, injection).await {
+        tracing::warn!(run = run.0, why, "the drill's failure is not undone yet");
+        tokio::time::sleep(UNDO_AGAIN).await;
+    }
+    lock(book).stands(run, Standing::Undone);
+    tracing::info!(run = run.0, "the drill's failure is over on this node");
+}
+
+fn join(why: String, more: Option<String>) -> String {
+    more.map_or(why.clone(), |more| format!("{why}; and {more}"))
+}
+
+async fn sleep_until(ends_ns: u64) {
+    while boottime_ns() < ends_ns {
+        let left = Duration::from_nanos(ends_ns.saturating_sub(boottime_ns()));
+        // A machine that slept has less left than the timer thinks.
+        tokio::time::sleep(left.min(UNDO_AGAIN)).await;
+    }
+}
+
+fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// PURE.
+impl Book {
+    /// Takes an order to begin.
+    fn inject(&mut self, run: RunId, injection: &Injection, timer: Duration, now_ns: u64) -> Step {
+        if self.undone.contains(&run) {
+            return Step::Answer(failed(format!("run {} was undone before", run.0)));
+        }
+        match &self.present {
+            Some(present) if present.run == run => {
+                return Step::Answer(match &present.standing {
+                    Standing::Injecting => Answer::Injecting,
+                    Standing::Injected => Answer::Injected,
+                    Standing::Failed(why) => failed(why),
+                    Standing::Undoing | Standing::Undone => failed("its time is over"),
+                });
+            }
+            Some(present) if present.run > run => {
+                return Step::Answer(failed(older(run, present.run)));
+            }
+            Some(present) if !present.is_over() => {
+                let before = present.run.0;
+                return Step::Answer(failed(format!("run {before} is not over on this node")));
+            }
+            Some(_) | None => {}
+        }
+        let timer = u64::try_from(timer.as_nanos()).unwrap_or(u64::MAX);
+        self.present = Some(Present {
+            run,
+            injection: injection.clone(),
+            standing: Standing::Injecting,
+            ends_ns: now_ns.saturating_add(timer),
+        });
+        Step::Begin
+    }
+
+    /// Takes an order to end.
+    fn undo(&mut self, run: RunId) -> Step {
+        if !self.undone.contains(&run) {
+            self.undone.push_back(run);
+            if self.undone.len() > REMEMBERED {
+                self.undone.pop_front();
+            }
+        }
+        let Some(present) = self.present.as_mut().filter(|present| present.run == run) else {
+            return Step::Answer(Answer::Undone);
+        };
+        match present.standing {
+            // Whoever makes it sees that it is not wanted any more.
+            Standing::Injecting | Standing::Undoing => Step::Answer(Answer::Undoing),
+            Standing::Failed(_) | Standing::Undone => Step::Answer(Answer::Undone),
+            Standing::Injected => {
+                present.standing = Standing::Undoing;
+                Step::End(present.injection.clone())
+            }
+        }
+    }
+
+    /// It is there now; whether it shall stay.
+    fn made(&mut self, run: RunId) -> bool {
+        self.stands(run, Standing::Injected);
+        !self.undone.contains(&run)
+    }
+
+    /// Its time is over: whether nobody else has begun to end it.
+    fn ends_now(&mut self, run: RunId) -> bool {
+        let present = self.present.as_mut().filter(|present| present.run == run);
+        let there = present.filter(|present| present.standing == Standing::Injected);
+        there.is_some_and(|present| {
+            present.standing = Standing::Undoing;
+            true
+        })
+    }
+
+    fn stands(&mut self, run: RunId, standing: Standing) {
+        if let Some(present) = self.present.as_mut().filter(|present| present.run == run) {
+            present.standing = standing;
+        }
+    }
+
+    fn ends_ns(&self, run: RunId) -> u64 {
+        let present = self.present.as_ref().filter(|present| present.run == run);
+        present.map_or(0, |present| present.ends_ns)
+    }
+}
+
+impl Present {
+    fn is_over(&self) -> bool {
+        match self.standing {
+            Standing::Failed(_) | Standing::Undone => true,
+            Standing::Injecting | Standing::Injected | Standing::Undoing => false,
+        }
+    }
+}
+
+/// No drill lasts longer; whoever orders more is mistaken.
+const TIMER_MAX: Duration = Duration::from_mins(10);
+
+/// What cannot be undone now, because a program is missing or memory, can be soon.
+const UNDO_AGAIN: Duration = Duration::from_secs(1);
+
+/// An order that is late by so many runs is none any more: greater numbers refuse it.
+const REMEMBERED: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMER: Duration = Duration::from_secs(30);
+
+    fn page() -> Injection {
+        Injection::Page { contacts: vec![] }
+    }
+
+    fn inject(book: &mut Book, run: u64) -> Step {
+        book.inject(RunId(run), &page(), TIMER, 5)
+    }
+
+    fn refused(step: Step) -> bool {
+        matches!(step, Step::Answer(Answer::Failed { .. }))
+    }
+
+    #[test]
+    fn what_is_ordered_twice_is_done_once() {
+        let (mut book, run) = (Book::default(), RunId(3));
+        assert_eq!(inject(&mut book, 3), Step::Begin);
+        assert_eq!(book.ends_ns(run), 30_000_000_005);
+        assert_eq!(inject(&mut book, 3), Step::Answer(Answer::Injecting));
+        assert!(refused(inject(&mut book, 4)), "one at a time");
+        assert!(book.made(run));
+        assert_eq!(inject(&mut book, 3), Step::Answer(Answer::Injected));
+        assert!(refused(inject(&mut book, 2)), "an older one");
+        assert_eq!(book.undo(run), Step::End(page()));
+        assert_eq!(book.undo(run), Step::Answer(Answer::Undoing));
+        assert!(!book.ends_now(run), "somebody does already");
+        book.stands(run, Standing::Undone);
+        assert_eq!(book.undo(run), Step::Answer(Answer::Undone));
+        assert!(refused(inject(&mut book, 3)), "it was undone");
+        assert_eq!(inject(&mut book, 4), Step::Begin);
+    }
+
+    #[test]
+    fn an_undo_that_comes_first_counts() {
+        let mut book = Book::default();
+        assert_eq!(book.undo(RunId(7)), Step::Answer(Answer::Undone), "unknown");
+        assert!(refused(inject(&mut book, 7)));
+        assert_eq!(inject(&mut book, 8), Step::Begin);
+        assert_eq!(book.undo(RunId(8)), Step::Answer(Answer::Undoing));
+        assert!(!book.made(RunId(8)), "it is not wanted any more");
+        assert!(book.ends_now(RunId(8)), "and ends at once");
+        for run in 9..99 {
+            book.undo(RunId(run));
+        }
+        assert_eq!(book.undone.len(), REMEMBERED);
+    }
+
+    #[test]
+    fn its_time_ends_it_and_what_failed_is_told() {
+        let mut book = Book::default();
+        inject(&mut book, 1);
+        book.made(RunId(1));
+        assert!(book.ends_now(RunId(1)));
+        book.stands(RunId(1), Standing::Undone);
+        assert_eq!(inject(&mut book, 2), Step::Begin, "nobody said undo");
+        book.stands(RunId(2), Standing::Failed("no nft".to_owned()));
+        assert_eq!(inject(&mut book, 2), Step::Answer(failed("no nft")));
+        assert_eq!(book.undo(RunId(2)), Step::Answer(Answer::Undone));
+        assert_eq!(inject(&mut book, 3), Step::Begin);
+    }
+}

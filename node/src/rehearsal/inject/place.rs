@@ -1,0 +1,145 @@
+//! The place of an injection: what of this machine a failure may touch, and which file makes which
+//! failure.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use farmux_netplane::health::HealthOverlay;
+use farmux_raft::id::NodeName;
+use farmux_store::PretendFull;
+
+use super::process::{End, Guard};
+use super::{full, overlay, restore, severed, vip};
+use crate::daemon::Member;
+use crate::drill::{Injection, RunId};
+use crate::settings::Settings;
+
+/// What of this machine a failure may touch.
+#[derive(Debug)]
+pub(in crate::rehearsal) struct Place {
+    pub(super) name: NodeName,
+    pub(super) data: PathBuf,
+    pub(super) socket: PathBuf,
+    /// Where this node listens to the others.
+    pub(super) ports: BTreeSet<u16>,
+    pub(super) interfaces: Vec<String>,
+    pub(super) overlay: Arc<HealthOverlay>,
+    pub(super) full: PretendFull,
+    /// Who ends it for a process that cannot.
+    pub(super) guard: Guard,
+}
+
+impl Place {
+    pub(in crate::rehearsal) fn new(
+        settings: &Settings,
+        overlay: Arc<HealthOverlay>,
+        full: PretendFull,
+    ) -> Place {
+        let interfaces: BTreeSet<String> = settings.networks.values().cloned().collect();
+        Place {
+            name: settings.name.clone(),
+            data: settings.data.clone(),
+            socket: settings.socket.clone(),
+            ports: settings.peer.iter().map(|peer| peer.port()).collect(),
+            interfaces: interfaces.into_iter().collect(),
+            overlay,
+            full,
+            guard: Guard::default(),
+        }
+    }
+
+    /// Clears what a former process of this node left.
+    pub(in crate::rehearsal) async fn clear(&self) {
+        if let Err(why) = severed::heal(self).await {
+            tracing::warn!(
+                why,
+                "rules of a former drill may be left; they match nothing any more"
+            );
+        }
+        restore::clear(self);
+    }
+
+    /// Makes a failure, its timer first.
+    ///
+    /// **Errors**: in words; the caller undoes what there is of it.
+    pub(super) async fn inject(
+        &self,
+        member: &Arc<Member>,
+        run: RunId,
+        injection: &Injection,
+        timer: Duration,
+    ) -> Result<(), String> {
+        match injection {
+            Injection::MoveVip { vip } => vip::give_away(member, run, vip).await,
+            Injection::Crash { node } => {
+                self.is_me(node)?;
+                self.guard.fail(self, End::Killed, timer).await
+            }
+            Injection::Pause { node } => {
+                self.is_me(node)?;
+                self.guard.fail(self, End::Stopped, timer).await
+            }
+            Injection::Isolate { node } | Injection::CutMajority { node } => {
+                self.is_me(node)?;
+                severed::from_peers(self, member, timer).await
+            }
+            Injection::LoseGateway { node, gateway } => {
+                self.is_me(node)?;
+                severed::from_gateway(self, *gateway, timer).await
+            }
+            Injection::ServerDown { .. }
+            | Injection::ServerSlow { .. }
+            | Injection::ParentDown { .. } => overlay::pretend(&self.overlay, injection, timer),
+            Injection::FillDisk { node } => {
+                self.is_me(node)?;
+                full::fill(&self.full, member, timer).await
+            }
+            Injection::Restore { node } => {
+                self.is_me(node)?;
+                restore::restore(self, member, run).await
+            }
+            // Whoever conducts it opens it in the log.
+            Injection::Page { .. } => Ok(()),
+        }
+    }
+
+    /// Ends a failure, or what there is of it; one that is over, or never was, is no error.
+    ///
+    /// **Errors**: in words; it is tried again.
+    pub(super) async fn undo(
+        &self,
+        member: &Arc<Member>,
+        injection: &Injection,
+    ) -> Result<(), String> {
+        match injection {
+            Injection::Crash { .. } | Injection::Pause { .. } => {
+                self.guard.dismiss();
+                Ok(())
+            }
+            Injection::Isolate { .. }
+            | Injection::CutMajority { .. }
+            | Injection::LoseGateway { .. } => severed::heal(self).await,
+            Injection::ServerDown { .. }
+            | Injection::ServerSlow { .. }
+            | Injection::ParentDown { .. } => {
+                overlay::pretend_no_more(&self.overlay, injection);
+                Ok(())
+            }
+            Injection::FillDisk { .. } => full::empty(&self.full, member).await,
+            // What has moved stays; the others leave nothing.
+            Injection::MoveVip { .. } | Injection::Restore { .. } | Injection::Page { .. } => {
+                Ok(())
+            }
+        }
+    }
+
+    /// A word that was meant for another node does nothing here.
+    fn is_me(&self, node: &NodeName) -> Result<(), String> {
+        match *node == self.name {
+            true => Ok(()),
+            false => Err(format!("this node is {}, not {node}", self.name)),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! This daemon killed or stopped by a guard: a process of its own session, started and heard of
+//! before anything happens, that ends it when this one cannot.
+//!
+//! ```text
+//!   fail ─start─▶ guard ─r─▶ it is there, and holds this process
+//!     └─ 100 ms, for the answer to get out ─ g ─▶ SIGKILL, or SIGSTOP and s
+//!                                                 timer: starts this daemon again, or SIGCONT
+//!   dismiss ─u─▶ the same at once, or nothing where nothing happened yet
+//! ```
+//!
+//! Where a supervisor starts this daemon again, that is the undo of a kill, and the guard only
+//! kills: systemd ends what is left of a unit whose main process was killed, the guard with it
+//! (`KillMode=control-group`), and then restarts the unit. A daemon that is stopped is alive for
+//! systemd, and so is its guard. The first process of a container can be neither killed nor stopped
+//! from within, and says so.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use farmux_netplane::sys;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::Place;
+use crate::rehearsal::guard::{DONE, GO, HERE, UNDO};
+
+pub(super) use crate::rehearsal::guard::End;
+
+/// Who ends it for a process that cannot.
+#[derive(Debug, Default)]
+pub(super) struct Guard(Mutex<Option<File>>);
+
+impl Guard {
+    /// Has this process killed or stopped; returns when it goes on.
+    ///
+    /// **Errors**: in words; nothing has happened.
+    pub(super) async fn fail(
+        &self,
+        place: &Place,
+        end: End,
+        timer: Duration,
+    ) -> Result<(), String> {
+        if std::process::id() == 1 {
+            return Err(FIRST_PROCESS.to_owned());
+        }
+        let mut said = self.start(place, end, timer)?;
+        hear(&mut said, HERE, STARTS_WITHIN).await?;
+        tokio::time::sleep(ANSWERED_WITHIN).await;
+        self.tell(GO)
+            .map_err(|error| format!("the guard is gone: {error}"))?;
+        match hear(&mut said, DONE, DONE_WITHIN).await {
+            Ok(()) => Ok(()),
+            // This process has slept: what it waited for came while its own clock stood still.
+            Err(_) => hear(&mut said, DONE, DONE_WITHIN).await,
+        }
+    }
+
+    /// Has the guard end what it did, or go without having done anything.
+    pub(super) fn dismiss(&self) {
+        // One that has done its work is gone.
+        let _ = self.tell(UNDO);
+        *self.lock() = None;
+    }
+
+    fn start(&self, place: &Place, end: End, timer: Duration) -> Result<ChildStdout, String> {
+        let wrong = |error: std::io::Error| format!("the guard does not start: {error}");
+        let program = std::env::current_exe().map_err(wrong)?;
+        let me = std::process::id();
+        let mut command = Command::new(&program);
+        command
+            .arg("drill-guard")
+            .arg("--daemon")
+            .arg(me.to_string())
+            .arg("--started")
+            .arg(sys::started(me).map_err(wrong)?.to_string())
+            .arg("--end")
+            .arg(end.word())
+            .arg("--timer-ms")
+            .arg(timer.as_millis().to_string())
+            .arg("--admin")
+            .arg(&place.socket);
+        if end == End::Killed && is_supervised() {
+            command.arg("--supervised");
+        }
+        // What it may have to start again, as it was started.
+        command
+            .arg("--")
+            .arg(&program)
+            .args(std::env::args_os().skip(1));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(wrong)?;
+        let ears = child.stdin.take().ok_or("the guard has no ears")?;
+        let ears = ears.into_owned_fd().map_err(wrong)?;
+        *self.lock() = Some(File::from(ears));
+        child
+            .stdout
+            .take()
+            .ok_or_else(|| "the guard has no mouth".to_owned())
+    }
+
+    /// A byte fits into the pipe.
+    fn tell(&self, word: u8) -> std::io::Result<()> {
+        match self.lock().as_mut() {
+            Some(guard) => guard.write_all(&[word]),
+            None => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<File>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn hear(said: &mut ChildStdout, word: u8, within: Duration) -> Result<(), String> {
+    match timeout(within, said.read_u8()).await {
+        Ok(Ok(heard)) if heard == word => Ok(()),
+        Ok(Ok(heard)) => Err(format!("the guard said {heard}, not {word}")),
+        Ok(Err(error)) => Err(format!("the guard ended: {error}")),
+        Err(_) => Err("the guard says nothing".to_owned()),
+    }
+}
+
+/// Whether somebody starts this daemon again when it is killed. A shell in a systemd session has an
+/// invocation, too, but no first process for a parent.
+fn is_supervised() -> bool {
+    let has = |name: &str| std::env::var_os(name).is_some();
+    has("NOTIFY_SOCKET") || (has("INVOCATION_ID") && std::os::unix::process::parent_id() == 1)
+}
+
+/// **Source**: `kill(2)`: only signals that the first process has handlers for reach it.
+const FIRST_PROCESS: &str = "farmux is the first process of its container, which nobody in it can \
+                             kill or stop: run it under an init (docker run --init)";
+
+/// For the answer that it is being done to get out before this node is silent: ten times what one
+/// takes.
+pub(super) const ANSWERED_WITHIN: Duration = Duration::from_millis(100);
+
+/// A program of a few MiB that is in memory already.
+const STARTS_WITHIN: Duration = Duration::from_secs(2);
+
+/// A signal takes microseconds.
+const DONE_WITHIN: Duration = Duration::from_secs(1);
