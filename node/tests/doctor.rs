@@ -68,6 +68,7 @@ async fn a_machine_is_checked_before_and_while_the_daemon_runs() {
         "ports",
         "peers",
         "descriptors",
+        "packet-filter",
         "capability",
     ] {
         assert!(!of(&before, check).is_empty(), "{check} is missing");

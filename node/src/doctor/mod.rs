@@ -15,6 +15,7 @@ mod clock;
 mod context;
 mod descriptor;
 mod disk;
+mod filter;
 mod finding;
 mod gateway;
 mod interface;
@@ -38,5 +39,6 @@ pub async fn examine(context: &Context) -> Checkup {
     findings.extend(port::look(context));
     findings.extend(peer::look(context).await);
     findings.extend(descriptor::look(context));
+    findings.push(filter::look());
     Checkup::of(findings)
 }

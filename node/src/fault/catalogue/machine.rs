@@ -224,6 +224,11 @@ macro_rules! entries {
         "farmux doctor found something that does not work; each has a line with what mends it. \
          Warnings alone leave with 0.",
         "mend what fails, then: farmux doctor";
+    DoctorFilter = 147, Refused, 409,
+        "drills that sever a node cannot be run here",
+        "They drop what peers or a gateway say by nftables, with rules that time out in the \
+         kernel; the daemon starts the program nft for it.",
+        "apt-get install nftables";
     ProbeOutage = 150, Failed, 503,
         "it did not answer all the time",
         "farmux probe asks again and again. An outage begins when the first request that failed \
