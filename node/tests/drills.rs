@@ -1,0 +1,241 @@
+//! What a node does in a drill, asked over the peer channel as a conductor asks: a real daemon that
+//! measures, pretends, restores, is stopped and is killed, and comes back by itself.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use farmux_node::daemon::{JoinOrder, Member, Node};
+use farmux_node::settings::Settings;
+use farmux_raft::id::NodeId;
+use farmux_raft::peer::{PeerReply, PeerRequest};
+use farmux_raft::state::NodeRole;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+mod common;
+
+use common::node_toml;
+
+/// Far more than a busy machine needs for two elections.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The daemon `lb1`, a process of its own, and the witness `w1` of its cluster in this one.
+struct Scene {
+    folder: tempfile::TempDir,
+    daemon: Child,
+    asker: Arc<Member>,
+}
+
+fn farmux(socket: &Path, words: &[&str]) -> Option<Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_farmux"));
+    let ran = command
+        .args(["-o", "json", "--socket"])
+        .arg(socket)
+        .args(words)
+        .output();
+    let ran = ran.expect("it was built");
+    serde_json::from_slice(&ran.stdout)
+        .ok()
+        .filter(|_| ran.status.success())
+}
+
+async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "never came true: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+impl Scene {
+    async fn new() -> Scene {
+        let folder = tempfile::tempdir().expect("a folder is to be had");
+        let config = folder.path().join("lb1.toml");
+        std::fs::write(&config, node_toml("lb1", folder.path(), "")).expect("a file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_farmux"));
+        command.args(["run", "--config"]).arg(&config);
+        // Whoever runs the tests may be supervised; this daemon is not.
+        command
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("INVOCATION_ID");
+        let daemon = command.stdin(Stdio::null()).spawn().expect("it was built");
+        let socket = folder.path().join("lb1.sock");
+        let init = ["cluster", "init", "--name", "prod"];
+        until("a cluster is made", async || farmux(&socket, &init)).await;
+        let token = ["cluster", "token", "create", "--witness"];
+        let token = farmux(&socket, &token).expect("it leads");
+        let token = token["token"].as_str().expect("a text").to_owned();
+        let text = node_toml("w1", folder.path(), "");
+        let node = Arc::new(Node::new(Settings::parse(&text).expect("good settings")));
+        let (progress, mut lines) = mpsc::channel(16);
+        tokio::spawn(async move { while lines.recv().await.is_some() {} });
+        let role = NodeRole::Witness;
+        let joined = node.join(JoinOrder { token, role }, progress).await;
+        joined.expect("it joins");
+        let asker = node.member().expect("it is a member");
+        Scene {
+            folder,
+            daemon,
+            asker,
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("lb1.sock")
+    }
+
+    /// Says a word to the daemon; nothing: it does not answer.
+    async fn say(&self, word: &Value) -> Option<Value> {
+        let bytes = serde_json::to_vec(word).expect("JSON");
+        let within = Duration::from_millis(500);
+        let asked = self
+            .asker
+            .peers()
+            .ask(NodeId(1), &PeerRequest::Drill(bytes), within)
+            .await;
+        match asked {
+            Ok(PeerReply::Drilled(bytes)) => serde_json::from_slice(&bytes).ok(),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => None,
+        }
+    }
+
+    async fn until_said(&self, word: &Value, wanted: &Value) {
+        let mut last = None;
+        let found = tokio::time::timeout(PATIENCE, async {
+            loop {
+                last = self.say(word).await;
+                if last.as_ref() == Some(wanted) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert!(found.await.is_ok(), "{word}: {last:?}, not {wanted}");
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+        // One that its guard started is nobody's child here; its settings are its name.
+        let config = self.folder.path().join("lb1.toml");
+        let processes = std::fs::read_dir("/proc").expect("it is Linux").flatten();
+        for process in processes {
+            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            if line.contains(&*config.to_string_lossy()) {
+                let number = process.file_name();
+                let _ = Command::new("kill").arg("-KILL").arg(number).status();
+            }
+        }
+    }
+}
+
+fn inject(run: u64, injection: &Value, timer_ms: u64) -> Value {
+    json!({"inject": {"run": run, "injection": injection, "timer_ms": timer_ms}})
+}
+
+fn undo(run: u64) -> Value {
+    json!({"undo": {"run": run}})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_pretends_restores_measures_and_remembers_what_was_undone() {
+    let scene = Scene::new().await;
+    let fill = inject(1, &json!({"fill-disk": {"node": "lb1"}}), 60_000);
+    scene.until_said(&fill, &json!("injected")).await;
+    let full = || {
+        let status = farmux(&scene.socket(), &["status"]).expect("it answers");
+        status.to_string().contains("disk")
+    };
+    until("it says that its disk is full", async || {
+        full().then_some(())
+    })
+    .await;
+    scene.until_said(&undo(1), &json!("undone")).await;
+    let again = scene.say(&fill).await.expect("it answers");
+    assert!(again["failed"]["why"].as_str().is_some(), "{again}");
+
+    let restore = inject(2, &json!({"restore": {"node": "lb1"}}), 60_000);
+    scene.until_said(&restore, &json!("injected")).await;
+    let left = std::fs::read_dir(scene.folder.path().join("lb1/drills"));
+    let left = left.map_or(0, |entries| entries.count());
+    assert_eq!(left, 0, "the scratch folder is gone");
+    scene.until_said(&undo(2), &json!("undone")).await;
+
+    let wrong = inject(3, &json!({"restore": {"node": "lb9"}}), 60_000);
+    until("it is for another node", async || {
+        let said = scene.say(&wrong).await?;
+        said["failed"]["why"]
+            .as_str()?
+            .contains("lb9")
+            .then_some(())
+    })
+    .await;
+    let older = scene
+        .say(&inject(2, &json!({"page": {"contacts": []}}), 0))
+        .await;
+    assert!(older.expect("it answers")["failed"].is_object());
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("tcp://{}", listener.local_addr().expect("it has one"));
+    let measure = json!({"measure": {"run": 4, "url": url, "for_ms": 60_000}});
+    until("it measures", async || {
+        let said = scene.say(&measure).await?;
+        (said["reading"]["requests"].as_u64()? > 3).then_some(())
+    })
+    .await;
+    assert_eq!(
+        scene.say(&json!({"look": {"run": 3}})).await,
+        Some(json!("unknown"))
+    );
+    until("it is closed", async || {
+        let said = scene.say(&json!({"close": {"run": 4}})).await?;
+        (said["measured"]["numbers"]["failed"].as_u64()? == 0).then_some(())
+    })
+    .await;
+    assert_eq!(
+        scene.say(&json!({"progress": {"run": 4}})).await,
+        Some(json!("unknown"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_is_stopped_and_goes_on_and_is_killed_and_comes_back() {
+    let mut scene = Scene::new().await;
+    let pause = inject(1, &json!({"pause": {"node": "lb1"}}), 3_000);
+    let begun = Instant::now();
+    assert_eq!(scene.say(&pause).await, Some(json!("injecting")));
+    until("it is silent", async || {
+        scene.say(&pause).await.is_none().then_some(())
+    })
+    .await;
+    scene.until_said(&undo(1), &json!("undone")).await;
+    assert!(begun.elapsed() >= Duration::from_secs(3), "before its time");
+    assert!(
+        scene.daemon.try_wait().expect("our child").is_none(),
+        "the same process"
+    );
+
+    let crash = inject(2, &json!({"crash": {"node": "lb1"}}), 2_000);
+    assert_eq!(scene.say(&crash).await, Some(json!("injecting")));
+    let begun = Instant::now();
+    let ended = tokio::task::block_in_place(|| scene.daemon.wait());
+    assert!(!ended.expect("our child").success());
+    until("it answers again", async || {
+        farmux(&scene.socket(), &["status"]).map(drop)
+    })
+    .await;
+    assert!(
+        begun.elapsed() >= Duration::from_millis(1_900),
+        "before its time"
+    );
+    scene.until_said(&undo(2), &json!("undone")).await;
+}
