@@ -239,3 +239,58 @@ async fn a_daemon_is_stopped_and_goes_on_and_is_killed_and_comes_back() {
     );
     scene.until_said(&undo(2), &json!("undone")).await;
 }
+
+const ALONE: &str = "FARMUX_DRILLS_TEST_ALONE";
+
+/// What is dropped here would be dropped for everybody, so that the test runs itself once more in
+/// a network of its own. Needs root and nftables.
+#[test]
+fn a_node_hears_nobody_and_then_everybody_again_by_itself() {
+    if std::env::var_os(ALONE).is_some() {
+        let up = Command::new("ip")
+            .args(["link", "set", "lo", "up"])
+            .status();
+        assert!(up.expect("ip runs").success());
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        return runtime.block_on(is_isolated());
+    }
+    let name = "a_node_hears_nobody_and_then_everybody_again_by_itself";
+    let mut command = Command::new("unshare");
+    command
+        .arg("--net")
+        .arg(std::env::current_exe().expect("this test"));
+    command
+        .args(["--exact", name, "--nocapture"])
+        .env(ALONE, "1");
+    assert!(command.status().expect("it runs").success());
+}
+
+async fn is_isolated() {
+    let scene = Scene::new().await;
+    let mark = scene.folder.path().join("lb1/drills/severed");
+    for (run, by_order) in [(1, false), (2, true)] {
+        let timer_ms = if by_order { 600_000 } else { 3_000 };
+        let isolate = inject(run, &json!({"isolate": {"node": "lb1"}}), timer_ms);
+        let begun = Instant::now();
+        assert_eq!(scene.say(&isolate).await, Some(json!("injecting")));
+        until("it is silent", async || {
+            scene.say(&isolate).await.is_none().then_some(())
+        })
+        .await;
+        assert!(mark.exists(), "the next process would clear it");
+        if by_order {
+            // Nobody can say so to a node that hears nobody: the table goes as it goes at its start.
+            let killed = nft(&["delete", "table", "inet", "farmux_drill"]);
+            assert!(killed.status.success());
+        }
+        scene.until_said(&undo(run), &json!("undone")).await;
+        assert!(by_order || begun.elapsed() >= Duration::from_secs(3));
+        assert!(!mark.exists());
+        let left = String::from_utf8_lossy(&nft(&["list", "tables"]).stdout).into_owned();
+        assert!(!left.contains("farmux_drill"), "{left}");
+    }
+}
+
+fn nft(words: &[&str]) -> std::process::Output {
+    Command::new("nft").args(words).output().expect("nft runs")
+}

@@ -1,5 +1,5 @@
-//! nftables, by the program of that name: it checks a script as a whole, and the kernel takes all of
-//! it or nothing.
+//! nftables, by the program of that name: it checks a script as a whole, and the kernel takes all
+//! of it or nothing.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
