@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use farmux_node::daemon::{JoinOrder, Member, Node};
 use farmux_node::settings::Settings;
-use farmux_raft::id::NodeId;
+use farmux_raft::id::{NodeId, UnixMillis};
 use farmux_raft::peer::{PeerReply, PeerRequest};
-use farmux_raft::state::NodeRole;
+use farmux_raft::state::drill::{DrillKind, DrillOrder, RunId};
+use farmux_raft::state::{Applied, Author, Command as Order, NodeRole};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -89,6 +90,26 @@ impl Scene {
         self.folder.path().join("lb1.sock")
     }
 
+    /// Has the log begin the next run, which nobody conducts: the one after it may begin at once.
+    async fn begin(&self, run: u64) {
+        let order = DrillOrder {
+            kind: DrillKind::Restore,
+            target: None,
+            outside: false,
+            typed: None,
+            bounds: None,
+            by: "a test".to_owned(),
+            scheduled: None,
+            until: UnixMillis(0),
+        };
+        until("a run begins", async || {
+            let order = Order::BeginDrill(Box::new(order.clone()));
+            let begun = self.asker.change(order).await.ok()?;
+            (begun == Applied::Drill(RunId(run))).then_some(())
+        })
+        .await;
+    }
+
     /// Says a word to the daemon; nothing: it does not answer.
     async fn say(&self, word: &Value) -> Option<Value> {
         let bytes = serde_json::to_vec(word).expect("JSON");
@@ -149,6 +170,7 @@ fn undo(run: u64) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_pretends_restores_measures_and_remembers_what_was_undone() {
     let scene = Scene::new().await;
+    scene.begin(1).await;
     let fill = inject(1, &json!({"fill-disk": {"node": "lb1"}}), 60_000);
     scene.until_said(&fill, &json!("injected")).await;
     let full = || {
@@ -163,6 +185,7 @@ async fn a_daemon_pretends_restores_measures_and_remembers_what_was_undone() {
     let again = scene.say(&fill).await.expect("it answers");
     assert!(again["failed"]["why"].as_str().is_some(), "{again}");
 
+    scene.begin(2).await;
     let restore = inject(2, &json!({"restore": {"node": "lb1"}}), 60_000);
     scene.until_said(&restore, &json!("injected")).await;
     let left = std::fs::read_dir(scene.folder.path().join("lb1/drills"));
@@ -170,6 +193,7 @@ async fn a_daemon_pretends_restores_measures_and_remembers_what_was_undone() {
     assert_eq!(left, 0, "the scratch folder is gone");
     scene.until_said(&undo(2), &json!("undone")).await;
 
+    scene.begin(3).await;
     let wrong = inject(3, &json!({"restore": {"node": "lb9"}}), 60_000);
     until("it is for another node", async || {
         let said = scene.say(&wrong).await?;
@@ -183,6 +207,27 @@ async fn a_daemon_pretends_restores_measures_and_remembers_what_was_undone() {
         .say(&inject(2, &json!({"page": {"contacts": []}}), 0))
         .await;
     assert!(older.expect("it answers")["failed"].is_object());
+
+    let down = json!({"server-down": {"farm": "shop", "server": "s1"}});
+    let (unheard, down) = (inject(5, &down, 60_000), inject(4, &down, 60_000));
+    scene.begin(4).await;
+    assert_eq!(
+        scene.say(&unheard).await,
+        Some(json!("injecting")),
+        "it may come"
+    );
+    scene.until_said(&down, &json!("injected")).await;
+    let lock = Order::LockDrills {
+        author: Author("a test".to_owned()),
+        why: "enough".to_owned(),
+    };
+    scene.asker.change(lock).await.expect("it is decided");
+    // Nobody said undo.
+    until("it has ended by itself", async || {
+        let said = scene.say(&down).await?;
+        said["failed"]["why"].is_string().then_some(())
+    })
+    .await;
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("tcp://{}", listener.local_addr().expect("it has one"));
@@ -210,6 +255,7 @@ async fn a_daemon_pretends_restores_measures_and_remembers_what_was_undone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_is_stopped_and_goes_on_and_is_killed_and_comes_back() {
     let mut scene = Scene::new().await;
+    scene.begin(1).await;
     let pause = inject(1, &json!({"pause": {"node": "lb1"}}), 3_000);
     let begun = Instant::now();
     assert_eq!(scene.say(&pause).await, Some(json!("injecting")));
@@ -224,6 +270,7 @@ async fn a_daemon_is_stopped_and_goes_on_and_is_killed_and_comes_back() {
         "the same process"
     );
 
+    scene.begin(2).await;
     let crash = inject(2, &json!({"crash": {"node": "lb1"}}), 2_000);
     assert_eq!(scene.say(&crash).await, Some(json!("injecting")));
     let begun = Instant::now();
@@ -269,6 +316,7 @@ async fn is_isolated() {
     let scene = Scene::new().await;
     let mark = scene.folder.path().join("lb1/drills/severed");
     for (run, by_order) in [(1, false), (2, true)] {
+        scene.begin(run).await;
         let timer_ms = if by_order { 600_000 } else { 3_000 };
         let isolate = inject(run, &json!({"isolate": {"node": "lb1"}}), timer_ms);
         let begun = Instant::now();

@@ -9,8 +9,10 @@
 //!   vip      a planned move                                     restore  a snapshot, compared
 //! ```
 //!
-//! At its deadline this node ends by itself what is left, as if `Undo` had been said; when this
-//! process is dead by then, whoever holds the timer does, and the next process clears the rest.
+//! A node fails only while the log, as it knows it, says that the run is under way. At its deadline,
+//! and when the run is aborted, recorded or locked there, it ends by itself what is left, as if
+//! `Undo` had been said; when this process is dead by then, whoever holds the timer does, and the
+//! next process clears the rest.
 
 mod full;
 mod overlay;
@@ -25,6 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use farmux_netplane::sys::boottime_ns;
+use farmux_raft::state::drill::Drills;
 
 use super::room::{failed, older};
 use super::word::Answer;
@@ -72,6 +75,17 @@ enum Standing {
     Undone,
 }
 
+/// What the log says of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Log {
+    /// It is under way.
+    UnderWay,
+    /// This node has not heard of it yet.
+    Unheard,
+    /// It is not, or shall not be.
+    Over(String),
+}
+
 /// What follows from an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
@@ -100,7 +114,8 @@ impl Injections {
         timer: Duration,
     ) -> Answer {
         let timer = timer.min(TIMER_MAX);
-        let step = lock(&self.book).inject(run, &injection, timer, boottime_ns());
+        let log = of_log(&member.state().drills, run);
+        let step = lock(&self.book).inject(run, &injection, timer, boottime_ns(), log);
         match step {
             Step::Answer(answer) => answer,
             Step::Begin | Step::End(_) => {
@@ -156,7 +171,11 @@ async fn begin(
     };
     if wanted {
         let ends_ns = lock(&book).ends_ns(run);
-        sleep_until(ends_ns).await;
+        while boottime_ns() < ends_ns && of_log(&member.state().drills, run) == Log::UnderWay {
+            let left = Duration::from_nanos(ends_ns.saturating_sub(boottime_ns()));
+            // A machine that slept has less left than the timer thinks.
+            tokio::time::sleep(left.min(LOOK_EVERY)).await;
+        }
     }
     if lock(&book).ends_now(run) {
         end(&member, &place, &book, run, &injection).await;
@@ -183,11 +202,21 @@ fn join(why: String, more: Option<String>) -> String {
     more.map_or(why.clone(), |more| format!("{why}; and {more}"))
 }
 
-async fn sleep_until(ends_ns: u64) {
-    while boottime_ns() < ends_ns {
-        let left = Duration::from_nanos(ends_ns.saturating_sub(boottime_ns()));
-        // A machine that slept has less left than the timer thinks.
-        tokio::time::sleep(left.min(UNDO_AGAIN)).await;
+/// PURE. What the log says of a run.
+fn of_log(drills: &Drills, run: RunId) -> Log {
+    if let Some(lock) = &drills.lock {
+        return Log::Over(format!(
+            "drills are locked by {}: {}",
+            lock.author.0, lock.why
+        ));
+    }
+    match &drills.running {
+        Some(running) if running.id == run => match &running.aborted {
+            None => Log::UnderWay,
+            Some(who) => Log::Over(format!("run {} was aborted by {who}", run.0)),
+        },
+        Some(_) | None if drills.last < run => Log::Unheard,
+        Some(_) | None => Log::Over(format!("run {} is not under way", run.0)),
     }
 }
 
@@ -198,7 +227,14 @@ fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
 /// PURE.
 impl Book {
     /// Takes an order to begin.
-    fn inject(&mut self, run: RunId, injection: &Injection, timer: Duration, now_ns: u64) -> Step {
+    fn inject(
+        &mut self,
+        run: RunId,
+        injection: &Injection,
+        timer: Duration,
+        now_ns: u64,
+        log: Log,
+    ) -> Step {
         if self.undone.contains(&run) {
             return Step::Answer(failed(format!("run {} was undone before", run.0)));
         }
@@ -219,6 +255,11 @@ impl Book {
                 return Step::Answer(failed(format!("run {before} is not over on this node")));
             }
             Some(_) | None => {}
+        }
+        match log {
+            Log::UnderWay => {}
+            Log::Unheard => return Step::Answer(Answer::Injecting),
+            Log::Over(why) => return Step::Answer(failed(why)),
         }
         let timer = u64::try_from(timer.as_nanos()).unwrap_or(u64::MAX);
         self.present = Some(Present {
@@ -295,6 +336,9 @@ const TIMER_MAX: Duration = Duration::from_mins(10);
 /// What cannot be undone now, because a program is missing or memory, can be soon.
 const UNDO_AGAIN: Duration = Duration::from_secs(1);
 
+/// A lock stops a run within a second, and this is only a part of it.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// An order that is late by so many runs is none any more: greater numbers refuse it.
 const REMEMBERED: usize = 16;
 
@@ -309,7 +353,7 @@ mod tests {
     }
 
     fn inject(book: &mut Book, run: u64) -> Step {
-        book.inject(RunId(run), &page(), TIMER, 5)
+        book.inject(RunId(run), &page(), TIMER, 5, Log::UnderWay)
     }
 
     fn refused(step: Step) -> bool {
@@ -348,6 +392,27 @@ mod tests {
             book.undo(RunId(run));
         }
         assert_eq!(book.undone.len(), REMEMBERED);
+    }
+
+    #[test]
+    fn nothing_fails_that_the_log_does_not_know() {
+        let mut book = Book::default();
+        let mut order = |log| book.inject(RunId(4), &page(), TIMER, 0, log);
+        let unheard = order(Log::Unheard);
+        assert_eq!(unheard, Step::Answer(Answer::Injecting), "it may come");
+        assert!(refused(order(Log::Over("locked".to_owned()))));
+        assert_eq!(order(Log::UnderWay), Step::Begin);
+        let known = order(Log::Over("recorded".to_owned()));
+        assert_eq!(
+            known,
+            Step::Answer(Answer::Injecting),
+            "it stands as it stands"
+        );
+
+        let (mut drills, run) = (Drills::default(), RunId(1));
+        assert_eq!(of_log(&drills, run), Log::Unheard);
+        drills.last = run;
+        assert!(matches!(of_log(&drills, run), Log::Over(_)), "recorded");
     }
 
     #[test]
