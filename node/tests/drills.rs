@@ -186,7 +186,7 @@ async fn a_daemon_pretends_restores_measures_and_remembers_what_was_undone() {
     assert!(again["failed"]["why"].as_str().is_some(), "{again}");
 
     scene.begin(2).await;
-    let restore = inject(2, &json!({"restore": {"node": "lb1"}}), 60_000);
+    let restore = inject(2, &json!({"restore": {"node": "lb1"}}), 0);
     scene.until_said(&restore, &json!("injected")).await;
     let left = std::fs::read_dir(scene.folder.path().join("lb1/drills"));
     let left = left.map_or(0, |entries| entries.count());

@@ -113,7 +113,7 @@ impl Injections {
         injection: Injection,
         timer: Duration,
     ) -> Answer {
-        let timer = timer.min(TIMER_MAX);
+        let timer = bounded(&injection, timer);
         let log = of_log(&member.state().drills, run);
         let step = lock(&self.book).inject(run, &injection, timer, boottime_ns(), log);
         match step {
@@ -200,6 +200,25 @@ async fn end(
 
 fn join(why: String, more: Option<String>) -> String {
     more.map_or(why.clone(), |more| format!("{why}; and {more}"))
+}
+
+/// PURE. For how long it may be there. What leaves nothing to undo has no timer, and stands as made
+/// until its run is over.
+fn bounded(injection: &Injection, timer: Duration) -> Duration {
+    match injection {
+        Injection::MoveVip { .. } | Injection::Page { .. } | Injection::Restore { .. } => {
+            Duration::MAX
+        }
+        Injection::Crash { .. }
+        | Injection::Pause { .. }
+        | Injection::Isolate { .. }
+        | Injection::LoseGateway { .. }
+        | Injection::ServerDown { .. }
+        | Injection::ServerSlow { .. }
+        | Injection::ParentDown { .. }
+        | Injection::CutMajority { .. }
+        | Injection::FillDisk { .. } => timer.min(TIMER_MAX),
+    }
 }
 
 /// PURE. What the log says of a run.
@@ -413,6 +432,18 @@ mod tests {
         assert_eq!(of_log(&drills, run), Log::Unheard);
         drills.last = run;
         assert!(matches!(of_log(&drills, run), Log::Over(_)), "recorded");
+    }
+
+    #[test]
+    fn what_leaves_nothing_stands_until_its_run_is_over() {
+        let (mut book, none) = (Book::default(), Duration::ZERO);
+        let timer = bounded(&page(), none);
+        book.inject(RunId(1), &page(), timer, 5, Log::UnderWay);
+        assert_eq!(book.ends_ns(RunId(1)), u64::MAX);
+        let watch = "w1".parse().expect("a name");
+        let down = Injection::ParentDown { watch };
+        assert_eq!(bounded(&down, none), none);
+        assert_eq!(bounded(&down, Duration::MAX), TIMER_MAX);
     }
 
     #[test]
