@@ -113,6 +113,7 @@ fn call(texts: &[String], at: UnixMillis) -> Call {
         silenced: None,
         acknowledged: None,
         resolved: None,
+        drill: None,
     };
     let several = texts.len().is_multiple_of(2);
     let pages = (0..=u64::from(several)).map(|number| Arc::new(page(number)));
