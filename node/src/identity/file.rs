@@ -18,7 +18,7 @@ pub(super) fn is_temporary(name: &str) -> bool {
 }
 
 /// Replaces a file: after a power cut there is the old content or the new one.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), HomeError> {
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), HomeError> {
     let io = |source| HomeError::Io {
         path: path.to_owned(),
         source,

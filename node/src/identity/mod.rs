@@ -16,6 +16,7 @@ mod file;
 mod renewal;
 
 pub use file::is_full;
+pub(crate) use file::replace;
 pub use renewal::{RenewError, keep_renewed};
 
 use std::fs;

@@ -9,6 +9,7 @@
 //! What a drill is, and how a run goes, is `drill`'s affair (PURE); here is what touches machines.
 
 mod client;
+mod conductor;
 pub(crate) mod guard;
 mod inject;
 mod room;

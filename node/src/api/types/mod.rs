@@ -6,6 +6,7 @@
 
 mod cluster;
 mod config;
+mod drill;
 mod event;
 mod farm;
 mod moment;
@@ -24,6 +25,11 @@ pub use cluster::{
     TokenState,
 };
 pub use config::{ApplyAnswer, ApplyRequest, ExportAnswer, RevisionReport, RollbackRequest};
+pub use drill::{
+    DrillBegun, DrillDue, DrillEntry, DrillList, DrillLock, DrillLockRequest, DrillPhase,
+    DrillPlan, DrillProgress, DrillRequest, DrillRun, DrillRunning, DrillScheduleReport,
+    DrillStanding, DrillVerdict,
+};
 pub use event::{EventReport, EventsAnswer};
 pub use farm::{
     AdminRequest, CheckReport, Condition, ConnectionsReport, FarmReport, Footing, FtpReport,

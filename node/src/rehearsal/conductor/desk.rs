@@ -1,0 +1,73 @@
+//! What a node says of the run that it conducts, and of those that it conducted.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::tracks::Tracks;
+use crate::api::types::DrillProgress;
+use crate::drill::{RunId, Track};
+use crate::rehearsal::{Answer, Word};
+
+/// Answers for the conductor of this node.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    progress: Mutex<Option<DrillProgress>>,
+    tracks: Arc<Tracks>,
+}
+
+impl Desk {
+    /// A desk that conducts nothing yet.
+    pub(crate) fn new(tracks: Tracks) -> Desk {
+        Desk {
+            progress: Mutex::default(),
+            tracks: Arc::new(tracks),
+        }
+    }
+
+    /// How far a run is, if it is conducted here.
+    pub(crate) fn progress(&self, run: RunId) -> Option<DrillProgress> {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.clone().filter(|progress| progress.run == run.0)
+    }
+
+    pub(super) fn show(&self, progress: Option<DrillProgress>) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+    }
+
+    /// What happened in a run over time, if this node kept it.
+    pub(crate) fn track(&self, run: RunId) -> Option<Track> {
+        self.tracks.find(run)
+    }
+
+    /// Keeps what happened; a report without it says so, and nothing else depends on it.
+    pub(super) async fn keep(&self, run: RunId, track: Track) {
+        let tracks = Arc::clone(&self.tracks);
+        let kept = tokio::task::spawn_blocking(move || tracks.keep(run, &track)).await;
+        let why = match kept {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(run = run.0, why, "what happened in a drill is not kept");
+    }
+
+    /// Answers another node; `None`: the word is not for a conductor.
+    pub(crate) fn answer(&self, word: &Word) -> Option<Answer> {
+        match word {
+            Word::Progress { run } => Some(match self.progress(*run) {
+                None => Answer::Unknown,
+                Some(progress) => Answer::Progress(
+                    serde_json::to_value(progress).expect("plain data always becomes JSON"),
+                ),
+            }),
+            Word::Track { run } => Some(match self.track(*run) {
+                None => Answer::Unknown,
+                Some(track) => Answer::Track(track),
+            }),
+            Word::Measure { .. }
+            | Word::Look { .. }
+            | Word::Close { .. }
+            | Word::Inject { .. }
+            | Word::Undo { .. } => None,
+        }
+    }
+}

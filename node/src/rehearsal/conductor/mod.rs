@@ -1,0 +1,286 @@
+//! The conductor of runs: a task on every node that acts on the one that leads.
+//!
+//! ```text
+//!   state ──slate──▶ duty (PURE) ─┬─ young: plan again ─▶ drive ─▶ course (PURE) ─says─▶ hands
+//!                                 └─ its conductor is gone ─▶ rescue (PURE) ──────says─▶ hands
+//!   books ◀── record; hand over the leadership, where the leader is the one who is hit
+//!   desk  ◀── how far it is, what happened over time: for whoever asks (API, other nodes)
+//! ```
+//!
+//! Lock and abort are seen in the state, so that they work through any node. What a node does when
+//! it hears a word is not said here.
+
+mod course;
+mod desk;
+mod places;
+mod rescue;
+mod slate;
+#[cfg(test)]
+mod tests;
+mod tracks;
+
+pub(crate) use course::Entry;
+pub(crate) use desk::Desk;
+pub(crate) use places::{Places, places};
+pub(crate) use slate::{Begun, Lead, Seen, Slate};
+pub(crate) use tracks::Tracks;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use farmux_raft::consensus::BoxFuture;
+use farmux_raft::id::{NodeId, UnixMillis, VipName};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use self::course::{Course, Deed, Lane, Say};
+use self::places::takes_the_leader;
+use self::rescue::{Rescue, unproved};
+use self::slate::{Duty, Known, duty};
+use super::{Answer, Word};
+use crate::drill::{Aborted, DrillRecord, Plan, Refusal, RunId};
+
+/// Says words to nodes, this one among them.
+pub(crate) trait Hands: Send + Sync + 'static {
+    /// Says one; the answer comes within a second, or why there is none.
+    fn say(&self, to: NodeId, word: Word) -> BoxFuture<'static, Result<Answer, String>>;
+}
+
+/// What is agreed on, and having it changed.
+pub(crate) trait Books: Send + Sync + 'static {
+    /// Which node this is.
+    fn me(&self) -> NodeId;
+
+    /// What is agreed on now.
+    fn slate(&self) -> Slate;
+
+    /// Waits until that may be another.
+    fn changed(&self) -> BoxFuture<'_, ()>;
+
+    /// Every node of the cluster.
+    fn nodes(&self) -> Vec<NodeId>;
+
+    /// The newest revision of the configuration.
+    fn revision(&self) -> u64;
+
+    /// The wall clock.
+    fn now(&self) -> UnixMillis;
+
+    /// What a run would do now, and where.
+    fn plan(&self, begun: &Begun) -> BoxFuture<'_, Result<(Plan, Places), Refusal>>;
+
+    /// What is seen of a run.
+    fn seen(&self, run: RunId, vip: Option<&VipName>) -> Seen;
+
+    /// Tells the log of a run that lasts.
+    fn book(
+        &self,
+        run: RunId,
+        plan: &Plan,
+        places: &Places,
+        entry: Entry,
+    ) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Has a run recorded, and with it ended.
+    fn record(&self, record: DrillRecord) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Has another node lead.
+    fn hand_over(&self) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Begins what is due by schedule, if something is.
+    fn begin_due(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Runs for ever; acts only while this node leads.
+pub(crate) async fn conduct(hands: Arc<dyn Hands>, books: Arc<dyn Books>, desk: Arc<Desk>) {
+    let conductor = Conductor { hands, books, desk };
+    let mut known: Option<(RunId, Option<Instant>)> = None;
+    let mut looked = false;
+    loop {
+        let slate = conductor.books.slate();
+        let id = slate.running.as_ref().map(|running| running.id);
+        if known.map(|(id, _)| id) != id {
+            known = id.map(|id| (id, looked.then(Instant::now)));
+        }
+        looked = true;
+        let age = known.map(|(_, since)| match since {
+            None => Known::Before,
+            Some(since) => Known::For(since.elapsed()),
+        });
+        match (duty(slate.lead, age), slate.running) {
+            (Duty::Conduct, Some(begun)) => conductor.begin(begun).await,
+            (Duty::Rescue, Some(begun)) => conductor.rescue(begun).await,
+            (Duty::None | Duty::Conduct | Duty::Rescue, None) if slate.lead == Lead::Here => {
+                conductor.books.begin_due().await;
+            }
+            (Duty::None | Duty::Conduct | Duty::Rescue, _) => {}
+        }
+        conductor.books.changed().await;
+    }
+}
+
+struct Conductor {
+    hands: Arc<dyn Hands>,
+    books: Arc<dyn Books>,
+    desk: Arc<Desk>,
+}
+
+/// What came of a deed.
+enum Came {
+    /// Of something that was said, to whom, about what.
+    Heard(NodeId, Lane, Result<Answer, String>),
+    /// Of something that was written.
+    Booked(Entry, Result<(), String>),
+}
+
+impl Conductor {
+    /// Plans again, for things may have changed since somebody consented, and conducts.
+    async fn begin(&self, begun: Begun) {
+        let (plan, places) = match self.books.plan(&begun).await {
+            Ok(planned) => planned,
+            Err(refusal) => {
+                let why = refusal.to_string();
+                return self.give_up(begun, Aborted::Refused { why }).await;
+            }
+        };
+        if takes_the_leader(&plan, &places, self.books.me()) {
+            tracing::info!(
+                run = begun.id.0,
+                "the drill hits this node: another shall lead"
+            );
+            if let Err(why) = self.books.hand_over().await {
+                let why = format!("it hits the leader, and no other node leads: {why}");
+                self.give_up(begun, Aborted::Refused { why }).await;
+            }
+            return;
+        }
+        let run = begun.id;
+        tracing::info!(run = run.0, kind = %plan.kind, target = %plan.target, "a drill begins");
+        let Some(course) = self.drive(begun, plan, &places).await else {
+            tracing::warn!(run = run.0, "another node leads: it ends this drill");
+            return;
+        };
+        let (record, track) = course.end(self.books.now());
+        self.desk.keep(run, track).await;
+        tracing::info!(
+            run = run.0,
+            verdict = record.verdict.word(),
+            "a drill is over"
+        );
+        self.record(record).await;
+    }
+
+    /// Drives a run to its end; `None`: it is another's now.
+    async fn drive(&self, begun: Begun, plan: Plan, places: &Places) -> Option<Course> {
+        let (run, began) = (begun.id, Instant::now());
+        let mut course = Course::begin(begun, plan.clone(), places);
+        let mut said: JoinSet<Came> = JoinSet::new();
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !course.is_over(began.elapsed()) {
+            tokio::select! {
+                _ = ticks.tick() => {
+                    let slate = self.books.slate();
+                    if !is_ours(&slate, run) {
+                        self.desk.show(None);
+                        return None;
+                    }
+                    let seen = self.books.seen(run, places.vip.as_ref());
+                    let now = began.elapsed();
+                    for deed in course.tick(now, &slate, seen) {
+                        match deed {
+                            Deed::Say(say) => self.say(&mut said, say),
+                            Deed::Book(entry) => {
+                                let booked = self.books.book(run, &plan, places, entry);
+                                said.spawn(async move { Came::Booked(entry, booked.await) });
+                            }
+                        }
+                    }
+                    self.desk.show(Some(course.progress(now)));
+                }
+                Some(came) = said.join_next(), if !said.is_empty() => match came {
+                    Ok(Came::Heard(from, lane, answer)) => {
+                        course.heard(began.elapsed(), from, lane, answer);
+                    }
+                    Ok(Came::Booked(entry, done)) => course.booked(entry, &done),
+                    // A panic has ended the process already.
+                    Err(_) => {}
+                },
+            }
+        }
+        self.desk.show(None);
+        Some(course)
+    }
+
+    fn say(&self, said: &mut JoinSet<Came>, say: Say) {
+        let Say { to, lane, word } = say;
+        let answer = self.hands.say(to, word);
+        said.spawn(async move { Came::Heard(to, lane, answer.await) });
+    }
+
+    /// Ends what another conductor began, and records that.
+    async fn rescue(&self, begun: Begun) {
+        let run = begun.id;
+        tracing::warn!(
+            run = run.0,
+            "whoever conducted this drill is gone: it is undone"
+        );
+        let mut rescue = Rescue::begin(begun, self.books.nodes());
+        let began = Instant::now();
+        let mut said: JoinSet<Came> = JoinSet::new();
+        let mut ticks = tokio::time::interval(RESCUE_TICK);
+        while !rescue.is_over(began.elapsed()) {
+            tokio::select! {
+                _ = ticks.tick() => {
+                    if !is_ours(&self.books.slate(), run) {
+                        return;
+                    }
+                    for say in rescue.tick(began.elapsed()) {
+                        self.say(&mut said, say);
+                    }
+                }
+                Some(came) = said.join_next(), if !said.is_empty() => {
+                    if let Ok(Came::Heard(from, _, answer)) = came {
+                        rescue.heard(from, &answer);
+                    }
+                }
+            }
+        }
+        let record = rescue.end(self.books.now(), self.books.revision());
+        self.record(record).await;
+    }
+
+    /// Records a run that was never driven.
+    async fn give_up(&self, begun: Begun, why: Aborted) {
+        tracing::warn!(run = begun.id.0, %why, "a drill is not begun");
+        let (now, revision) = (self.books.now(), self.books.revision());
+        self.record(unproved(begun, why, now, revision)).await;
+    }
+
+    /// Until it is recorded, or another leads: that one records it as lost.
+    async fn record(&self, record: DrillRecord) {
+        while is_ours(&self.books.slate(), record.id) {
+            match self.books.record(record.clone()).await {
+                Ok(()) => return,
+                Err(why) => tracing::warn!(run = record.id.0, why, "a drill is not recorded yet"),
+            }
+            tokio::time::sleep(RECORD_AGAIN).await;
+        }
+    }
+}
+
+/// Whether a run is still this node's to conduct.
+fn is_ours(slate: &Slate, run: RunId) -> bool {
+    let running = slate.running.as_ref();
+    slate.lead != Lead::Elsewhere && running.is_some_and(|running| running.id == run)
+}
+
+/// Fine enough for the owner of a VIP in a picture with steps of 10 ms, and nobody feels it; a run
+/// wants ten a second.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Nobody waits for it but the next drill.
+const RESCUE_TICK: Duration = Duration::from_millis(100);
+
+/// While no majority answers.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,103 @@
+//! PURE. A run whose conductor is gone: its failure is ended wherever it may be, and it is recorded
+//! as one that proved nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use farmux_raft::id::{NodeId, UnixMillis};
+
+use super::course::{Lane, Say};
+use super::slate::Begun;
+use crate::drill::{Aborted, DrillRecord, Numbers, Verdict};
+use crate::rehearsal::{Answer, Word};
+
+/// Ends what another one began.
+#[derive(Debug)]
+pub(super) struct Rescue {
+    begun: Begun,
+    /// Who has not confirmed yet, and when it was asked.
+    left: BTreeMap<NodeId, Option<Duration>>,
+    waiting: BTreeSet<NodeId>,
+}
+
+impl Rescue {
+    /// Where it may be is not known: it is ended on every node.
+    pub(super) fn begin(begun: Begun, nodes: impl IntoIterator<Item = NodeId>) -> Rescue {
+        Rescue {
+            begun,
+            left: nodes.into_iter().map(|node| (node, None)).collect(),
+            waiting: BTreeSet::new(),
+        }
+    }
+
+    /// Time has passed; what is to be said follows.
+    pub(super) fn tick(&mut self, now: Duration) -> Vec<Say> {
+        let mut says = Vec::new();
+        for (node, asked) in &mut self.left {
+            let due = asked.is_none_or(|asked| now.saturating_sub(asked) >= UNDO_AGAIN);
+            if due && self.waiting.insert(*node) {
+                *asked = Some(now);
+                says.push(Say {
+                    to: *node,
+                    lane: Lane::Undo,
+                    word: Word::Undo { run: self.begun.id },
+                });
+            }
+        }
+        says
+    }
+
+    /// What a node answered, or why it did not.
+    pub(super) fn heard(&mut self, from: NodeId, answer: &Result<Answer, String>) {
+        self.waiting.remove(&from);
+        if matches!(answer, Ok(Answer::Undone | Answer::Unknown)) {
+            self.left.remove(&from);
+        }
+    }
+
+    /// Whether all have confirmed, or every timer has run out.
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        let timer = Duration::from_millis(self.begun.kind.undo().timer_ms);
+        self.left.is_empty() || now >= timer + GRACE
+    }
+
+    /// What is kept of it for ever.
+    pub(super) fn end(self, ended: UnixMillis, revision: u64) -> DrillRecord {
+        unproved(self.begun, Aborted::LeaderLost, ended, revision)
+    }
+}
+
+/// The record of a run that proved nothing, by one who knows no plan of it.
+pub(super) fn unproved(
+    begun: Begun,
+    why: Aborted,
+    ended: UnixMillis,
+    revision: u64,
+) -> DrillRecord {
+    let record = DrillRecord {
+        id: begun.id,
+        kind: begun.kind,
+        target: begun.consent.target.unwrap_or_default(),
+        injection: String::new(),
+        by: begun.by,
+        scheduled: begun.scheduled,
+        began: begun.at,
+        ended,
+        revision,
+        url: String::new(),
+        client: None,
+        bounds: begun.bounds.unwrap_or_else(|| begun.kind.bounds()),
+        verdict: Verdict::Aborted(why),
+        numbers: Numbers {
+            answers_again: true,
+            ..Numbers::default()
+        },
+    };
+    record.bounded()
+}
+
+/// Harmless where it has happened.
+const UNDO_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long after its timer an undo may be told: a killed daemon starts within it.
+const GRACE: Duration = Duration::from_secs(10);
