@@ -16,9 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use farmux_raft::id::{NodeId, UnixMillis};
+use farmux_raft::state::drill::Running;
 
 use super::places::{Places, silences};
-use super::slate::{Begun, Seen, Slate};
+use super::slate::{Seen, Slate};
 use crate::api::types::{DrillPhase, DrillProgress};
 use crate::drill::{
     DrillKind, DrillRecord, Event, Lapse, Mark, Numbers, Order, Phase, Plan, Reading, Run, Track,
@@ -70,7 +71,7 @@ pub(super) enum Lane {
 /// A run under way.
 #[derive(Debug)]
 pub(super) struct Course {
-    begun: Begun,
+    begun: Running,
     plan: Plan,
     run: Run,
     track: Track,
@@ -146,8 +147,8 @@ enum Hit {
 
 impl Course {
     /// Begins a run; the plan was made just now.
-    pub(super) fn begin(begun: Begun, mut plan: Plan, places: &Places) -> Course {
-        plan.bounds = begun.bounds.unwrap_or(plan.bounds);
+    pub(super) fn begin(begun: Running, mut plan: Plan, places: &Places) -> Course {
+        plan.bounds = begun.order.bounds.unwrap_or(plan.bounds);
         let mut driven = plan.clone();
         if places.client.is_none() {
             // Whoever measures outside tells us nothing.
@@ -283,7 +284,7 @@ impl Course {
     /// Whether nothing more need be waited for.
     fn all_was_seen(&self) -> bool {
         match self.plan.kind {
-            DrillKind::PageTest => self.seen.acknowledged > 0,
+            DrillKind::PageTest => self.seen.pages.acknowledged > 0,
             DrillKind::Restore => true,
             DrillKind::VipMove
             | DrillKind::OwnerCrash
@@ -560,7 +561,7 @@ impl Course {
         }
         numbers.pages = self.seen.pages;
         let verdict = self.run.verdict(&numbers, &self.plan);
-        let unheard = self.plan.kind == DrillKind::PageTest && self.seen.acknowledged == 0;
+        let unheard = self.plan.kind == DrillKind::PageTest && self.seen.pages.acknowledged == 0;
         let verdict = match verdict {
             Verdict::Pass if unheard => Verdict::Fail(vec![Lapse::Unacknowledged]),
             Verdict::Fail(mut lapses) if unheard => {
@@ -571,20 +572,16 @@ impl Course {
         };
         let through = self.plan.through.as_ref();
         let record = DrillRecord {
-            id: self.begun.id,
             kind: self.plan.kind,
             target: self.plan.target.to_string(),
             injection: self.plan.injection.to_string(),
-            by: self.begun.by,
-            scheduled: self.begun.scheduled,
-            began: self.begun.at,
-            ended,
             revision: self.plan.revision,
             url: through.map_or_else(String::new, |through| through.url.clone()),
             client: through.and_then(|through| through.client.clone()),
             bounds: self.plan.bounds,
             verdict,
             numbers,
+            ..self.begun.lost(ended)
         };
         (record.bounded(), self.track)
     }

@@ -22,7 +22,7 @@ mod tracks;
 pub(crate) use course::Entry;
 pub(crate) use desk::Desk;
 pub(crate) use places::{Places, places};
-pub(crate) use slate::{Begun, Lead, Seen, Slate};
+pub(crate) use slate::{Lead, Seen, Slate};
 pub(crate) use tracks::Tracks;
 
 use std::sync::Arc;
@@ -30,15 +30,16 @@ use std::time::{Duration, Instant};
 
 use farmux_raft::consensus::BoxFuture;
 use farmux_raft::id::{NodeId, UnixMillis, VipName};
+use farmux_raft::state::drill::Running;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use self::course::{Course, Deed, Lane, Say};
 use self::places::takes_the_leader;
-use self::rescue::{Rescue, unproved};
+use self::rescue::Rescue;
 use self::slate::{Duty, Known, duty};
 use super::{Answer, Word};
-use crate::drill::{Aborted, DrillRecord, Plan, Refusal, RunId};
+use crate::drill::{Aborted, DrillRecord, Plan, Refusal, RunId, Verdict};
 
 /// Says words to nodes, this one among them.
 pub(crate) trait Hands: Send + Sync + 'static {
@@ -60,14 +61,11 @@ pub(crate) trait Books: Send + Sync + 'static {
     /// Every node of the cluster.
     fn nodes(&self) -> Vec<NodeId>;
 
-    /// The newest revision of the configuration.
-    fn revision(&self) -> u64;
-
     /// The wall clock.
     fn now(&self) -> UnixMillis;
 
     /// What a run would do now, and where.
-    fn plan(&self, begun: &Begun) -> BoxFuture<'_, Result<(Plan, Places), Refusal>>;
+    fn plan(&self, begun: &Running) -> BoxFuture<'_, Result<(Plan, Places), Refusal>>;
 
     /// What is seen of a run.
     fn seen(&self, run: RunId, vip: Option<&VipName>) -> Seen;
@@ -135,7 +133,7 @@ enum Came {
 
 impl Conductor {
     /// Plans again, for things may have changed since somebody consented, and conducts.
-    async fn begin(&self, begun: Begun) {
+    async fn begin(&self, begun: Running) {
         let (plan, places) = match self.books.plan(&begun).await {
             Ok(planned) => planned,
             Err(refusal) => {
@@ -171,7 +169,7 @@ impl Conductor {
     }
 
     /// Drives a run to its end; `None`: it is another's now.
-    async fn drive(&self, begun: Begun, plan: Plan, places: &Places) -> Option<Course> {
+    async fn drive(&self, begun: Running, plan: Plan, places: &Places) -> Option<Course> {
         let (run, began) = (begun.id, Instant::now());
         let mut course = Course::begin(begun, plan.clone(), places);
         let mut said: JoinSet<Came> = JoinSet::new();
@@ -219,7 +217,7 @@ impl Conductor {
     }
 
     /// Ends what another conductor began, and records that.
-    async fn rescue(&self, begun: Begun) {
+    async fn rescue(&self, begun: Running) {
         let run = begun.id;
         tracing::warn!(
             run = run.0,
@@ -246,15 +244,18 @@ impl Conductor {
                 }
             }
         }
-        let record = rescue.end(self.books.now(), self.books.revision());
+        let record = rescue.end(self.books.now());
         self.record(record).await;
     }
 
     /// Records a run that was never driven.
-    async fn give_up(&self, begun: Begun, why: Aborted) {
+    async fn give_up(&self, begun: Running, why: Aborted) {
         tracing::warn!(run = begun.id.0, %why, "a drill is not begun");
-        let (now, revision) = (self.books.now(), self.books.revision());
-        self.record(unproved(begun, why, now, revision)).await;
+        let record = DrillRecord {
+            verdict: Verdict::Aborted(why),
+            ..begun.lost(self.books.now())
+        };
+        self.record(record.bounded()).await;
     }
 
     /// Until it is recorded, or another leads: that one records it as lost.

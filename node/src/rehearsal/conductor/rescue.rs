@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use farmux_raft::id::{NodeId, UnixMillis};
+use farmux_raft::state::drill::Running;
 
 use super::course::{Lane, Say};
-use super::slate::Begun;
-use crate::drill::{Aborted, DrillRecord, Numbers, Verdict};
+use crate::drill::DrillRecord;
 use crate::rehearsal::{Answer, Word};
 
 /// Ends what another one began.
 #[derive(Debug)]
 pub(super) struct Rescue {
-    begun: Begun,
+    begun: Running,
     /// Who has not confirmed yet, and when it was asked.
     left: BTreeMap<NodeId, Option<Duration>>,
     waiting: BTreeSet<NodeId>,
@@ -22,7 +22,7 @@ pub(super) struct Rescue {
 
 impl Rescue {
     /// Where it may be is not known: it is ended on every node.
-    pub(super) fn begin(begun: Begun, nodes: impl IntoIterator<Item = NodeId>) -> Rescue {
+    pub(super) fn begin(begun: Running, nodes: impl IntoIterator<Item = NodeId>) -> Rescue {
         Rescue {
             begun,
             left: nodes.into_iter().map(|node| (node, None)).collect(),
@@ -57,43 +57,14 @@ impl Rescue {
 
     /// Whether all have confirmed, or every timer has run out.
     pub(super) fn is_over(&self, now: Duration) -> bool {
-        let timer = Duration::from_millis(self.begun.kind.undo().timer_ms);
+        let timer = Duration::from_millis(self.begun.order.kind.undo().timer_ms);
         self.left.is_empty() || now >= timer + GRACE
     }
 
     /// What is kept of it for ever.
-    pub(super) fn end(self, ended: UnixMillis, revision: u64) -> DrillRecord {
-        unproved(self.begun, Aborted::LeaderLost, ended, revision)
+    pub(super) fn end(self, ended: UnixMillis) -> DrillRecord {
+        self.begun.lost(ended).bounded()
     }
-}
-
-/// The record of a run that proved nothing, by one who knows no plan of it.
-pub(super) fn unproved(
-    begun: Begun,
-    why: Aborted,
-    ended: UnixMillis,
-    revision: u64,
-) -> DrillRecord {
-    let record = DrillRecord {
-        id: begun.id,
-        kind: begun.kind,
-        target: begun.consent.target.unwrap_or_default(),
-        injection: String::new(),
-        by: begun.by,
-        scheduled: begun.scheduled,
-        began: begun.at,
-        ended,
-        revision,
-        url: String::new(),
-        client: None,
-        bounds: begun.bounds.unwrap_or_else(|| begun.kind.bounds()),
-        verdict: Verdict::Aborted(why),
-        numbers: Numbers {
-            answers_again: true,
-            ..Numbers::default()
-        },
-    };
-    record.bounded()
 }
 
 /// Harmless where it has happened.

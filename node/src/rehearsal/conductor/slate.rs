@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use farmux_raft::id::{NodeName, UnixMillis};
+use farmux_raft::id::NodeName;
+use farmux_raft::state::drill::Running;
 
-use crate::drill::{Bounds, Consent, DrillKind, PageCount, RunId};
+use crate::drill::PageCount;
 
 /// What is agreed on, as one node knows it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub(crate) struct Slate {
     /// Who has locked drills, and why.
     pub(crate) lock: Option<(String, String)>,
     /// The run that is under way.
-    pub(crate) running: Option<Begun>,
+    pub(crate) running: Option<Running>,
 }
 
 /// Who leads the log, and with it the runs.
@@ -29,27 +30,6 @@ pub(crate) enum Lead {
     Nobody,
 }
 
-/// A run that was begun and not recorded yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Begun {
-    /// Which.
-    pub(crate) id: RunId,
-    /// Which drill.
-    pub(crate) kind: DrillKind,
-    /// What was said when it was begun.
-    pub(crate) consent: Consent,
-    /// What it may cost, where that was said.
-    pub(crate) bounds: Option<Bounds>,
-    /// Who ran it.
-    pub(crate) by: String,
-    /// Whether a schedule did.
-    pub(crate) scheduled: bool,
-    /// When.
-    pub(crate) at: UnixMillis,
-    /// Who wants it to end.
-    pub(crate) aborted: Option<String>,
-}
-
 /// What a conductor sees of the world beside what its nodes tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Seen {
@@ -59,8 +39,6 @@ pub(crate) struct Seen {
     pub(crate) opened: Vec<String>,
     /// What became of them.
     pub(crate) pages: PageCount,
-    /// How many of them somebody took on.
-    pub(crate) acknowledged: u64,
 }
 
 /// What is to be done about a run that is under way.

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use farmux_raft::id::{NodeId, NodeName, UnixMillis};
+use farmux_raft::state::drill::{DrillOrder, Running};
 
 use super::places::Places;
-use super::slate::{Begun, Lead, Slate};
+use super::slate::{Lead, Slate};
 use crate::drill::{Consent, DrillKind, Injection, Numbers, Plan, Radius, RunId, Target, Through};
 use crate::measure::tally::Series;
 use crate::rehearsal::Answer;
@@ -34,15 +35,21 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn begun(kind: DrillKind) -> Begun {
-    Begun {
+fn begun(kind: DrillKind) -> Running {
+    Running {
         id: RUN,
-        kind,
-        consent: Consent::default(),
-        bounds: None,
-        by: "anna".to_owned(),
-        scheduled: false,
-        at: UnixMillis(1_000),
+        order: DrillOrder {
+            kind,
+            target: None,
+            outside: false,
+            typed: None,
+            bounds: None,
+            by: "anna".to_owned(),
+            scheduled: None,
+            until: UnixMillis(600_000),
+        },
+        began: UnixMillis(1_000),
+        revision: 12,
         aborted: None,
     }
 }

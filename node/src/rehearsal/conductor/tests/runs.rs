@@ -156,7 +156,7 @@ fn a_run_goes_through_all_its_phases() {
 fn a_bound_of_one_millisecond_fails() {
     let mut begun = begun(DrillKind::OwnerCrash);
     let bounds = DrillKind::OwnerCrash.bounds();
-    begun.bounds = Some(crate::drill::Bounds {
+    begun.order.bounds = Some(crate::drill::Bounds {
         outage_ms: 1,
         ..bounds
     });
@@ -402,7 +402,7 @@ fn a_page_that_nobody_takes_on_has_not_arrived() {
         let mut world = World::new(plan.clone(), &at(&[OWNER]));
         world.seen.pages = pages;
         assert!(!world.until(s(20), &mut well));
-        world.seen.acknowledged = u64::from(taken);
+        world.seen.pages.acknowledged = u64::from(taken);
         let over = world.until(s(60), &mut well);
         assert_eq!(over, taken, "it waits for somebody");
         assert!(world.until(s(1_000), &mut well));

@@ -9,7 +9,7 @@ use farmux_raft::id::{NodeId, UnixMillis, VipName};
 use tokio::sync::watch;
 
 use super::super::places::Places;
-use super::super::slate::{Begun, Lead, Seen, Slate};
+use super::super::slate::{Lead, Seen, Slate};
 use super::super::{Books, Desk, Entry, Hands, Tracks, conduct};
 use super::*;
 use crate::drill::{Aborted, DrillKind, DrillRecord, Plan, Refusal, RunId, Verdict};
@@ -66,15 +66,11 @@ impl Books for Log {
         [1, 2, 3].map(NodeId).into()
     }
 
-    fn revision(&self) -> u64 {
-        12
-    }
-
     fn now(&self) -> UnixMillis {
         UnixMillis(9_000)
     }
 
-    fn plan(&self, _: &Begun) -> BoxFuture<'_, Result<(Plan, Places), Refusal>> {
+    fn plan(&self, _: &Running) -> BoxFuture<'_, Result<(Plan, Places), Refusal>> {
         let planned = self.plan.lock().expect("no panic").clone();
         Box::pin(async move { planned })
     }
