@@ -26,7 +26,7 @@ use super::types::{ClaimReport, FenceReport, Moment, Right};
 use crate::daemon::{Member, Node, wall_clock};
 
 /// Everything that one node knows, taken at one moment.
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     me: NodeId,
     name: NodeName,
     state: Arc<State>,
@@ -39,7 +39,7 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// For the pure projections.
-    pub(super) fn view(&self) -> View<'_> {
+    pub(crate) fn view(&self) -> View<'_> {
         View {
             me: self.me,
             name: &self.name,
@@ -56,6 +56,10 @@ impl Gathered {
 
 /// What this node knows by itself; the others are not asked.
 pub(super) fn gather_here(node: &Node, member: &Member) -> Gathered {
+    alone_as(&node.settings().name, member)
+}
+
+fn alone_as(name: &NodeName, member: &Member) -> Gathered {
     let standing = member.consensus().standing().borrow().clone();
     let membership = member.consensus().membership().borrow().clone();
     let seen = member.lease().seen().borrow().clone();
@@ -65,7 +69,7 @@ pub(super) fn gather_here(node: &Node, member: &Member) -> Gathered {
         .filter_map(|(node, lag)| lag.map(|lag| (*node, lag)));
     Gathered {
         me: member.me(),
-        name: node.settings().name.clone(),
+        name: name.clone(),
         state: member.state(),
         log: LogView {
             term: standing.term,
@@ -90,7 +94,12 @@ pub(super) const ANSWER_DEADLINE: Duration = Duration::from_millis(500);
 
 /// What this node knows, and what the others that answer say of themselves.
 pub(super) async fn gather(node: &Node, member: &Member) -> Gathered {
-    let mut gathered = gather_here(node, member);
+    gather_as(&node.settings().name, member).await
+}
+
+/// The same for whoever knows the machine's name only.
+pub(crate) async fn gather_as(name: &NodeName, member: &Member) -> Gathered {
+    let mut gathered = alone_as(name, member);
     let mut questions = JoinSet::new();
     for &other in gathered
         .state

@@ -25,7 +25,7 @@ pub mod types;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use gather::ask_report;
+pub(crate) use gather::{ask_report, gather_as};
 pub use router::{BODY_BYTES_MAX, REQUEST_TIMEOUT, SHEET_BYTES_MAX};
 pub use serve::{Api, ServeError, serve};
 

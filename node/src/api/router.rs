@@ -18,8 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
 use super::handle::{
-    admins, cluster, config, contacts, events, farms, links, moves, pages, prefer, probes, servers,
-    silences, snapshots, status, vips, watches,
+    admins, cluster, config, contacts, drills, events, farms, links, moves, pages, prefer, probes,
+    servers, silences, snapshots, status, vips, watches,
 };
 use super::newest::newest;
 use crate::daemon::Node;
@@ -90,6 +90,15 @@ pub(super) fn router(node: Arc<Node>) -> Router {
             post(watches::import).layer(DefaultBodyLimit::max(SHEET_BYTES_MAX)),
         )
         .route("/v1/watches/{name}", get(watches::show))
+        .route("/v1/drills", get(drills::list))
+        .route("/v1/drills/plan", post(drills::plan))
+        .route("/v1/drills/run", post(drills::run))
+        .route("/v1/drills/lock", post(drills::lock))
+        .route("/v1/drills/unlock", post(drills::unlock))
+        .route("/v1/drills/history", get(drills::history))
+        .route("/v1/drills/{run}", get(drills::show))
+        .route("/v1/drills/{run}/abort", post(drills::abort))
+        .route("/v1/drills/{run}/report", get(drills::report))
         .route("/v1/events", get(events::list))
         .route("/v1/contacts/{name}/test", post(contacts::test))
         .route("/v1/snapshot", post(snapshots::save))

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod doctor;
+mod drill;
 mod moving;
 mod probe;
 mod snapshot;
@@ -10,6 +11,7 @@ mod watch;
 
 pub use cluster::{ClusterAction, InitArguments, TokenAction};
 pub use doctor::DoctorArguments;
+pub use drill::{DrillAction, DrillArguments};
 pub use moving::{MoveArguments, NodeAction, Switch};
 pub use probe::ProbeArguments;
 pub use snapshot::{PassphraseArguments, SnapshotAction};
@@ -95,9 +97,16 @@ pub const DEFAULT_SOCKET: &str = "/run/farmux/admin.sock";
 pub enum Output {
     /// For people
     #[default]
+    #[value(alias = "text")]
     Table,
     /// For programs; the shapes are documented and stable
     Json,
+    /// For a wiki: `drill report` only
+    #[value(hide = true)]
+    Md,
+    /// For a browser: `drill report` only
+    #[value(hide = true)]
+    Html,
 }
 
 /// What to do.
@@ -151,6 +160,9 @@ pub enum Action {
     Snapshot(SnapshotAction),
     /// Whether this machine can do what is asked of it; each line with what mends it
     Doctor(DoctorArguments),
+    /// Rehearse a failure: measured, bounded, undone, and on the record
+    #[command(subcommand)]
+    Drill(DrillAction),
     /// Ask a URL again and again, and tell how long it did not answer; needs no daemon
     Probe(ProbeArguments),
     /// What an error code means and what mends it; all codes without one

@@ -43,7 +43,7 @@ pub async fn execute(target: &Target, action: Action) -> Result<(), Exit> {
 /// Shows a fault on standard error: in words, or as JSON for programs.
 pub fn complain(fault: &Fault, form: Output) {
     let text = match form {
-        Output::Table => fault.to_string(),
+        Output::Table | Output::Md | Output::Html => fault.to_string(),
         Output::Json => serde_json::to_string(fault).expect("a fault is plain data"),
     };
     // Whoever closed standard error does not want to know.

@@ -81,6 +81,11 @@ impl Terminal {
         }
     }
 
+    /// How answers are shown.
+    pub fn form(&self) -> Output {
+        self.form
+    }
+
     /// Whether programs read it.
     pub fn is_json(&self) -> bool {
         self.form == Output::Json
@@ -108,7 +113,7 @@ impl Terminal {
             Output::Json => {
                 serde_json::to_string_pretty(answer).expect("answers are plain data") + "\n"
             }
-            Output::Table => in_words(answer, self.paint),
+            Output::Table | Output::Md | Output::Html => in_words(answer, self.paint),
         };
         self.write(&text)
     }
@@ -119,7 +124,7 @@ impl Terminal {
     pub fn line(&mut self, text: &str) -> Result<(), Fault> {
         match self.form {
             Output::Json => Ok(()),
-            Output::Table => self.write(&format!("{text}\n")),
+            Output::Table | Output::Md | Output::Html => self.write(&format!("{text}\n")),
         }
     }
 
@@ -142,7 +147,7 @@ impl Terminal {
     pub fn advise(&mut self, text: &str) -> Result<(), Fault> {
         match (self.form, self.asks) {
             (Output::Table, true) => self.write(text),
-            (Output::Table, false) | (Output::Json, _) => Ok(()),
+            (Output::Table, false) | (Output::Json | Output::Md | Output::Html, _) => Ok(()),
         }
     }
 

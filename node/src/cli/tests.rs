@@ -165,8 +165,45 @@ fn every_line_of_measuring_is_understood() {
 }
 
 #[test]
+fn every_line_of_drilling_is_understood() {
+    let lines = [
+        "farmux drill list",
+        "farmux drill list -o json",
+        "farmux drill plan owner-crash",
+        "farmux drill plan server-down --target shop/s1 --outside -o json",
+        "farmux drill run owner-crash",
+        "farmux drill run vip-move --target front --dry-run",
+        "farmux drill run owner-crash --yes --bound 1 -o json",
+        "farmux drill run quorum-loss --force prod",
+        "farmux drill abort",
+        "farmux drill abort 7",
+        "farmux drill lock -m sale",
+        "farmux drill unlock",
+        "farmux drill history --limit 5",
+        "farmux drill report 7",
+        "farmux drill report 7 -o text",
+        "farmux drill report 7 -o md",
+        "farmux drill report 7 -o html",
+    ];
+    for line in lines {
+        if let Err(error) = parse(line) {
+            panic!("{line}\n{error}");
+        }
+    }
+}
+
+#[test]
 fn what_is_wrong_is_a_usage_error() {
     let lines = [
+        "farmux drill",
+        "farmux drill run",
+        "farmux drill run earthquake",
+        "farmux drill run owner-crash --bound soon",
+        "farmux drill lock",
+        "farmux drill report",
+        "farmux drill report last",
+        "farmux drill abort now",
+        "farmux drill report 7 -o pdf",
         "farmux",
         "farmux nonsense",
         "farmux cluster init",

@@ -31,7 +31,7 @@ use super::wall_clock;
 use super::{ebb, follow, legs, report, voice, watchdog};
 use crate::identity::{Home, HomeError, keep_renewed};
 use crate::moving::{self, Desk};
-use crate::rehearsal::Room;
+use crate::rehearsal::{self, Room};
 use crate::settings::Settings;
 
 /// Why a member does not start; the daemon stops, and an operator reads it.
@@ -153,6 +153,7 @@ async fn assemble(
         stage,
         desk: Desk::default(),
         rehearsal,
+        drills: Arc::new(rehearsal::Desk::new(rehearsal::Tracks::of(&settings.data))),
         data: settings.data.clone(),
         tasks: Mutex::new(JoinSet::new()),
         _server: server,
@@ -194,6 +195,9 @@ fn start_tasks(settings: &Settings, home: Home, parts: Parts) -> Arc<Member> {
     member.spawn(report::step_aside(consensus()));
     member.spawn(report::raise_format(consensus(), member.peers.clone()));
     member.spawn(moving::rest(Arc::clone(&member)));
+    let ledger = Arc::new(rehearsal::Ledger::of(&member, settings.name.clone()));
+    let drills = Arc::clone(&member.drills);
+    member.spawn(rehearsal::conduct(ledger.clone(), ledger, drills));
     let by_own_word = member.voice.of_health.by_own_word.clone();
     let removed = || member.peers.removed();
     let reporter = report::RoomReporter {

@@ -55,6 +55,7 @@ pub struct Member {
     pub(super) stage: watch::Receiver<Option<JoinStage>>,
     pub(super) desk: Desk,
     pub(super) rehearsal: rehearsal::Room,
+    pub(super) drills: Arc<rehearsal::Desk>,
     /// Where it keeps what it must not lose.
     pub(super) data: PathBuf,
     pub(super) tasks: Mutex<JoinSet<()>>,
@@ -202,6 +203,11 @@ impl Member {
     /// What this node does in drills.
     pub(crate) fn rehearsal(&self) -> &rehearsal::Room {
         &self.rehearsal
+    }
+
+    /// What this node says of the runs that it conducts.
+    pub(crate) fn drills(&self) -> &rehearsal::Desk {
+        &self.drills
     }
 
     /// The other nodes.

@@ -58,7 +58,7 @@ impl Refusal {
             Refusal::Target(_) => (Code::DrillTarget, format!("farmux drill plan {kind}")),
             Refusal::NotForced { cluster } => (
                 Code::DrillNotForced,
-                format!("farmux drill run {kind} --yes {cluster}"),
+                format!("farmux drill run {kind} --force {cluster}"),
             ),
             Refusal::NobodyMeasures => (
                 Code::DrillUnmeasured,

@@ -36,7 +36,7 @@ Exit codes:
   4   no leader or no majority: nothing was changed
   5   no answer in time: it may have happened, look before you repeat it
   6   --wait ended before what it waited for
-  7   probe saw an outage
+  7   probe saw an outage, or a drill failed
   8   doctor found something that does not work
   70  something broke inside farmux or on this machine";
 

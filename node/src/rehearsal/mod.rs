@@ -15,5 +15,6 @@ mod inject;
 mod room;
 mod word;
 
+pub(crate) use conductor::{Desk, Ledger, Tracks, conduct, say};
 pub(crate) use room::{Room, answer, hear};
 pub(crate) use word::{Answer, Word};

@@ -85,7 +85,8 @@ pub(crate) fn hear(member: &Arc<Member>, word: Word) -> Answer {
             room.injections.inject(member, run, injection, timer)
         }
         Word::Undo { run } => room.injections.undo(member, run),
-        Word::Progress { .. } | Word::Track { .. } => of_conductor(member, word),
+        Word::Progress { run } => member.drills().progress_answer(run),
+        Word::Track { run } => member.drills().track_answer(run),
     }
 }
 
@@ -98,11 +99,6 @@ pub(crate) fn answer(member: Option<&Arc<Member>>, bytes: &[u8]) -> Vec<u8> {
         (Some(_), Err(error)) => failed(format!("the word is not understood: {error}")),
     };
     serde_json::to_vec(&answer).expect("plain data always becomes JSON")
-}
-
-/// What whoever conducts runs says of them.
-fn of_conductor(_member: &Arc<Member>, _word: Word) -> Answer {
-    Answer::Unknown
 }
 
 /// It cannot be, and this is why.

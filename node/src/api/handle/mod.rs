@@ -4,6 +4,7 @@ pub(super) mod admins;
 pub(super) mod cluster;
 pub(super) mod config;
 pub(super) mod contacts;
+pub(super) mod drills;
 pub(super) mod events;
 pub(super) mod farms;
 pub(super) mod links;

@@ -207,6 +207,18 @@ pub struct DrillProgress {
     pub pages: u64,
 }
 
+/// What `farmux drill run -o json` writes, a line each; the last one is `over`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DrillEvent {
+    /// It is in the log.
+    Begun(DrillBegun),
+    /// It is in another phase.
+    Progress(DrillProgress),
+    /// It is over.
+    Over(DrillRun),
+}
+
 /// A phase of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -26,9 +26,9 @@ pub use cluster::{
 };
 pub use config::{ApplyAnswer, ApplyRequest, ExportAnswer, RevisionReport, RollbackRequest};
 pub use drill::{
-    DrillBegun, DrillDue, DrillEntry, DrillList, DrillLock, DrillLockRequest, DrillPhase,
-    DrillPlan, DrillProgress, DrillRequest, DrillRun, DrillRunning, DrillScheduleReport,
-    DrillStanding, DrillVerdict,
+    DrillBegun, DrillDue, DrillEntry, DrillEvent, DrillList, DrillLock, DrillLockRequest,
+    DrillPhase, DrillPlan, DrillProgress, DrillRequest, DrillRun, DrillRunning,
+    DrillScheduleReport, DrillStanding, DrillVerdict,
 };
 pub use event::{EventReport, EventsAnswer};
 pub use farm::{

@@ -5,6 +5,7 @@ mod cluster;
 mod config;
 mod contact;
 mod doctor;
+mod drill;
 mod events;
 mod explain;
 mod farm;
@@ -21,7 +22,7 @@ mod watch;
 
 use farmux_raft::id::UnixMillis;
 
-use super::args::Action;
+use super::args::{Action, DrillAction, Output};
 use super::client::Client;
 use super::show;
 use super::terminal::Terminal;
@@ -43,6 +44,7 @@ impl Shell {
     ///
     /// **Errors**: a [`Fault`] to show; the process leaves with its exit code.
     pub async fn execute(&mut self, action: Action) -> Result<(), Fault> {
+        check_form(self.terminal.form(), &action)?;
         match action {
             Action::Run { .. } => Err(Fault::new(Code::Usage).why("`run` is not a request")),
             Action::Status => self.status().await,
@@ -60,6 +62,7 @@ impl Shell {
             Action::AdminCert(action) => self.admin_cert(action).await,
             Action::Snapshot(action) => self.snapshot(action).await,
             Action::Doctor(arguments) => self.doctor(arguments).await,
+            Action::Drill(action) => self.drill(action).await,
             Action::Probe(arguments) => self.probe(arguments).await,
             Action::Explain { code } => self.explain(code.as_deref()),
             Action::Version => self.version().await,
@@ -80,5 +83,16 @@ impl Shell {
     /// The wall clock, for ages.
     fn now(&self) -> UnixMillis {
         wall_clock()
+    }
+}
+
+/// A form that only reports have.
+fn check_form(form: Output, action: &Action) -> Result<(), Fault> {
+    let report = matches!(action, Action::Drill(DrillAction::Report { .. }));
+    match form {
+        Output::Md | Output::Html if !report => Err(Fault::new(Code::Usage)
+            .why("-o md and -o html are for `farmux drill report`")
+            .mend("the same command with -o table or -o json")),
+        Output::Table | Output::Json | Output::Md | Output::Html => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ mod cluster;
 mod config;
 mod contact;
 mod doctor;
+mod drill;
 mod event;
 mod farm;
 mod page;
@@ -19,10 +20,14 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(super) use tests::rehearsals::run as sample_run;
+
 pub use cluster::{admin_certs, token_created, token_use, tokens};
 pub use config::{applied, history};
 pub use contact::contact_test;
 pub use doctor::checkup;
+pub use drill::{drill_history, drill_over, drill_plan, drill_progress, drills};
 pub use event::{event, events};
 pub use farm::{farm, farms};
 pub use page::{page, pages, preview};

@@ -5,6 +5,8 @@
 
 mod drills;
 
+pub(in crate::cli) mod rehearsals;
+
 mod silences;
 
 mod maintenance;

@@ -254,6 +254,12 @@ impl Plan {
         }
     }
 
+    /// No run of it lasts longer: whoever conducts one that does is gone.
+    pub fn longest(&self) -> Duration {
+        let timer = Duration::from_millis(self.undo.timer_ms);
+        2 * self.steady + self.measured_for + timer + SPARE
+    }
+
     /// What will happen, a line each, for whoever is asked whether it shall.
     pub fn steps(&self) -> Vec<String> {
         let client = match &self.through {
@@ -382,6 +388,9 @@ impl fmt::Display for Radius {
         write!(f, "{}; {further}", parts.join("; "))
     }
 }
+
+/// Planning again, injecting, an undo that is told late, the longest verification, and recording.
+const SPARE: Duration = Duration::from_secs(120);
 
 /// **Source**: issue 7: "takes 10 s of steady state".
 pub(super) const STEADY: Duration = Duration::from_secs(10);

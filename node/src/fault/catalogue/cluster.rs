@@ -173,12 +173,26 @@ macro_rules! entries {
         "this drill needs the cluster's name typed",
         "It takes the majority from the owner of the VIPs. What is served hangs on that node alone \
          meanwhile.",
-        "farmux drill run quorum-loss --yes CLUSTER";
+        "farmux drill run quorum-loss --force CLUSTER";
     DrillUnmeasured = 276, Refused, 409,
         "nobody could measure the drill",
         "A VIP is measured by a node that owns it neither before nor after. With two balancers and \
          no witness there is none.",
         "farmux probe URL   (on a client), and: farmux drill run NAME --outside";
+    DrillFailed = 277, Failed, 500,
+        "the drill failed",
+        "What it puts to the test did not hold: the cluster would have failed its users so. The \
+         failure was undone.",
+        "farmux drill report RUN   (then mend what it names, and run it again)";
+    DrillAborted = 278, Refused, 409,
+        "the drill proved nothing",
+        "It was ended before it had a verdict: by somebody, by a lock, because all was not well \
+         before it, or because whoever conducted it was lost. What it had injected was undone.",
+        "farmux status   (then run it again)";
+    DrillUnknown = 279, Refused, 404,
+        "there is no such run of a drill",
+        "A thousand runs are remembered, and the newest of each drill.",
+        "farmux drill history";
     } };
 }
 

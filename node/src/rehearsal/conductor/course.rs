@@ -185,8 +185,8 @@ impl Course {
     /// Time has passed, and the world looks so; what is to be done follows.
     pub(super) fn tick(&mut self, now: Duration, slate: &Slate, seen: Seen) -> Vec<Deed> {
         self.track.owned(now, seen.owner.clone());
-        let known = self.seen.opened.len();
-        for title in seen.opened.iter().skip(known) {
+        let known = self.seen.paged.opened.len();
+        for title in seen.paged.opened.iter().skip(known) {
             self.track.mark(now, Mark::Page(title.clone()));
         }
         self.seen = seen;
@@ -284,7 +284,7 @@ impl Course {
     /// Whether nothing more need be waited for.
     fn all_was_seen(&self) -> bool {
         match self.plan.kind {
-            DrillKind::PageTest => self.seen.pages.acknowledged > 0,
+            DrillKind::PageTest => self.seen.paged.count.acknowledged > 0,
             DrillKind::Restore => true,
             DrillKind::VipMove
             | DrillKind::OwnerCrash
@@ -497,7 +497,7 @@ impl Course {
 
     fn to_client(&mut self, now: Duration) -> Option<Say> {
         let run = self.begun.id;
-        let for_ms = self.longest();
+        let for_ms = millis(self.plan.longest());
         let client = self.client.as_mut()?;
         let word = match (&client.state, self.ending) {
             (Measuring::Idle | Measuring::Lost | Measuring::Closed(_), _) => return None,
@@ -520,13 +520,6 @@ impl Course {
             lane: Lane::Measure,
             word,
         })
-    }
-
-    /// No run lasts longer: when the client stops by itself.
-    fn longest(&self) -> u64 {
-        let timer = Duration::from_millis(self.plan.undo.timer_ms);
-        let all = 2 * self.plan.steady + self.plan.measured_for + timer + SPARE;
-        millis(all)
     }
 
     /// Whether all is over that can be waited for.
@@ -559,9 +552,10 @@ impl Course {
             numbers = measured;
             self.track.set_series(&series);
         }
-        numbers.pages = self.seen.pages;
+        numbers.pages = self.seen.paged.count;
         let verdict = self.run.verdict(&numbers, &self.plan);
-        let unheard = self.plan.kind == DrillKind::PageTest && self.seen.pages.acknowledged == 0;
+        let unheard =
+            self.plan.kind == DrillKind::PageTest && self.seen.paged.count.acknowledged == 0;
         let verdict = match verdict {
             Verdict::Pass if unheard => Verdict::Fail(vec![Lapse::Unacknowledged]),
             Verdict::Fail(mut lapses) if unheard => {
@@ -600,7 +594,7 @@ impl Course {
             failed: self.reading.failed,
             silent_ms: millis(self.reading.silent),
             longest_silent_ms: millis(self.longest_silent),
-            pages: self.seen.pages.sent,
+            pages: self.seen.paged.count.sent,
         }
     }
 }
@@ -633,6 +627,3 @@ const SILENT: Duration = Duration::from_millis(500);
 
 /// The last answer of the client, after which nothing is measured.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
-
-/// Injecting, an undo that is told late, and the longest verification.
-const SPARE: Duration = Duration::from_secs(90);

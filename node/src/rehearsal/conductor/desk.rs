@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::tracks::Tracks;
 use crate::api::types::DrillProgress;
 use crate::drill::{RunId, Track};
-use crate::rehearsal::{Answer, Word};
+use crate::rehearsal::Answer;
 
 /// Answers for the conductor of this node.
 #[derive(Debug)]
@@ -50,24 +50,16 @@ impl Desk {
         tracing::warn!(run = run.0, why, "what happened in a drill is not kept");
     }
 
-    /// Answers another node; `None`: the word is not for a conductor.
-    pub(crate) fn answer(&self, word: &Word) -> Option<Answer> {
-        match word {
-            Word::Progress { run } => Some(match self.progress(*run) {
-                None => Answer::Unknown,
-                Some(progress) => Answer::Progress(
-                    serde_json::to_value(progress).expect("plain data always becomes JSON"),
-                ),
-            }),
-            Word::Track { run } => Some(match self.track(*run) {
-                None => Answer::Unknown,
-                Some(track) => Answer::Track(track),
-            }),
-            Word::Measure { .. }
-            | Word::Look { .. }
-            | Word::Close { .. }
-            | Word::Inject { .. }
-            | Word::Undo { .. } => None,
-        }
+    /// How far a run is, for another node.
+    pub(crate) fn progress_answer(&self, run: RunId) -> Answer {
+        let shown = self.progress(run).map(|progress| {
+            serde_json::to_value(progress).expect("plain data always becomes JSON")
+        });
+        shown.map_or(Answer::Unknown, Answer::Progress)
+    }
+
+    /// What happened in a run, for another node.
+    pub(crate) fn track_answer(&self, run: RunId) -> Answer {
+        self.track(run).map_or(Answer::Unknown, Answer::Track)
     }
 }

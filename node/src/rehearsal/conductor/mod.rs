@@ -12,6 +12,7 @@
 
 mod course;
 mod desk;
+mod ledger;
 mod places;
 mod rescue;
 mod slate;
@@ -21,15 +22,16 @@ mod tracks;
 
 pub(crate) use course::Entry;
 pub(crate) use desk::Desk;
+pub(crate) use ledger::{Ledger, say};
 pub(crate) use places::{Places, places};
-pub(crate) use slate::{Lead, Seen, Slate};
+pub(crate) use slate::{Lead, Paged, Seen, Slate};
 pub(crate) use tracks::Tracks;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use farmux_raft::consensus::BoxFuture;
-use farmux_raft::id::{NodeId, UnixMillis, VipName};
+use farmux_raft::id::{NodeId, NodeName, UnixMillis, VipName};
 use farmux_raft::state::drill::Running;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -67,8 +69,11 @@ pub(crate) trait Books: Send + Sync + 'static {
     /// What a run would do now, and where.
     fn plan(&self, begun: &Running) -> BoxFuture<'_, Result<(Plan, Places), Refusal>>;
 
-    /// What is seen of a run.
-    fn seen(&self, run: RunId, vip: Option<&VipName>) -> Seen;
+    /// Who owns a VIP, as far as this node knows.
+    fn owner(&self, vip: &VipName) -> Option<NodeName>;
+
+    /// The pages of a run.
+    fn pages(&self, running: &Running) -> Paged;
 
     /// Tells the log of a run that lasts.
     fn book(
@@ -171,8 +176,10 @@ impl Conductor {
     /// Drives a run to its end; `None`: it is another's now.
     async fn drive(&self, begun: Running, plan: Plan, places: &Places) -> Option<Course> {
         let (run, began) = (begun.id, Instant::now());
+        let running = begun.clone();
         let mut course = Course::begin(begun, plan.clone(), places);
         let mut said: JoinSet<Came> = JoinSet::new();
+        let (mut seen, mut paged) = (Seen::default(), None::<Instant>);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !course.is_over(began.elapsed()) {
@@ -183,9 +190,13 @@ impl Conductor {
                         self.desk.show(None);
                         return None;
                     }
-                    let seen = self.books.seen(run, places.vip.as_ref());
+                    seen.owner = places.vip.as_ref().and_then(|vip| self.books.owner(vip));
+                    if paged.is_none_or(|at| at.elapsed() >= PAGES_EVERY) {
+                        seen.paged = self.books.pages(&running);
+                        paged = Some(Instant::now());
+                    }
                     let now = began.elapsed();
-                    for deed in course.tick(now, &slate, seen) {
+                    for deed in course.tick(now, &slate, seen.clone()) {
                         match deed {
                             Deed::Say(say) => self.say(&mut said, say),
                             Deed::Book(entry) => {
@@ -279,6 +290,9 @@ fn is_ours(slate: &Slate, run: RunId) -> bool {
 /// Fine enough for the owner of a VIP in a picture with steps of 10 ms, and nobody feels it; a run
 /// wants ten a second.
 const TICK: Duration = Duration::from_millis(20);
+
+/// There may be thousands to look through, and a page takes seconds to be sent.
+const PAGES_EVERY: Duration = Duration::from_millis(200);
 
 /// Nobody waits for it but the next drill.
 const RESCUE_TICK: Duration = Duration::from_millis(100);

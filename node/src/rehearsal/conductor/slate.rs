@@ -35,10 +35,17 @@ pub(crate) enum Lead {
 pub(crate) struct Seen {
     /// Who owns the VIP through which it is measured.
     pub(crate) owner: Option<NodeName>,
-    /// What the pages of the run say, in the order in which they were opened.
+    /// Its pages.
+    pub(crate) paged: Paged,
+}
+
+/// The pages of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Paged {
+    /// What they say, in the order in which they were opened.
     pub(crate) opened: Vec<String>,
     /// What became of them.
-    pub(crate) pages: PageCount,
+    pub(crate) count: PageCount,
 }
 
 /// What is to be done about a run that is under way.

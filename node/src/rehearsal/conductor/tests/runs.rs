@@ -126,8 +126,8 @@ fn a_run_goes_through_all_its_phases() {
     world.seen.owner = Some(name("lb1"));
     assert!(!world.until(s(11), &mut well));
     world.seen.owner = Some(name("lb2"));
-    world.seen.opened = vec!["[DRILL] lb1 is down".to_owned()];
-    world.seen.pages.sent = 1;
+    world.seen.paged.opened = vec!["[DRILL] lb1 is down".to_owned()];
+    world.seen.paged.count.sent = 1;
     assert!(world.until(s(60), &mut well));
     assert_eq!(world.times("measure"), (Some(s(0)), 1));
     assert_eq!(world.times("inject"), (Some(ms(10_020)), 1));
@@ -174,10 +174,10 @@ fn a_bound_of_one_millisecond_fails() {
 #[test]
 fn a_node_that_silences_itself_was_hit() {
     let mut world = World::new(crash(), &at(&[OWNER]));
-    let mut reply = |now: Duration, say: &Say| match say.word {
-        Word::Inject { .. } if now < ms(10_100) => Ok(Answer::Injecting),
-        Word::Inject { .. } | Word::Undo { .. } if now < s(40) => Err("it is dead".to_owned()),
-        Word::Undo { .. } => Ok(Answer::Unknown),
+    let mut reply = |now: Duration, say: &Say| match word(&say.word) {
+        "inject" if now < ms(10_100) => Ok(Answer::Injecting),
+        "inject" | "undo" if now < s(40) => Err("it is dead".to_owned()),
+        "undo" => Ok(Answer::Unknown),
         _ => well(now, say),
     };
     assert!(world.until(s(90), &mut reply));
@@ -236,8 +236,8 @@ fn nothing_is_injected_before_the_log_knows() {
 #[test]
 fn what_cannot_be_injected_is_undone_all_the_same() {
     let mut world = World::new(crash(), &at(&[OWNER]));
-    let mut reply = |now: Duration, say: &Say| match say.word {
-        Word::Inject { .. } => Ok(Answer::Failed {
+    let mut reply = |now: Duration, say: &Say| match word(&say.word) {
+        "inject" => Ok(Answer::Failed {
             why: "no supervisor".to_owned(),
         }),
         _ => well(now, say),
@@ -284,12 +284,12 @@ fn a_lock_and_an_abort_are_obeyed_within_a_second() {
 #[test]
 fn the_stop_condition_ends_it() {
     let mut world = World::new(crash(), &at(&[OWNER]));
-    let mut reply = |now: Duration, say: &Say| match say.word {
-        Word::Look { .. } if now > s(10) && now < s(20) => {
+    let mut reply = |now: Duration, say: &Say| match word(&say.word) {
+        "look" if now > s(10) && now < s(20) => {
             let silent = now.saturating_sub(s(10)).as_millis();
             Ok(reading(600, u64::try_from(silent).unwrap_or(u64::MAX)))
         }
-        Word::Look { .. } if now >= s(20) => Ok(reading(600, 5)),
+        "look" if now >= s(20) => Ok(reading(600, 5)),
         _ => well(now, say),
     };
     assert!(world.until(s(60), &mut reply));
@@ -305,8 +305,8 @@ fn the_stop_condition_ends_it() {
 #[test]
 fn an_undo_is_ordered_until_it_is_confirmed() {
     let mut world = World::new(crash(), &at(&[OWNER]));
-    let mut reply = |now: Duration, say: &Say| match say.word {
-        Word::Undo { .. } if now < s(30) => Ok(Answer::Undoing),
+    let mut reply = |now: Duration, say: &Say| match word(&say.word) {
+        "undo" if now < s(30) => Ok(Answer::Undoing),
         _ => well(now, say),
     };
     assert!(world.until(s(60), &mut reply));
@@ -325,12 +325,12 @@ fn everybody_pretends() {
     let plan = planned(DrillKind::ServerDown, injection);
     let all = [1, 2, 3].map(NodeId);
     let mut world = World::new(plan, &at(&all));
-    let mut reply = |now: Duration, say: &Say| match (&say.word, say.to) {
-        (Word::Inject { .. }, NodeId(2)) if now < s(12) => Ok(Answer::Injecting),
-        (Word::Undo { .. }, NodeId(3)) if now < s(60) => Ok(Answer::Undoing),
+    let mut reply = |now: Duration, say: &Say| match (word(&say.word), say.to) {
+        ("inject", NodeId(2)) if now < s(12) => Ok(Answer::Injecting),
+        ("undo", NodeId(3)) if now < s(60) => Ok(Answer::Undoing),
         _ => well(now, say),
     };
-    world.seen.pages.sent = 1;
+    world.seen.paged.count.sent = 1;
     assert!(world.until(s(120), &mut reply));
     for node in all {
         let told = |wanted| {
@@ -349,8 +349,8 @@ fn everybody_pretends() {
 #[test]
 fn a_client_that_was_started_again_has_measured_nothing() {
     let mut world = World::new(crash(), &at(&[OWNER]));
-    let mut reply = |now: Duration, say: &Say| match say.word {
-        Word::Look { .. } | Word::Close { .. } if now > s(12) => Ok(Answer::Unknown),
+    let mut reply = |now: Duration, say: &Say| match word(&say.word) {
+        "look" | "close" if now > s(12) => Ok(Answer::Unknown),
         _ => well(now, say),
     };
     assert!(world.until(s(60), &mut reply));
@@ -373,9 +373,9 @@ fn without_a_client_nothing_is_injected() {
 #[test]
 fn what_was_called_off_is_not_measured() {
     let mut world = World::new(crash(), &at(&[OWNER]));
-    let mut slow = |now: Duration, say: &Say| match say.word {
-        Word::Inject { .. } => Ok(Answer::Injecting),
-        Word::Undo { .. } => Ok(Answer::Undoing),
+    let mut slow = |now: Duration, say: &Say| match word(&say.word) {
+        "inject" => Ok(Answer::Injecting),
+        "undo" => Ok(Answer::Undoing),
         _ => well(now, say),
     };
     assert!(!world.until(ms(10_100), &mut slow));
@@ -400,9 +400,9 @@ fn a_page_that_nobody_takes_on_has_not_arrived() {
     };
     for taken in [true, false] {
         let mut world = World::new(plan.clone(), &at(&[OWNER]));
-        world.seen.pages = pages;
+        world.seen.paged.count = pages;
         assert!(!world.until(s(20), &mut well));
-        world.seen.pages.acknowledged = u64::from(taken);
+        world.seen.paged.count.acknowledged = u64::from(taken);
         let over = world.until(s(60), &mut well);
         assert_eq!(over, taken, "it waits for somebody");
         assert!(world.until(s(1_000), &mut well));

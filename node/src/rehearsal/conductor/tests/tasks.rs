@@ -9,7 +9,7 @@ use farmux_raft::id::{NodeId, UnixMillis, VipName};
 use tokio::sync::watch;
 
 use super::super::places::Places;
-use super::super::slate::{Lead, Seen, Slate};
+use super::super::slate::{Lead, Paged, Slate};
 use super::super::{Books, Desk, Entry, Hands, Tracks, conduct};
 use super::*;
 use crate::drill::{Aborted, DrillKind, DrillRecord, Plan, Refusal, RunId, Verdict};
@@ -75,8 +75,12 @@ impl Books for Log {
         Box::pin(async move { planned })
     }
 
-    fn seen(&self, _: RunId, _: Option<&VipName>) -> Seen {
-        Seen::default()
+    fn owner(&self, _: &VipName) -> Option<NodeName> {
+        None
+    }
+
+    fn pages(&self, _: &Running) -> Paged {
+        Paged::default()
     }
 
     fn book(
@@ -192,7 +196,7 @@ async fn the_leader_conducts_what_was_begun() {
     assert_eq!(record.verdict, Verdict::Pass);
     assert_eq!(stage.nodes.injected.load(Ordering::SeqCst), 1);
     assert_eq!(stage.desk.progress(RUN), None, "it is over");
-    let Some(Answer::Track(track)) = stage.desk.answer(&Word::Track { run: RUN }) else {
+    let Answer::Track(track) = stage.desk.track_answer(RUN) else {
         panic!("its track is kept");
     };
     assert_eq!(track.marks().len(), 2);

@@ -1,0 +1,246 @@
+//! The books of a real node: what its state says, what the others report, what it proposes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use farmux_raft::consensus::{BoxFuture, Standing as Consents};
+use farmux_raft::id::{NodeId, NodeName, UnixMillis, VipName};
+use farmux_raft::peer::{PeerReply, PeerRequest};
+use farmux_raft::state::drill::{DrillRadius, Running};
+use farmux_raft::state::{Command, Parent, State};
+use tokio::sync::{Mutex, watch};
+
+use super::course::Entry;
+use super::places::{Places, places};
+use super::slate::{Lead, Paged, Slate};
+use super::{Books, Hands};
+use crate::api::gather_as;
+use crate::daemon::{Member, wall_clock};
+use crate::drill::{Consent, DrillRecord, Injection, Plan, Refusal, RunId, Standing, Target, plan};
+use crate::rehearsal::{Answer, Word, hear};
+
+/// The books of this node, and its hands.
+pub(crate) struct Ledger {
+    member: Arc<Member>,
+    name: NodeName,
+    news: Mutex<(watch::Receiver<Arc<State>>, watch::Receiver<Consents>)>,
+}
+
+impl Ledger {
+    /// Those of a member; `name`: what this machine is called.
+    pub(crate) fn of(member: &Arc<Member>, name: NodeName) -> Ledger {
+        let consensus = member.consensus();
+        Ledger {
+            name,
+            news: Mutex::new((consensus.state(), consensus.standing())),
+            member: Arc::clone(member),
+        }
+    }
+}
+
+impl Hands for Ledger {
+    fn say(&self, to: NodeId, word: Word) -> BoxFuture<'static, Result<Answer, String>> {
+        let member = Arc::clone(&self.member);
+        Box::pin(async move { say(&member, to, word).await })
+    }
+}
+
+/// Says a word to a node, to this one in process.
+pub(crate) async fn say(member: &Arc<Member>, to: NodeId, word: Word) -> Result<Answer, String> {
+    if to == member.me() {
+        return Ok(hear(member, word));
+    }
+    let bytes = serde_json::to_vec(&word).expect("plain data always becomes JSON");
+    let question = PeerRequest::Drill(bytes);
+    match member.peers().ask(to, &question, ANSWERED_WITHIN).await {
+        Ok(PeerReply::Drilled(bytes)) => serde_json::from_slice(&bytes)
+            .map_err(|error| format!("its answer makes no sense: {error}")),
+        Ok(_) => Err("it answers something else".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl Books for Ledger {
+    fn me(&self) -> NodeId {
+        self.member.me()
+    }
+
+    fn slate(&self) -> Slate {
+        let state = self.member.state();
+        let standing = self.member.consensus().standing();
+        let (me, leader) = (self.member.me(), standing.borrow().leader);
+        let lock = state.drills.lock.as_ref();
+        Slate {
+            lead: match leader {
+                None => Lead::Nobody,
+                Some(leader) if leader == me => Lead::Here,
+                Some(_) => Lead::Elsewhere,
+            },
+            lock: lock.map(|lock| (lock.author.0.clone(), lock.why.clone())),
+            running: state.drills.running.clone(),
+        }
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let mut news = self.news.lock().await;
+            let (states, standings) = &mut *news;
+            // One whose other end is gone says so for ever: the member is going, and we with it.
+            tokio::select! {
+                changed = states.changed() => if changed.is_err() { tokio::time::sleep(IDLE).await },
+                changed = standings.changed() => {
+                    if changed.is_err() { tokio::time::sleep(IDLE).await }
+                }
+                () = tokio::time::sleep(IDLE) => {}
+            }
+        })
+    }
+
+    fn nodes(&self) -> Vec<NodeId> {
+        self.member.state().nodes.keys().copied().collect()
+    }
+
+    fn now(&self) -> UnixMillis {
+        wall_clock()
+    }
+
+    fn plan(&self, begun: &Running) -> BoxFuture<'_, Result<(Plan, Places), Refusal>> {
+        let begun = begun.clone();
+        Box::pin(async move {
+            let gathered = gather_as(&self.name, &self.member).await;
+            let view = gathered.view();
+            let lock = view.state.drills.lock.as_ref();
+            // The run itself does not stand in its own way.
+            let standing = Standing {
+                lock: lock.map(|lock| (lock.author.0.clone(), lock.why.clone())),
+                running: None,
+            };
+            let consent = consent(&begun);
+            let plan = plan(begun.order.kind, &view, &standing, &consent)?;
+            let places = places(&plan, &view);
+            let places = places.ok_or_else(|| {
+                let why = "a node of the plan is no member any more";
+                Refusal::Target(why.to_owned())
+            })?;
+            Ok((plan, places))
+        })
+    }
+
+    fn owner(&self, vip: &VipName) -> Option<NodeName> {
+        let owners = self.member.lease().seen();
+        let owner = owners.borrow().get(vip).map(|(owner, _)| *owner)?;
+        let state = self.member.state();
+        state.nodes.get(&owner).map(|node| node.name.clone())
+    }
+
+    fn pages(&self, running: &Running) -> Paged {
+        let _ = running;
+        Paged::default()
+    }
+
+    fn book(
+        &self,
+        run: RunId,
+        plan: &Plan,
+        places: &Places,
+        entry: Entry,
+    ) -> BoxFuture<'static, Result<(), String>> {
+        let command = match entry {
+            Entry::Injecting => Command::DrillInjecting {
+                run,
+                radius: radius(plan, places, &self.member.state()),
+            },
+            Entry::Undone => Command::DrillUndone { run },
+        };
+        let member = Arc::clone(&self.member);
+        Box::pin(async move { decide(&member, command).await })
+    }
+
+    fn record(&self, record: DrillRecord) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(decide(&self.member, Command::RecordDrill(Box::new(record))))
+    }
+
+    fn hand_over(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            let transfer = self.member.consensus().transfer_leadership(None);
+            match tokio::time::timeout(HAND_OVER_WITHIN, transfer).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err("no answer in time".to_owned()),
+            }
+        })
+    }
+
+    fn begin_due(&self) -> BoxFuture<'_, ()> {
+        // What is due, the state will say.
+        Box::pin(async {})
+    }
+}
+
+async fn decide(member: &Member, command: Command) -> Result<(), String> {
+    let decided = member.change(command).await;
+    decided.map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn consent(running: &Running) -> Consent {
+    Consent {
+        target: running.order.target.clone(),
+        typed: running.order.typed.clone(),
+        outside: running.order.outside,
+    }
+}
+
+/// PURE. What a plan breaks, as the log keeps it to tell which pages are its doing.
+fn radius(plan: &Plan, places: &Places, state: &State) -> DrillRadius {
+    let named = |name: &NodeName| {
+        let mut nodes = state.nodes.iter();
+        nodes
+            .find(|(_, node)| node.name == *name)
+            .map(|(id, _)| *id)
+    };
+    let mut nodes: BTreeSet<NodeId> = plan.radius.nodes.iter().filter_map(named).collect();
+    match &plan.injection {
+        Injection::Crash { .. }
+        | Injection::Pause { .. }
+        | Injection::Isolate { .. }
+        | Injection::LoseGateway { .. }
+        | Injection::CutMajority { .. }
+        | Injection::FillDisk { .. } => nodes.extend(&places.targets),
+        // Those that pretend are not hit themselves.
+        Injection::MoveVip { .. }
+        | Injection::ServerDown { .. }
+        | Injection::ServerSlow { .. }
+        | Injection::ParentDown { .. }
+        | Injection::Page { .. }
+        | Injection::Restore { .. } => {}
+    }
+    let mut vips: BTreeSet<VipName> = plan.radius.vips.iter().cloned().collect();
+    let mut members: BTreeSet<Parent> = BTreeSet::new();
+    match &plan.target {
+        Target::Vip(vip) => {
+            vips.insert(vip.clone());
+        }
+        Target::Server(farm, server) => {
+            members.insert(Parent::Server(farm.clone(), server.clone()));
+        }
+        Target::Watch(watch) => {
+            members.insert(Parent::Watch(watch.clone()));
+        }
+        Target::Node(_) | Target::Contacts(_) => {}
+    }
+    DrillRadius {
+        nodes,
+        vips,
+        members,
+    }
+}
+
+/// What is seen when nothing changes: that a run is not young any more.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A healthy node needs two milliseconds, and a second is what a stop condition is worth.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+
+/// An election, and the successor's last entries before it.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(5);
