@@ -33,11 +33,6 @@ mod moving;
 pub mod pager;
 pub mod plan;
 pub mod recover;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "said and heard by those who conduct"
-)]
 mod rehearsal;
 pub mod reporter;
 pub mod settings;

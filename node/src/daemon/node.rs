@@ -21,6 +21,7 @@ use super::{
 };
 use crate::identity::{Home, HomeError, is_full};
 use crate::moving;
+use crate::rehearsal;
 use crate::settings::Settings;
 
 /// The running daemon.
@@ -204,6 +205,8 @@ impl Node {
             .and_then(|home| home.forget())
             .map_err(local)?;
         remove_store(&self.settings).map_err(local)?;
+        let tracks = rehearsal::Tracks::of(&self.settings.data);
+        tracks.forget().map_err(local)?;
         tracing::info!("left the cluster");
         self.left.notify_one();
         Ok(())

@@ -88,12 +88,23 @@ impl Report<'_> {
             ("measured", measured(record)),
         ];
         facts.extend(in_numbers(record));
+        facts.extend(self.asked_itself().map(|words| ("doubt", words)));
         for reason in record.verdict.reasons() {
             facts.push(("why", reason));
         }
         // Each stays a line, whatever stands in it.
         let one_line = |(name, words): (_, String)| (name, clean(&words, LINE_CHARS_MAX));
         facts.into_iter().map(one_line).collect()
+    }
+}
+
+impl Report<'_> {
+    /// Whoever owned the VIP that it measured asked itself, over no network.
+    fn asked_itself(&self) -> Option<String> {
+        let client = self.record.client.as_ref()?;
+        let mut owners = self.track?.owners().iter();
+        let owned = owners.any(|(_, owner)| owner.as_ref() == Some(client));
+        owned.then(|| format!("{client} owned the VIP meanwhile: it asked itself then"))
     }
 }
 
@@ -161,6 +172,9 @@ fn outage(record: &DrillRecord) -> String {
         ..
     } = record.numbers;
     let bound = record.bounds.outage_ms;
+    if record.numbers.requests == 0 {
+        return "not measured here".to_owned();
+    }
     match outages {
         0 => format!("none; {bound} ms allowed"),
         _ => format!("{outage_ms} ms, ±{resolution_ms} ms; {bound} ms allowed"),

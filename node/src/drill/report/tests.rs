@@ -82,6 +82,26 @@ fn golden_reports_of_a_first_run_that_failed() {
     golden("report/golden/failed.json", &json(&report));
 }
 
+#[test]
+fn whoever_asked_itself_is_doubted() {
+    let (mut run, track) = (record(7), track());
+    let shown = |run: &DrillRecord| {
+        text(&Report {
+            cluster: "prod",
+            record: run,
+            track: Some(&track),
+            previous: vec![],
+        })
+    };
+    assert!(!shown(&run).contains("doubt"));
+    run.client = Some("lb2".parse().expect("a name"));
+    let line = "doubt        lb2 owned the VIP meanwhile: it asked itself then\n";
+    assert!(shown(&run).contains(line));
+    run.client = None;
+    run.numbers = Default::default();
+    assert!(shown(&run).contains("outage       not measured here\n"));
+}
+
 /// Everything that anybody can choose.
 fn hostile(words: &str) -> (DrillRecord, Track) {
     let mut run = record(7);

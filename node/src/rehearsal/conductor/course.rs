@@ -12,12 +12,22 @@
 //! failure before there is one, so that every page of it is marked. Times are counted from the
 //! beginning of the run.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod client;
+mod deed;
+mod targets;
+
+pub(crate) use deed::Entry;
+pub(super) use deed::{Deed, Lane, Say};
+pub(super) use targets::is_undone;
+
 use std::time::Duration;
 
 use farmux_raft::id::{NodeId, UnixMillis};
 use farmux_raft::state::drill::Running;
 
+use self::client::Client;
+use self::deed::Bookings;
+use self::targets::{News, Targets};
 use super::places::{Places, silences};
 use super::slate::{Seen, Slate};
 use crate::api::types::{DrillPhase, DrillProgress};
@@ -25,48 +35,7 @@ use crate::drill::{
     DrillKind, DrillRecord, Event, Lapse, Mark, Numbers, Order, Phase, Plan, Reading, Run, Track,
     Verdict,
 };
-use crate::measure::tally::Series;
 use crate::rehearsal::{Answer, Word};
-
-/// Something to be said to a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Say {
-    /// To whom.
-    pub(super) to: NodeId,
-    /// What it is about.
-    pub(super) lane: Lane,
-    /// What.
-    pub(super) word: Word,
-}
-
-/// What the conductor does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Deed {
-    /// Something is said to a node.
-    Say(Say),
-    /// Something is written into the log.
-    Book(Entry),
-}
-
-/// What the log is told of a run while it lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Entry {
-    /// The failure is about to be made: pages within its radius are marked from here on.
-    Injecting,
-    /// It is over: they are not any more.
-    Undone,
-}
-
-/// What a word is about: a node is asked one thing of each at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Lane {
-    /// Measuring.
-    Measure,
-    /// Making the failure.
-    Inject,
-    /// Ending it.
-    Undo,
-}
 
 /// A run under way.
 #[derive(Debug)]
@@ -76,73 +45,14 @@ pub(super) struct Course {
     run: Run,
     track: Track,
     client: Option<Client>,
-    targets: BTreeMap<NodeId, Target>,
-    hit: Hit,
-    /// What is not answered yet.
-    waiting: BTreeSet<(NodeId, Lane)>,
-    /// What is to be booked, when it was tried last, and whether that is under way.
-    books: Vec<Booking>,
+    targets: Targets,
+    bookings: Bookings,
     seen: Seen,
     refused: bool,
     reading: Reading,
     longest_silent: Duration,
     phase_since: Duration,
     ending: Option<Duration>,
-}
-
-/// Who measures, and how far that is.
-#[derive(Debug)]
-struct Client {
-    node: NodeId,
-    asked: Option<Duration>,
-    state: Measuring,
-}
-
-#[derive(Debug)]
-enum Measuring {
-    /// It was not begun yet.
-    Idle,
-    /// It was told to begin.
-    Begins,
-    /// It goes on.
-    Goes,
-    /// It knows nothing of it any more: what it saw is lost.
-    Lost,
-    /// It is closed.
-    Closed(Box<(Numbers, Series)>),
-}
-
-/// A node at which the failure is made.
-#[derive(Debug, Default)]
-struct Target {
-    /// When the failure was asked for last.
-    asked: Option<Duration>,
-    /// When its end was.
-    asked_to_end: Option<Duration>,
-    /// When it said last that it is about to make it.
-    began: Option<Duration>,
-    injected: bool,
-    undone: bool,
-}
-
-/// Something that the log does not know yet.
-#[derive(Debug)]
-struct Booking {
-    entry: Entry,
-    tried: Option<Duration>,
-    under_way: bool,
-}
-
-/// What is said to the targets now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hit {
-    Nothing,
-    /// It is to be injected when the log knows.
-    Announced,
-    Inject,
-    Undo {
-        ordered: Duration,
-    },
 }
 
 impl Course {
@@ -155,22 +65,14 @@ impl Course {
             driven.through = None;
         }
         let (run, orders) = Run::begin(&driven);
-        let client = places.client.map(|node| Client {
-            node,
-            asked: None,
-            state: Measuring::Idle,
-        });
-        let targets = places.targets.iter();
         let mut course = Course {
             begun,
-            plan,
             run,
             track: Track::default(),
-            client,
-            targets: targets.map(|node| (*node, Target::default())).collect(),
-            hit: Hit::Nothing,
-            waiting: BTreeSet::new(),
-            books: Vec::new(),
+            client: places.client.map(Client::new),
+            targets: Targets::new(&places.targets, silences(&plan.injection)),
+            plan,
+            bookings: Bookings::default(),
             seen: Seen::default(),
             refused: false,
             reading: Reading::default(),
@@ -191,56 +93,14 @@ impl Course {
         }
         self.seen = seen;
         self.hear_no(slate, now);
-        self.take_silence(now);
+        let news = self.targets.take_silence(now);
+        self.take_news(news, now);
         if self.all_was_seen() {
             self.take(Event::Seen, now);
         }
         self.take(Event::Tick, now);
         let says = self.says(now).into_iter().map(Deed::Say);
-        says.chain(self.books(now).map(Deed::Book)).collect()
-    }
-
-    /// What became of an entry; one that was not written is written again.
-    pub(super) fn booked(&mut self, entry: Entry, done: &Result<(), String>) {
-        if let Err(why) = done {
-            tracing::warn!(
-                run = self.begun.id.0,
-                why,
-                "the log does not take {entry:?} yet"
-            );
-        }
-        let hit = done.is_ok() && entry == Entry::Injecting && self.hit == Hit::Announced;
-        if hit {
-            self.hit = Hit::Inject;
-        }
-        self.books.retain_mut(|booking| {
-            if booking.entry == entry {
-                booking.under_way = false;
-            }
-            booking.entry != entry || done.is_err()
-        });
-    }
-
-    /// What is to be written now.
-    fn books(&mut self, now: Duration) -> impl Iterator<Item = Entry> {
-        let due = move |booking: &&mut Booking| {
-            let tried = booking.tried;
-            let due = tried.is_none_or(|tried| now.saturating_sub(tried) >= ASK_EVERY);
-            due && !booking.under_way
-        };
-        self.books.iter_mut().filter(due).map(move |booking| {
-            booking.tried = Some(now);
-            booking.under_way = true;
-            booking.entry
-        })
-    }
-
-    fn book(&mut self, entry: Entry) {
-        self.books.push(Booking {
-            entry,
-            tried: None,
-            under_way: false,
-        });
+        says.chain(self.bookings.due(now).map(Deed::Book)).collect()
     }
 
     /// Somebody said no: once is enough, for what follows it is the run's affair.
@@ -261,24 +121,6 @@ impl Course {
         };
         self.refused = true;
         self.take(event, now);
-    }
-
-    /// A node that said it would silence itself, and is silent, has done it.
-    fn take_silence(&mut self, now: Duration) {
-        if self.hit != Hit::Inject || !silences(&self.plan.injection) {
-            return;
-        }
-        let mut at = None;
-        for target in self.targets.values_mut().filter(|target| !target.injected) {
-            let silent = target
-                .began
-                .filter(|began| now.saturating_sub(*began) >= SILENT);
-            target.injected = silent.is_some();
-            at = at.max(silent);
-        }
-        if let Some(at) = at {
-            self.all_injected(at, now);
-        }
     }
 
     /// Whether nothing more need be waited for.
@@ -307,122 +149,55 @@ impl Course {
         lane: Lane,
         answer: Result<Answer, String>,
     ) {
-        self.waiting.remove(&(from, lane));
         match lane {
-            Lane::Measure => self.heard_client(now, answer),
-            Lane::Inject if self.hit == Hit::Inject => self.heard_inject(now, from, answer),
-            // It was called off meanwhile.
-            Lane::Inject => {}
-            Lane::Undo => self.heard_undo(now, from, answer),
-        }
-    }
-
-    fn heard_client(&mut self, now: Duration, answer: Result<Answer, String>) {
-        let Some(client) = &mut self.client else {
-            return;
-        };
-        match answer {
-            Ok(Answer::Reading {
-                requests,
-                failed,
-                silent_ms,
-                failed_permille,
-            }) => {
-                if matches!(client.state, Measuring::Idle | Measuring::Begins) {
-                    client.state = Measuring::Goes;
-                }
-                let silent = Duration::from_millis(silent_ms);
-                self.longest_silent = self.longest_silent.max(silent);
-                self.reading = Reading {
-                    requests,
-                    failed,
-                    silent,
-                    failed_permille,
-                };
-                self.take(Event::Reading(self.reading), now);
-            }
-            Ok(Answer::Measured { numbers, series }) => {
-                client.state = Measuring::Closed(Box::new((numbers, series)));
-            }
-            // Begun again it would have forgotten the failure.
-            Ok(Answer::Unknown) => match client.state {
-                Measuring::Goes => client.state = Measuring::Lost,
-                Measuring::Begins => client.state = Measuring::Idle,
-                Measuring::Idle | Measuring::Lost | Measuring::Closed(_) => {}
-            },
-            Ok(Answer::Failed { why }) | Err(why) => {
-                tracing::debug!(run = self.begun.id.0, why, "the client does not answer");
-            }
-            Ok(
-                Answer::Injecting
-                | Answer::Injected
-                | Answer::Undoing
-                | Answer::Undone
-                | Answer::Progress(_)
-                | Answer::Track(_),
-            ) => {}
-        }
-    }
-
-    fn heard_inject(&mut self, now: Duration, from: NodeId, answer: Result<Answer, String>) {
-        let Some(target) = self.targets.get_mut(&from) else {
-            return;
-        };
-        match answer {
-            Ok(Answer::Injecting) => target.began = Some(now),
-            Ok(Answer::Injected) => {
-                target.injected = true;
-                self.all_injected(now, now);
-            }
-            Ok(Answer::Failed { why }) => self.take(Event::NotInjected { why }, now),
-            Ok(
-                Answer::Reading { .. }
-                | Answer::Measured { .. }
-                | Answer::Undoing
-                | Answer::Undone
-                | Answer::Progress(_)
-                | Answer::Track(_)
-                | Answer::Unknown,
-            )
-            | Err(_) => {}
-        }
-    }
-
-    /// The last one was injected at `at`.
-    fn all_injected(&mut self, at: Duration, now: Duration) {
-        if self.targets.values().all(|target| target.injected) {
-            self.hit = Hit::Nothing;
-            self.track.mark(at, Mark::Injected);
-            self.take(Event::Injected, now);
-        }
-    }
-
-    fn heard_undo(&mut self, now: Duration, from: NodeId, answer: Result<Answer, String>) {
-        match answer {
-            // One that knows nothing of it has nothing left of it.
-            Ok(Answer::Undone | Answer::Unknown) => {
-                if let Some(target) = self.targets.get_mut(&from) {
-                    target.undone = true;
+            Lane::Measure => {
+                let client = self.client.as_mut();
+                if let Some(reading) = client.and_then(|client| client.heard(answer)) {
+                    self.reading = reading;
+                    self.longest_silent = self.longest_silent.max(reading.silent);
+                    self.take(Event::Reading(reading), now);
                 }
             }
-            Ok(
-                Answer::Undoing
-                | Answer::Reading { .. }
-                | Answer::Measured { .. }
-                | Answer::Injecting
-                | Answer::Injected
-                | Answer::Failed { .. }
-                | Answer::Progress(_)
-                | Answer::Track(_),
-            )
-            | Err(_) => return,
+            Lane::Inject => {
+                let news = self.targets.heard_inject(now, from, answer);
+                self.take_news(news, now);
+            }
+            Lane::Undo => {
+                let news = self.targets.heard_undo(from, &answer);
+                self.take_news(news, now);
+            }
         }
-        let undone = self.targets.values().all(|target| target.undone);
-        if undone && self.hit != Hit::Nothing {
-            self.hit = Hit::Nothing;
-            self.track.mark(now, Mark::Undone);
-            self.book(Entry::Undone);
-            self.take(Event::Undone, now);
+    }
+
+    /// What became of an entry; one that was not written is written again.
+    pub(super) fn booked(&mut self, entry: Entry, done: &Result<(), String>) {
+        self.bookings.came(entry, done.is_ok());
+        match (entry, done) {
+            (Entry::Injecting, Ok(())) => self.targets.announced(),
+            (Entry::Undone, Ok(())) => {}
+            (Entry::Injecting | Entry::Undone, Err(why)) => {
+                tracing::warn!(
+                    run = self.begun.id.0,
+                    why,
+                    "the log does not take {entry:?} yet"
+                );
+            }
+        }
+    }
+
+    fn take_news(&mut self, news: Option<News>, now: Duration) {
+        match news {
+            None => {}
+            Some(News::Injected(at)) => {
+                self.track.mark(at, Mark::Injected);
+                self.take(Event::Injected, now);
+            }
+            Some(News::NotInjected(why)) => self.take(Event::NotInjected { why }, now),
+            Some(News::Undone) => {
+                self.track.mark(now, Mark::Undone);
+                self.bookings.add(Entry::Undone);
+                self.take(Event::Undone, now);
+            }
         }
     }
 
@@ -438,19 +213,14 @@ impl Course {
     fn obey(&mut self, orders: Vec<Order>, now: Duration) {
         for order in orders {
             match order {
-                Order::Measure => {
-                    if let Some(client) = &mut self.client {
-                        client.state = Measuring::Begins;
-                    }
-                }
+                Order::Measure => self.client.iter_mut().for_each(Client::begin),
                 Order::Inject => {
-                    self.hit = Hit::Announced;
-                    self.book(Entry::Injecting);
+                    self.targets.announce();
+                    self.bookings.add(Entry::Injecting);
                 }
                 Order::Undo => {
-                    self.books
-                        .retain(|booking| booking.entry != Entry::Injecting);
-                    self.hit = Hit::Undo { ordered: now };
+                    self.bookings.drop(Entry::Injecting);
+                    self.targets.undo(now);
                 }
                 Order::End => self.ending = Some(now),
             }
@@ -459,67 +229,30 @@ impl Course {
 
     /// What is to be said now.
     fn says(&mut self, now: Duration) -> Vec<Say> {
-        let mut says = Vec::new();
-        says.extend(self.to_client(now));
-        let due = |asked: Option<Duration>| {
-            asked.is_none_or(|asked| now.saturating_sub(asked) >= ASK_EVERY)
+        let run = self.begun.id;
+        let inject = Word::Inject {
+            run,
+            injection: self.plan.injection.clone(),
+            timer_ms: self.plan.undo.timer_ms,
         };
-        let run = self.begun.id;
-        for (node, target) in &mut self.targets {
-            let (lane, word) = match self.hit {
-                Hit::Inject if !target.injected && due(target.asked) => {
-                    let injection = self.plan.injection.clone();
-                    let timer_ms = self.plan.undo.timer_ms;
-                    let word = Word::Inject {
-                        run,
-                        injection,
-                        timer_ms,
-                    };
-                    (Lane::Inject, word)
-                }
-                // Once for every order: it is given again until it is confirmed.
-                Hit::Undo { ordered } if !target.undone && target.asked_to_end < Some(ordered) => {
-                    (Lane::Undo, Word::Undo { run })
-                }
-                Hit::Nothing | Hit::Announced | Hit::Inject | Hit::Undo { .. } => continue,
-            };
-            if self.waiting.insert((*node, lane)) {
-                match lane {
-                    Lane::Undo => target.asked_to_end = Some(now),
-                    Lane::Inject | Lane::Measure => target.asked = Some(now),
-                }
-                let to = *node;
-                says.push(Say { to, lane, word });
-            }
-        }
-        says
-    }
-
-    fn to_client(&mut self, now: Duration) -> Option<Say> {
-        let run = self.begun.id;
-        let for_ms = millis(self.plan.longest());
-        let client = self.client.as_mut()?;
-        let word = match (&client.state, self.ending) {
-            (Measuring::Idle | Measuring::Lost | Measuring::Closed(_), _) => return None,
-            (Measuring::Begins | Measuring::Goes, Some(_)) => Word::Close { run },
-            (Measuring::Begins, None) => Word::Measure {
+        let mut says = self.targets.says(now, &inject, &Word::Undo { run });
+        let measure = || {
+            Some(Word::Measure {
                 run,
                 url: self.plan.through.as_ref()?.url.clone(),
-                for_ms,
-            },
-            (Measuring::Goes, None) => Word::Look { run },
+                // It stops by itself when nobody can be left to ask.
+                for_ms: millis(self.plan.longest()),
+            })
         };
-        let last = client.asked;
-        let due = last.is_none_or(|asked| now.saturating_sub(asked) >= LOOK_EVERY);
-        if !due || !self.waiting.insert((client.node, Lane::Measure)) {
-            return None;
+        if let Some(client) = &mut self.client {
+            let word = client.word(now, run, self.ending.is_some(), measure);
+            says.extend(word.map(|word| Say {
+                to: client.node,
+                lane: Lane::Measure,
+                word,
+            }));
         }
-        client.asked = Some(now);
-        Some(Say {
-            to: client.node,
-            lane: Lane::Measure,
-            word,
-        })
+        says
     }
 
     /// Whether all is over that can be waited for.
@@ -527,12 +260,7 @@ impl Course {
         let Some(since) = self.ending else {
             return false;
         };
-        let closed = self.client.as_ref().is_none_or(|client| {
-            matches!(
-                client.state,
-                Measuring::Idle | Measuring::Lost | Measuring::Closed(_)
-            )
-        });
+        let closed = self.client.as_ref().is_none_or(Client::is_closed);
         closed || now.saturating_sub(since) >= CLOSE_MAX
     }
 
@@ -543,12 +271,7 @@ impl Course {
             answers_again: true,
             ..Numbers::default()
         };
-        if let Some(Client {
-            state: Measuring::Closed(closed),
-            ..
-        }) = self.client
-        {
-            let (measured, series) = *closed;
+        if let Some((measured, series)) = self.client.and_then(Client::measured) {
             numbers = measured;
             self.track.set_series(&series);
         }
@@ -613,17 +336,6 @@ fn phase(phase: Phase) -> DrillPhase {
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
-
-/// Five times a second, so that a stop condition is seen in time.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-
-/// A failure that is being made is asked for as often: a node that is about to be killed must be
-/// heard before.
-const ASK_EVERY: Duration = Duration::from_millis(200);
-
-/// A node that answers does so within milliseconds; two questions that it does not answer are no
-/// accident.
-const SILENT: Duration = Duration::from_millis(500);
 
 /// The last answer of the client, after which nothing is measured.
 const CLOSE_MAX: Duration = Duration::from_secs(5);

@@ -23,7 +23,7 @@ mod tracks;
 pub(crate) use course::Entry;
 pub(crate) use desk::Desk;
 pub(crate) use ledger::{Ledger, say};
-pub(crate) use places::{Places, places};
+pub(crate) use places::Places;
 pub(crate) use slate::{Lead, Paged, Seen, Slate};
 pub(crate) use tracks::Tracks;
 

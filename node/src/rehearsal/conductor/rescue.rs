@@ -7,7 +7,7 @@ use std::time::Duration;
 use farmux_raft::id::{NodeId, UnixMillis};
 use farmux_raft::state::drill::Running;
 
-use super::course::{Lane, Say};
+use super::course::{Lane, Say, is_undone};
 use crate::drill::DrillRecord;
 use crate::rehearsal::{Answer, Word};
 
@@ -50,7 +50,7 @@ impl Rescue {
     /// What a node answered, or why it did not.
     pub(super) fn heard(&mut self, from: NodeId, answer: &Result<Answer, String>) {
         self.waiting.remove(&from);
-        if matches!(answer, Ok(Answer::Undone | Answer::Unknown)) {
+        if is_undone(answer) {
             self.left.remove(&from);
         }
     }

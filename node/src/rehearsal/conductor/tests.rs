@@ -11,7 +11,7 @@ use farmux_raft::state::drill::{DrillOrder, Running};
 
 use super::places::Places;
 use super::slate::{Lead, Slate};
-use crate::drill::{Consent, DrillKind, Injection, Numbers, Plan, Radius, RunId, Target, Through};
+use crate::drill::{DrillKind, Injection, Numbers, Plan, Radius, RunId, Target, Through};
 use crate::measure::tally::Series;
 use crate::rehearsal::Answer;
 
