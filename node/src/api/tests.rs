@@ -138,6 +138,12 @@ async fn everything_else_says_that_there_is_no_cluster() {
         "farmux admin-cert revoke anna".to_owned(),
         "farmux config show --revision 1".to_owned(),
         "farmux config rollback 1".to_owned(),
+        "farmux drill list".to_owned(),
+        "farmux drill plan vip-move".to_owned(),
+        "farmux drill run vip-move --yes".to_owned(),
+        "farmux drill abort".to_owned(),
+        "farmux drill lock -m sale".to_owned(),
+        "farmux drill report 7".to_owned(),
     ];
     for line in lines {
         let fault = type_line(folder.path(), &line).await.expect_err(&line);

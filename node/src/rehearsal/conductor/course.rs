@@ -33,7 +33,7 @@ use super::slate::{Seen, Slate};
 use crate::api::types::{DrillPhase, DrillProgress};
 use crate::drill::{
     DrillKind, DrillRecord, Event, Lapse, Mark, Numbers, Order, Phase, Plan, Reading, Run, Track,
-    Verdict,
+    UndoHolder, Verdict,
 };
 use crate::rehearsal::{Answer, Word};
 
@@ -233,7 +233,13 @@ impl Course {
         let inject = Word::Inject {
             run,
             injection: self.plan.injection.clone(),
-            timer_ms: self.plan.undo.timer_ms,
+            timer_ms: match self.plan.undo.holder {
+                // Nothing has to be undone, and nobody may call it over before the run is.
+                UndoHolder::Nobody => millis(self.plan.longest()),
+                UndoHolder::Kernel | UndoHolder::Supervisor | UndoHolder::Daemon => {
+                    self.plan.undo.timer_ms
+                }
+            },
         };
         let mut says = self.targets.says(now, &inject, &Word::Undo { run });
         let measure = || {

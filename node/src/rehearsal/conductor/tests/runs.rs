@@ -422,6 +422,25 @@ fn a_page_that_nobody_takes_on_has_not_arrived() {
     }
 }
 
+/// A move takes its time, and there is no timer that would call it over.
+#[test]
+fn what_needs_no_undo_has_the_whole_run() {
+    let vip = "front".parse().expect("a name");
+    let plan = planned(DrillKind::VipMove, Injection::MoveVip { vip });
+    let longest = plan.longest();
+    let mut world = World::new(plan, &at(&[OWNER]));
+    let mut given = None;
+    let mut reply = |now: Duration, say: &Say| {
+        if let Word::Inject { timer_ms, .. } = say.word {
+            given = Some(ms(timer_ms));
+        }
+        well(now, say)
+    };
+    assert!(world.until(s(60), &mut reply));
+    assert_eq!(given, Some(longest));
+    assert_eq!(world.times("undo").1, 0);
+}
+
 #[test]
 fn what_is_measured_outside_is_conducted_without_a_client() {
     let mut plan = crash();

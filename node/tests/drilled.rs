@@ -1,0 +1,184 @@
+//! A drill from the command line to its record: daemons of one cluster plan, agree, inject and
+//! verify; whoever typed it may go away meanwhile.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use farmux_node::daemon::{JoinOrder, Node};
+use farmux_node::settings::Settings;
+use farmux_raft::state::NodeRole;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+mod common;
+
+use common::node_toml;
+
+/// Far more than a busy machine needs for a drill of twenty seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The daemon `lb1`, a process of its own, and two witnesses of its cluster in this one.
+struct Scene {
+    folder: tempfile::TempDir,
+    daemon: Child,
+    _witnesses: Vec<Arc<Node>>,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "never came true: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn command(socket: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_farmux"));
+    command.args(["-o", "json", "--socket"]).arg(socket);
+    command.args(words).stdin(Stdio::null());
+    command
+}
+
+fn farmux(socket: &Path, words: &[&str]) -> Output {
+    command(socket, words).output().expect("it was built")
+}
+
+fn answer(socket: &Path, words: &[&str]) -> Option<Value> {
+    let ran = farmux(socket, words);
+    let answered = serde_json::from_slice(&ran.stdout).ok();
+    answered.filter(|_| ran.status.success())
+}
+
+impl Scene {
+    async fn new() -> Scene {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("lb1.toml");
+        std::fs::write(&config, node_toml("lb1", folder.path(), "")).expect("a file");
+        let mut daemon = Command::new(env!("CARGO_BIN_EXE_farmux"));
+        daemon.args(["run", "--config"]).arg(&config);
+        daemon.env_remove("NOTIFY_SOCKET");
+        let daemon = daemon.stdin(Stdio::null()).spawn().expect("it was built");
+        let mut scene = Scene {
+            folder,
+            daemon,
+            _witnesses: Vec::new(),
+        };
+        let socket = scene.socket();
+        let init = ["cluster", "init", "--name", "prod"];
+        until("a cluster", || answer(&socket, &init)).await;
+        for name in ["w1", "w2"] {
+            let token = ["cluster", "token", "create", "--witness"];
+            let token = until("a token", || answer(&socket, &token)).await;
+            let token = token["token"].as_str().expect("a text").to_owned();
+            let text = node_toml(name, scene.folder.path(), "");
+            let settings = Settings::parse(&text).expect("good settings");
+            let node = Arc::new(Node::new(settings));
+            let (progress, mut lines) = mpsc::channel(16);
+            tokio::spawn(async move { while lines.recv().await.is_some() {} });
+            let role = NodeRole::Witness;
+            let joined = node.join(JoinOrder { token, role }, progress).await;
+            joined.expect("it joins");
+            scene._witnesses.push(node);
+        }
+        scene
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("lb1.sock")
+    }
+
+    /// What a run came to, once it is over.
+    async fn record(&self, run: u64) -> Value {
+        let run = run.to_string();
+        until("a record", || {
+            let history = answer(&self.socket(), &["drill", "history"])?;
+            let mut runs = history["data"].as_array()?.iter();
+            runs.find(|one| one["run"].to_string() == run).cloned()
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_is_run_from_the_command_line_to_its_record() {
+    let scene = Scene::new().await;
+    let socket = scene.socket();
+    let plan = ["drill", "plan", "restore"];
+    let plan = until("a healthy cluster", || answer(&socket, &plan)).await;
+    assert_eq!(plan["target"], "lb1");
+
+    let refused = farmux(&socket, &["drill", "run", "restore"]);
+    assert_eq!(
+        refused.status.code(),
+        Some(2),
+        "nobody said yes: {refused:?}"
+    );
+    let locked = answer(&socket, &["drill", "lock", "-m", "sale"]);
+    assert_eq!(locked.expect("it is locked")["changed"], true);
+    let run = ["drill", "run", "restore", "--yes"];
+    let refused = farmux(&socket, &run);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("FMX-270"));
+    answer(&socket, &["drill", "unlock"]).expect("it is unlocked");
+
+    // Whoever follows it is killed, and it goes on.
+    let mut follower = command(&socket, &run);
+    let mut follower = follower.stdout(Stdio::null()).spawn().expect("it is there");
+    let running = until("it runs", || {
+        let list = answer(&socket, &["drill", "list"])?;
+        list["data"]["running"]["run"].as_u64()
+    })
+    .await;
+    let busy = farmux(&socket, &run);
+    assert!(String::from_utf8_lossy(&busy.stderr).contains("FMX-271"));
+    follower.kill().expect("it is ours");
+    follower.wait().expect("it was killed");
+    let record = scene.record(running).await;
+    assert_eq!(record["verdict"], "pass", "{record}");
+    assert_eq!(record["by"], "root via socket");
+
+    let report = farmux(&socket, &["drill", "report", "1", "-o", "html"]);
+    assert!(report.status.success(), "{report:?}");
+    let html = String::from_utf8_lossy(&report.stdout);
+    assert!(html.contains("PASS") && html.contains("<svg"), "{html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_aborted_and_its_follower_hears_of_it() {
+    let scene = Scene::new().await;
+    let socket = scene.socket();
+    let plan = ["drill", "plan", "restore"];
+    until("a healthy cluster", || answer(&socket, &plan)).await;
+    let mut follower = command(&socket, &["drill", "run", "restore", "--yes"]);
+    let follower = follower.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let follower = follower.spawn().expect("it is there");
+    let progress = until("it is conducted", || {
+        let list = answer(&socket, &["drill", "list"])?;
+        let run = list["data"]["running"]["run"].as_u64()?;
+        Some(run)
+    })
+    .await;
+    // Ctrl-C.
+    let pid = i32::try_from(follower.id()).expect("a process id");
+    let sent = Command::new("kill")
+        .args(["-INT", &pid.to_string()])
+        .status();
+    assert!(sent.is_ok_and(|sent| sent.success()));
+    let ended = follower.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let record = scene.record(progress).await;
+    assert_eq!(record["verdict"], "aborted", "{record}");
+    assert_eq!(record["reasons"][0], "aborted by root via socket");
+}
