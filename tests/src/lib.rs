@@ -20,6 +20,7 @@
 pub mod chance;
 pub mod damage;
 pub mod disk;
+pub mod drills;
 pub mod faults;
 pub mod fuzz;
 pub mod gap;

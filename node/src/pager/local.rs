@@ -257,11 +257,14 @@ fn due_to_first(
 /// notices says it, with the id that the log will give it when a majority is back.
 ///
 /// **Source**: `vip-protocol.md`, section 9.
-pub fn no_quorum(state: &State, lost: UnixMillis) -> Option<Page> {
+pub fn no_quorum(state: &State, me: NodeId, lost: UnixMillis) -> Option<Page> {
     let evidence =
         "nothing can be changed, and no VIP can be taken over, until a majority is back".to_owned();
     let cause = "NO QUORUM: no majority of the nodes answers".to_owned();
-    own_word(state, Subject::Quorum, lost, cause, evidence)
+    let subject = Subject::Quorum;
+    let drill = state.drill_of(&subject, lost);
+    let drill = drill.or_else(|| state.drill_severing(me, lost));
+    own_word(state, (subject, drill), lost, cause, evidence)
 }
 
 /// PURE. The page that no room is left on this node's disk, where nothing can be committed; `None`:
@@ -272,18 +275,18 @@ pub fn full_disk(state: &State, me: NodeId, since: UnixMillis, cause: String) ->
         return None;
     }
     let evidence = disk_evidence(&state.node_name(me));
-    own_word(state, subject, since, cause, evidence)
+    let drill = state.drill_of(&subject, since);
+    own_word(state, (subject, drill), since, cause, evidence)
 }
 
 fn own_word(
     state: &State,
-    subject: Subject,
+    (subject, drill): (Subject, Option<RunId>),
     at: UnixMillis,
     cause: String,
     evidence: String,
 ) -> Option<Page> {
     let transition = state.transitions.next(&subject);
-    let drill = state.drill_of(&subject, at);
     let deliveries = due_to_first(state, &subject, drill);
     Some(Page {
         id: page_id(state.cluster.as_ref()?.id, &subject, transition),

@@ -9,16 +9,18 @@
 
 use std::fs;
 use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use farmux_node::api::types::Overall;
+use farmux_node::api::types::{DrillRun, Overall};
 use farmux_raft::state::Health;
 use farmux_tests::gap;
 use farmux_tests::lab::cluster::{AGREES_WITHIN, Cluster};
 use farmux_tests::lab::mail::{Mail, MailServer};
 use farmux_tests::lab::nginx::Nginx;
-use farmux_tests::lab::node::Node;
+use farmux_tests::lab::node::{Node, binary};
 use farmux_tests::lab::{VIP, remove_leftovers, wait};
 
 /// The configuration that the README explains as well.
@@ -34,6 +36,13 @@ const MAIL_WITHIN: Duration = Duration::from_secs(30);
 /// gets more, and `tests/bench.sh failover` holds it to the promise.
 const GAP_MAX: Duration = Duration::from_secs(1);
 
+/// What `--drill` runs, in this order: nothing is lost, an owner is, a server is.
+const DRILLS: [&[&str]; 3] = [
+    &["vip-move"],
+    &["owner-crash"],
+    &["server-down", "--target", "shop/s2"],
+];
+
 /// Enough to see the weights.
 const REQUESTS: usize = 40;
 
@@ -41,23 +50,44 @@ fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         None => show(true),
         Some("--check") => show(false),
+        Some("--drill") => drill(),
         Some("--clean") => {
             remove_leftovers();
             Ok(())
         }
-        Some(other) => bail!("{other}: neither --check nor --clean"),
+        Some(other) => bail!("{other}: neither --check nor --drill nor --clean"),
     }
 }
 
-fn show(attended: bool) -> Result<()> {
-    title("A LAN: a bridge, a client, two nginx servers, a mail server, three nodes to be");
-    let mut cluster = Cluster::form_told(3, |line| println!("{line}"))?;
-    let mail = MailServer::start(&cluster.lab)?;
-    let _one = Nginx::start(&cluster.lab, 1)?;
-    let mut two = Nginx::start(&cluster.lab, 2)?;
-    typed(&cluster.nodes[0], &["status"])?;
+/// The LAN of a demo.
+struct Stage {
+    cluster: Cluster,
+    mail: MailServer,
+    _one: Nginx,
+    two: Nginx,
+}
 
-    configure(&cluster)?;
+fn stage() -> Result<Stage> {
+    title("A LAN: a bridge, a client, two nginx servers, a mail server, three nodes to be");
+    let cluster = Cluster::form_told(3, |line| println!("{line}"))?;
+    let stage = Stage {
+        mail: MailServer::start(&cluster.lab)?,
+        _one: Nginx::start(&cluster.lab, 1)?,
+        two: Nginx::start(&cluster.lab, 2)?,
+        cluster,
+    };
+    typed(&stage.cluster.nodes[0], &["status"])?;
+    configure(&stage.cluster)?;
+    Ok(stage)
+}
+
+fn show(attended: bool) -> Result<()> {
+    let Stage {
+        mut cluster,
+        mail,
+        _one,
+        mut two,
+    } = stage()?;
     balance(&cluster)?;
     lose_a_server(&cluster, &mail, &mut two)?;
     lose_the_owner(&mut cluster)?;
@@ -67,6 +97,57 @@ fn show(attended: bool) -> Result<()> {
     }
     title("All of it was seen; the LAN goes now");
     Ok(())
+}
+
+/// Three rehearsals, as an operator runs them, and the reports that they leave.
+fn drill() -> Result<()> {
+    let stage = stage()?;
+    let node = &stage.cluster.nodes[0];
+    wait_until_well(&stage.cluster)?;
+    for words in DRILLS {
+        title(&format!("lb1# farmux drill run {} --yes", words.join(" ")));
+        let mut command = Command::new(binary()?);
+        command.arg("--socket").arg(node.socket());
+        command.args(["drill", "run", "--yes"]).args(words);
+        let ended = command.status().context("run the command line")?;
+        ensure!(ended.success(), "{}: {ended}", words.join(" "));
+        wait_until_well(&stage.cluster)?;
+    }
+    title("What is remembered of them");
+    typed(node, &["drill", "history"])?;
+    leave_reports(node)?;
+    title("All of it passed; the LAN goes now");
+    Ok(())
+}
+
+/// Each report is one file, to be kept and shown to others.
+fn leave_reports(node: &Node) -> Result<()> {
+    let here = std::env::current_exe().context("where this program stands")?;
+    let folder = here.with_file_name("drills");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let runs: Vec<DrillRun> = node.report(&["drill", "history"])?;
+    for run in &runs {
+        let report = node.ask(&["drill", "report", &run.run.to_string(), "-o", "html"])?;
+        let file = folder.join(format!("{}-{}.html", run.run, run.kind.word()));
+        fs::write(&file, report).with_context(|| file.display().to_string())?;
+        println!("report: {}", shown(&file));
+    }
+    Ok(())
+}
+
+/// From the working folder, where it is below that.
+fn shown(file: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let shorter = file.strip_prefix(&here).unwrap_or(file);
+    shorter.display().to_string()
+}
+
+fn wait_until_well(cluster: &Cluster) -> Result<()> {
+    wait::until_true("everything is well", AGREES_WITHIN, || {
+        cluster
+            .status()
+            .is_ok_and(|status| status.overall == Overall::Ok)
+    })
 }
 
 fn configure(cluster: &Cluster) -> Result<()> {
@@ -133,11 +214,7 @@ fn lose_the_owner(cluster: &mut Cluster) -> Result<()> {
     title(&format!("{owner} starts again, and takes nothing back"));
     cluster.node(&owner).run()?;
     cluster.wait_for_voters(3)?;
-    wait::until_true("everything is well again", AGREES_WITHIN, || {
-        cluster
-            .status()
-            .is_ok_and(|status| status.overall == Overall::Ok)
-    })?;
+    wait_until_well(cluster)?;
     ensure!(cluster.owner()? == next, "no VIP moves back by itself");
     typed(cluster.any()?, &["status"])
 }

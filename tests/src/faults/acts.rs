@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 
@@ -39,8 +39,6 @@ const WRITE_WITHIN: Duration = Duration::from_secs(5);
 const WRITTEN_WITHIN: Duration = Duration::from_secs(240);
 /// The number of the node whose data lies on a small disk.
 pub(super) const SMALL_DISK: u8 = 3;
-/// A change that means nothing.
-const LABEL: [&str; 5] = ["watch", "set", "bell", "--put-label", "disk=broken"];
 /// Below the folder of the machine's kind in `/usr/lib`.
 const FAKETIME: &str = "faketime/libfaketime.so.1";
 
@@ -132,8 +130,13 @@ pub(super) fn fsync_eio(scene: &mut Scene) -> Result<Undo> {
     let owner = scene.cluster.owner()?;
     let node = scene.cluster.node(&owner);
     let failing = node.fail_disk()?;
-    // Whatever it is told about a write whose outcome nobody knows.
-    let _ = scene.cluster.any()?.ask(&LABEL);
+    // Something new to write, whatever is told of it: nobody knows its outcome.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let label = format!("broken={}", now.as_millis());
+    let _ = scene
+        .cluster
+        .any()?
+        .ask(&["watch", "set", "bell", "--put-label", &label]);
     let node = scene.cluster.node(&owner);
     wait::until_true("it ends", Duration::from_secs(20), || !node.is_running())?;
     drop(failing);

@@ -8,6 +8,7 @@ mod bodies;
 mod damage;
 mod datagrams;
 mod disk;
+mod drills;
 mod faces;
 mod failover;
 mod faults;

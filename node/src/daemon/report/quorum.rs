@@ -113,15 +113,12 @@ pub(in crate::daemon) async fn report_quorum(
 
 /// Pages by our own word; `true` when there is nothing left to say.
 fn page(consensus: &Consensus, lost: UnixMillis, by_own_word: &mpsc::Sender<Page>) -> bool {
-    if !consensus
-        .membership()
-        .borrow()
-        .is_voter(consensus.config().me)
-    {
+    let me = consensus.config().me;
+    if !consensus.membership().borrow().is_voter(me) {
         return true;
     }
     let state = consensus.state().borrow().clone();
-    no_quorum(&state, lost).is_none_or(|page| {
+    no_quorum(&state, me, lost).is_none_or(|page| {
         tracing::warn!("no majority of the nodes answers");
         by_own_word.try_send(page).is_ok()
     })

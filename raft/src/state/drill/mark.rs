@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{DrillKind, Harm, PageCount, RunId};
-use crate::id::{ContactName, FarmName, UnixMillis};
+use crate::id::{ContactName, FarmName, NodeId, UnixMillis};
 use crate::state::incident::{Addressed, Event};
 use crate::state::ladder::Rung;
 use crate::state::{Applied, Config, Now, Page, PageKind, Parent, Reject, State, Subject, Trouble};
@@ -67,6 +67,14 @@ impl State {
         }
         let harm = self.drills.harm.as_ref()?;
         (harm.covers(at) && harm.hits(&self.config, subject)).then_some(harm.run)
+    }
+
+    /// The run whose doing it is when this node says, by its own word, that no majority answers it:
+    /// one that takes that node from the others. Whoever is not hit still has a majority, or lost
+    /// it in earnest.
+    pub fn drill_severing(&self, me: NodeId, at: UnixMillis) -> Option<RunId> {
+        let harm = self.drills.harm.as_ref()?;
+        (harm.covers(at) && harm.radius.nodes.contains(&me)).then_some(harm.run)
     }
 
     /// What became of the pages of a run, by what is known at `now`; one that took longer than

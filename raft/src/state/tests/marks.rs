@@ -53,6 +53,25 @@ fn count(house: &House) -> PageCount {
 }
 
 #[test]
+fn only_the_node_that_is_severed_may_blame_the_drill_for_its_majority() {
+    let mut house = House::up();
+    begin(&mut house, DrillKind::NodeIsolate);
+    let (run, [hit, other]) = (RunId(1), [NodeId(1), NodeId(2)]);
+    let radius = DrillRadius {
+        nodes: [hit].into(),
+        ..DrillRadius::default()
+    };
+    assert_eq!(house.state.drill_severing(hit, UnixMillis(house.at)), None);
+    house
+        .order(Command::DrillInjecting { run, radius })
+        .expect("it runs");
+    let at = UnixMillis(house.at);
+    assert_eq!(house.state.drill_severing(hit, at), Some(run));
+    assert_eq!(house.state.drill_severing(other, at), None);
+    assert_eq!(house.state.drill_of(&Subject::Quorum, at), None);
+}
+
+#[test]
 fn within_the_radius_it_is_marked_and_elsewhere_it_is_real() {
     let mut house = broken();
     house.down("s1");

@@ -1,0 +1,163 @@
+//! A drill in the middle of which somebody dies: what it did ends by itself, within its timer.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use farmux_node::api::types::{DrillList, DrillPhase, DrillRun};
+
+use super::drill::Drill;
+use super::play::OVER_WITHIN;
+use super::rows::{Hits, Row};
+use super::site::{Site, daemons, is_severed, is_well, kill_daemon};
+use crate::lab::node::Node;
+use crate::lab::{Host, VIP, wait};
+
+/// Beyond the timer: its grain, a start of the daemon, and a look.
+const SPARE: Duration = Duration::from_secs(10);
+
+/// Who dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Victim {
+    /// The operator's command line.
+    Operator,
+    /// The leader's daemon.
+    Leader,
+    /// The daemon on the node that is hit.
+    Target,
+}
+
+impl Victim {
+    /// All of them.
+    pub const ALL: [Victim; 3] = [Victim::Operator, Victim::Leader, Victim::Target];
+}
+
+/// How long what was injected lasted, from the injection on; at most.
+#[derive(Debug)]
+pub struct Undone {
+    after: Duration,
+    timer: Duration,
+    run: DrillRun,
+}
+
+impl Undone {
+    /// What is not as promised.
+    pub fn complaint(&self) -> Option<String> {
+        let late = self.after > self.timer + SPARE;
+        late.then(|| {
+            format!(
+                "undone after {:?}, with a timer of {:?}",
+                self.after, self.timer
+            )
+        })
+    }
+
+    /// A row of the table.
+    pub fn line(&self) -> String {
+        format!(
+            "undone_after_ms={} timer_ms={} recorded={:?} because={:?}",
+            self.after.as_millis(),
+            self.timer.as_millis(),
+            self.run.verdict,
+            self.run.reasons.join("; "),
+        )
+    }
+}
+
+/// Kills somebody as soon as the failure is there, and sees it end; leaves all well.
+///
+/// **Errors**: it did not end, no verdict was recorded, or the site did not recover.
+pub fn play(site: &mut Site, row: &Row, victim: Victim) -> Result<Undone> {
+    let timer = timer(site, row.kind)?;
+    let hit = hit(site, row)?;
+    let leader = site.cluster.leader()?;
+    let from = site.other_than(&[&hit, &leader])?;
+    let mut drill = Drill::start(from, row.kind, row.words)?;
+    drill.until(DrillPhase::Measuring, OVER_WITHIN)?;
+    let begun = Instant::now();
+    let run = drill.run().context("the number of the run")?;
+    let dead = match victim {
+        Victim::Operator => {
+            drill.kill()?;
+            None
+        }
+        // Where the owner crashed, the one who leads may be another by now.
+        Victim::Leader => Some(site.cluster.leader().unwrap_or(leader)),
+        Victim::Target => Some(hit.clone()),
+    };
+    if let Some(dead) = &dead {
+        kill_daemon(site.node(dead)?.host())?;
+    }
+    let host = site.node(&hit)?.host().clone();
+    wait::until_true("what was injected is over", timer + 2 * SPARE, || {
+        is_undone(row, &host, dead.as_deref() == Some(hit.as_str()))
+    })?;
+    let after = begun.elapsed();
+    drop(drill);
+    for name in dead.iter().chain([&hit]) {
+        start_again(site.cluster.node(name))?;
+    }
+    let run = recorded(site, run)?;
+    site.wait_until_well()?;
+    Ok(Undone { after, timer, run })
+}
+
+/// Who is hit, as the site stands.
+fn hit(site: &Site, row: &Row) -> Result<String> {
+    let plan = site.cluster.any()?;
+    let words = [&["drill", "plan", row.kind], row.words].concat();
+    let plan: farmux_node::api::types::DrillPlan = plan.report(&words)?;
+    match row.hits {
+        Hits::Node => Ok(plan.nodes.first().map_or(plan.target, ToString::to_string)),
+        // What is pretended is pretended by all; one of them stands for the others.
+        Hits::Owner | Hits::None => site.cluster.owner(),
+    }
+}
+
+fn timer(site: &Site, kind: &str) -> Result<Duration> {
+    let list: DrillList = site.cluster.any()?.report(&["drill", "list"])?;
+    let mut drills = list.drills.iter();
+    let drill = drills.find(|drill| drill.kind.word() == kind);
+    Ok(Duration::from_millis(
+        drill.context("a drill")?.undo.timer_ms,
+    ))
+}
+
+/// Whether nothing is dropped in its kernel, and its daemon is neither stopped nor gone, unless it
+/// was we who killed it.
+fn is_undone(row: &Row, host: &Host, killed: bool) -> bool {
+    let states = daemons(host).unwrap_or_default();
+    let runs = states.iter().any(|(_, state)| *state != 'T');
+    // A guard starts what it took away; whom we killed beside it stays dead.
+    let awaited = !killed || matches!(row.kind, "owner-crash" | "owner-pause");
+    is_severed(host).is_ok_and(|severed| !severed) && (runs || !awaited)
+}
+
+/// Starts a daemon that runs no more.
+fn start_again(node: &mut Node) -> Result<()> {
+    match daemons(node.host())?.is_empty() {
+        true => node.run(),
+        false => Ok(()),
+    }
+}
+
+/// The record of the run, once somebody has written it.
+fn recorded(site: &Site, run: u64) -> Result<DrillRun> {
+    let number = run.to_string();
+    let record = wait::until("the run is recorded", OVER_WITHIN, || {
+        let node = site
+            .cluster
+            .nodes
+            .iter()
+            .find(|node| is_well(node) || node.is_running())?;
+        node.report::<DrillRun>(&["drill", "report", &number]).ok()
+    })?;
+    ensure!(
+        site.cluster
+            .nodes
+            .iter()
+            .filter(|node| node.host().holds(VIP))
+            .count()
+            <= 1
+    );
+    Ok(record)
+}

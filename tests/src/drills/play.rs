@@ -1,0 +1,140 @@
+//! A drill beside an independent client, which must say the same of the outage.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use farmux_node::api::types::{DrillPhase, DrillRun, DrillVerdict, PageReport};
+
+use super::drill::{Drill, Ended};
+use super::rows::{Outage, Row};
+use super::site::Site;
+use crate::gap::{Seen, Watch};
+use crate::lab::wait;
+
+/// The slowest one looks on for a minute, between two times of ten seconds.
+pub(super) const OVER_WITHIN: Duration = Duration::from_secs(180);
+
+/// **Source**: issue 7: what a drill reports is within 20 ms of an independent probe.
+const AGREE_WITHIN: Duration = Duration::from_millis(20);
+
+/// How long whoever is on call needs for a page of a drill.
+const REACHED_WITHIN: Duration = Duration::from_secs(30);
+
+/// What came of a row.
+#[derive(Debug)]
+pub struct Outcome {
+    kind: &'static str,
+    outage: Outage,
+    exit: Option<i32>,
+    run: DrillRun,
+    seen: Seen,
+    unmarked: Vec<String>,
+    elsewhere: usize,
+}
+
+/// Plays a row once, on a site where all is well, and leaves it so.
+///
+/// **Errors**: the run did not end, or the site did not recover.
+pub fn play(site: &Site, row: &Row) -> Result<Outcome> {
+    let before = site.mail.mails().len();
+    let watch = Watch::start(&site.cluster.client, site.cluster.front());
+    let ended = run(site, row);
+    let seen = watch.stop()?;
+    let ended = ended?;
+    let said = ended.said.clone();
+    let well = site.wait_until_well();
+    well.with_context(|| format!("after {}: {said}", row.kind))?;
+    let mails = site.mail.mails().split_off(before);
+    let (to_rehearsals, others): (Vec<_>, Vec<_>) = mails
+        .into_iter()
+        .partition(|mail| mail.field("To").is_some_and(|to| to.contains("rehearsals")));
+    let unmarked = to_rehearsals.iter().chain(&others);
+    let unmarked = unmarked.filter(|mail| !mail.subject.starts_with("[DRILL]"));
+    Ok(Outcome {
+        kind: row.kind,
+        outage: row.outage,
+        exit: ended.exit,
+        unmarked: unmarked.map(|mail| mail.subject.clone()).collect(),
+        elsewhere: others.len(),
+        run: ended.run.with_context(|| format!("no verdict: {said}"))?,
+        seen,
+    })
+}
+
+fn run(site: &Site, row: &Row) -> Result<Ended> {
+    let node = site.cluster.any()?;
+    let mut drill = Drill::start(node, row.kind, row.words)?;
+    if row.kind == "page-test" {
+        drill.until(DrillPhase::Measuring, OVER_WITHIN)?;
+        acknowledge(site)?;
+    }
+    drill.end(OVER_WITHIN)
+}
+
+/// Whoever is on call takes the page of a drill.
+fn acknowledge(site: &Site) -> Result<()> {
+    site.mail.wait_for("[DRILL]", REACHED_WITHIN)?;
+    let node = site.cluster.any()?;
+    wait::until_true("the page of the drill is taken", REACHED_WITHIN, || {
+        let pages = node.pages().unwrap_or_default();
+        let open = |page: &&PageReport| page.drill.is_some() && page.acknowledged_by.is_none();
+        let Some(page) = pages.iter().find(open) else {
+            return false;
+        };
+        node.ask(&["page", "ack", &page.id]).is_ok()
+    })
+}
+
+impl Outcome {
+    /// What is not as promised.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let run = &self.run;
+        if run.verdict != DrillVerdict::Pass {
+            wrong.push(format!("{:?}: {}", run.verdict, run.reasons.join("; ")));
+        }
+        if self.exit != Some(0) {
+            wrong.push(format!("exit {:?}", self.exit));
+        }
+        if run.numbers.outage_ms > 0 && self.outage == Outage::None {
+            wrong.push(format!("an outage of {} ms", run.numbers.outage_ms));
+        }
+        let title = |one: &String| format!("a page without its mark: {one}");
+        wrong.extend(self.unmarked.iter().map(title));
+        if self.elsewhere > 0 {
+            wrong.push(format!("{} pages to whoever is on call", self.elsewhere));
+        }
+        wrong
+    }
+
+    /// Whether the independent client saw another outage.
+    pub fn disagreement(&self) -> Option<String> {
+        let told = Duration::from_millis(self.run.numbers.outage_ms);
+        // From good answer to good answer; where none failed, that is the pace of asking.
+        let differ = self.seen.gap.abs_diff(told) > AGREE_WITHIN;
+        (differ && self.outage == Outage::Whole)
+            .then(|| format!("{} ms apart", self.seen.gap.abs_diff(told).as_millis()))
+    }
+
+    /// A row of the table.
+    pub fn line(&self) -> String {
+        let numbers = &self.run.numbers;
+        format!(
+            "drill={} verdict={:?} exit={} outage_ms={} probe_ms={} probe_late_ms={} requests={} \
+             failed={} cut={} pages={} doubled={} late={}",
+            self.kind,
+            self.run.verdict,
+            self.exit
+                .map_or_else(|| "killed".to_owned(), |code| code.to_string()),
+            numbers.outage_ms,
+            self.seen.gap.as_millis(),
+            self.seen.late.as_millis(),
+            numbers.requests,
+            numbers.failed,
+            numbers.cut,
+            numbers.pages.sent,
+            numbers.pages.doubled,
+            numbers.pages.late,
+        )
+    }
+}

@@ -1,0 +1,162 @@
+//! A cluster in which every drill can be run.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use farmux_node::api::types::Overall;
+use farmux_raft::state::Health;
+use rustix::process::Signal;
+
+use crate::lab::cluster::{Cluster, shop};
+use crate::lab::mail::MailServer;
+use crate::lab::nginx::Nginx;
+use crate::lab::node::Node;
+use crate::lab::process::run;
+use crate::lab::{Host, VIP, server_address, wait};
+
+/// The file server's number.
+const FILES: u8 = 9;
+
+/// After a drill everything has come to rest: checks rise, and pages are recorded.
+const WELL_WITHIN: Duration = Duration::from_secs(60);
+
+/// What the drills of servers need beside a shop, and who is told of drills.
+const MORE: &str = r#"
+[[contact]]
+name = "rehearsals"
+mail = { to = ["rehearsals@example.com"], from = "farmux@example.com", relay = "smtp://10.0.0.9:25" }
+"#;
+
+/// Three nodes that serve, and all that drills touch.
+#[derive(Debug)]
+pub struct Site {
+    /// The nodes and their LAN.
+    pub cluster: Cluster,
+    /// The relay.
+    pub mail: MailServer,
+    _servers: Vec<Nginx>,
+}
+
+impl Site {
+    /// Forms it, and waits until all is well.
+    ///
+    /// **Errors**: a step failed, or took too long.
+    pub fn form() -> Result<Site> {
+        let cluster = Cluster::form(3)?;
+        let numbers = [1, 2, FILES];
+        let servers = numbers.map(|number| Nginx::start(&cluster.lab, number));
+        let site = Site {
+            _servers: servers.into_iter().collect::<Result<_>>()?,
+            mail: MailServer::start(&cluster.lab)?,
+            cluster,
+        };
+        site.cluster.nodes[0].apply(&configuration())?;
+        for server in ["s1", "s2"] {
+            site.cluster.wait_for_health("shop", server, Health::Up)?;
+        }
+        site.cluster.wait_for_service()?;
+        site.wait_until_well()?;
+        Ok(site)
+    }
+
+    /// Waits until each daemon runs and says that all is well, one node has the VIP, and nothing
+    /// that a drill did is left in any kernel.
+    ///
+    /// **Errors**: it took too long.
+    pub fn wait_until_well(&self) -> Result<()> {
+        let nodes = &self.cluster.nodes;
+        wait::until_true("all is well, as each node says", WELL_WITHIN, || {
+            let holders = nodes.iter().filter(|node| node.host().holds(VIP));
+            nodes.iter().all(is_well) && holders.count() == 1
+        })
+        .with_context(|| self.cluster.nodes[0].ask(&["status"]).unwrap_or_default())?;
+        for node in nodes {
+            ensure!(!is_severed(node.host())?, "{}: still severed", node.name());
+        }
+        Ok(())
+    }
+
+    /// A node with this name.
+    ///
+    /// **Errors**: there is none.
+    pub fn node(&self, name: &str) -> Result<&Node> {
+        let mut nodes = self.cluster.nodes.iter();
+        nodes.find(|node| node.name() == name).context("a node")
+    }
+
+    /// A node that is none of these.
+    ///
+    /// **Errors**: there is none.
+    pub fn other_than(&self, names: &[&str]) -> Result<&Node> {
+        let mut nodes = self.cluster.nodes.iter();
+        let other = nodes.find(|node| !names.contains(&node.name()));
+        other.context("a node that is not hit")
+    }
+}
+
+/// Whether it says that all is well.
+pub(super) fn is_well(node: &Node) -> bool {
+    node.status()
+        .is_ok_and(|status| status.overall == Overall::Ok)
+}
+
+/// Whether packets are still dropped there for a drill.
+pub(super) fn is_severed(host: &Host) -> Result<bool> {
+    let mut command = host.command("nft");
+    command.args(["list", "ruleset"]);
+    let rules = run(&mut command).context("nft, of nftables")?;
+    // What its kernel still drops is an element of a set, with the time that it has left.
+    Ok(rules.contains("farmux_drill") && rules.contains(" expires "))
+}
+
+/// The daemon's processes on a host: one that was restarted is nobody's child.
+pub(super) fn daemons(host: &Host) -> Result<Vec<(u32, char)>> {
+    let mut command = host.command("ip");
+    command.args(["netns", "pids", host.namespace()]);
+    let pids = run(&mut command)?;
+    let pids = pids.lines().filter_map(|line| line.trim().parse().ok());
+    Ok(pids
+        .filter_map(|pid: u32| Some((pid, daemon_state(pid)?)))
+        .collect())
+}
+
+/// The state of a process (`proc(5)`, stat), if it is a farmux daemon.
+fn daemon_state(pid: u32) -> Option<char> {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut words = words.split(|byte| *byte == 0);
+    let is_farmux = words.next()?.ends_with(b"farmux");
+    if !is_farmux || words.next()? != b"run" {
+        return None;
+    }
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?
+        .1
+        .chars()
+        .next()
+        .filter(|state| *state != 'Z')
+}
+
+/// `kill -9` of the daemon of a host, whoever started it; its guard, if it has one, lives.
+pub(super) fn kill_daemon(host: &Host) -> Result<()> {
+    for (pid, _) in daemons(host)? {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("a process")?;
+        rustix::process::kill_process(pid, Signal::KILL)?;
+    }
+    Ok(())
+}
+
+fn configuration() -> String {
+    let address = server_address(FILES);
+    let shop = shop(&[1, 1]).replace(
+        "[paging]\n",
+        "[paging]\ndrill_contacts = [\"rehearsals\"]\n",
+    );
+    let shop = shop.replace(
+        "method = \"round-robin\"\n",
+        "method = \"round-robin\"\ndepends_on = [\"files\"]\n",
+    );
+    format!(
+        "{shop}{MORE}\n[[watch]]\nname = \"files\"\naddress = \"{address}\"\nport = 80\n\
+         check = {{ kind = \"tcp\", interval = \"500ms\", timeout = \"400ms\" }}\n"
+    )
+}

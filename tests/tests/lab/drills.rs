@@ -1,0 +1,44 @@
+//! Drills on the LAN: run, failed on purpose, locked, and with somebody dead in the middle; all of
+//! them by `tests/drills.sh`.
+
+use farmux_tests::drills::kills::{self, Victim};
+use farmux_tests::drills::rows::ROWS;
+use farmux_tests::drills::{Site, play, refuse};
+
+fn row(kind: &str) -> &'static farmux_tests::drills::rows::Row {
+    let row = ROWS.iter().find(|row| row.kind == kind);
+    row.unwrap_or_else(|| panic!("no drill {kind}"))
+}
+
+#[test]
+fn an_owner_that_crashes_and_a_server_that_is_down_are_rehearsed() {
+    let site = Site::form().expect("a site");
+    for kind in ["vip-move", "owner-crash", "server-down", "page-test"] {
+        let outcome = play::play(&site, row(kind));
+        let outcome = outcome.unwrap_or_else(|error| panic!("{kind}: {error:#}"));
+        let complaints = outcome.complaints();
+        assert!(complaints.is_empty(), "{complaints:?} {}", outcome.line());
+    }
+}
+
+#[test]
+fn what_may_cost_nothing_fails_and_a_lock_ends_what_runs() {
+    let site = Site::form().expect("a site");
+    for (name, played) in refuse::all(&site) {
+        played.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+    }
+}
+
+#[test]
+fn a_drill_ends_by_itself_whoever_dies() {
+    let mut site = Site::form().expect("a site");
+    for (kind, victim) in [
+        ("node-isolate", Victim::Target),
+        ("owner-pause", Victim::Leader),
+        ("server-slow", Victim::Operator),
+    ] {
+        let undone = kills::play(&mut site, row(kind), victim);
+        let undone = undone.unwrap_or_else(|error| panic!("{kind}, {victim:?}: {error:#}"));
+        assert_eq!(undone.complaint(), None, "{kind}, {victim:?}");
+    }
+}
