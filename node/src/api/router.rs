@@ -96,6 +96,8 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .route("/v1/drills/lock", post(drills::lock))
         .route("/v1/drills/unlock", post(drills::unlock))
         .route("/v1/drills/history", get(drills::history))
+        .route("/v1/drills/schedules", post(drills::schedule))
+        .route("/v1/drills/schedules/{name}", delete(drills::unschedule))
         .route("/v1/drills/{run}", get(drills::show))
         .route("/v1/drills/{run}/abort", post(drills::abort))
         .route("/v1/drills/{run}/report", get(drills::report))

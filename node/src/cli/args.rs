@@ -11,7 +11,7 @@ mod watch;
 
 pub use cluster::{ClusterAction, InitArguments, TokenAction};
 pub use doctor::DoctorArguments;
-pub use drill::{DrillAction, DrillArguments};
+pub use drill::{DrillAction, DrillArguments, ScheduleAction, ScheduleArguments};
 pub use moving::{MoveArguments, NodeAction, Switch};
 pub use probe::ProbeArguments;
 pub use snapshot::{PassphraseArguments, SnapshotAction};

@@ -184,6 +184,9 @@ fn every_line_of_drilling_is_understood() {
         "farmux drill report 7 -o text",
         "farmux drill report 7 -o md",
         "farmux drill report 7 -o html",
+        "farmux drill schedule list",
+        "farmux drill schedule remove owner-crash",
+        "farmux drill schedule owner-crash --weekly Tue_03:00 --tz Europe/Berlin --target front",
     ];
     for line in lines {
         if let Err(error) = parse(line) {
@@ -204,6 +207,9 @@ fn what_is_wrong_is_a_usage_error() {
         "farmux drill report last",
         "farmux drill abort now",
         "farmux drill report 7 -o pdf",
+        "farmux drill schedule",
+        "farmux drill schedule owner-crash",
+        "farmux drill schedule earthquake --weekly Tue_03:00",
         "farmux",
         "farmux nonsense",
         "farmux cluster init",

@@ -7,19 +7,21 @@ use axum::Extension;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use farmux_raft::id::UnixMillis;
-use farmux_raft::state::drill::DrillOrder;
-use farmux_raft::state::{Applied, Command, State};
+use farmux_raft::id::{DrillName, UnixMillis};
+use farmux_raft::state::drill::{Drill, DrillOrder, ZoneName};
+use farmux_raft::state::{Applied, Command, Config, State};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
-use super::super::answer::{Answer, Order, answer};
+use super::super::answer::{Answer, Order, answer, parse};
 use super::super::caller::Caller;
 use super::super::gather::gather;
 use super::super::types::{
-    Done, DrillBegun, DrillDue, DrillEntry, DrillList, DrillLock, DrillLockRequest, DrillPlan,
-    DrillProgress, DrillRequest, DrillRun, DrillRunning, DrillStanding, Moment, Reading,
+    ApplyAnswer, Done, DrillBegun, DrillDue, DrillEntry, DrillList, DrillLock, DrillLockRequest,
+    DrillPlan, DrillProgress, DrillRequest, DrillRun, DrillRunning, DrillScheduleReport,
+    DrillScheduleRequest, DrillStanding, Moment, Reading,
 };
+use super::watches::{Wish, bring_about};
 use super::{Daemon, change, freshness, member};
 use crate::daemon::{Member, wall_clock};
 use crate::drill::{self, Bounds, Consent, DrillKind, Plan, Report, RunId, Standing, Track};
@@ -139,6 +141,79 @@ pub(crate) async fn history(
     })
 }
 
+/// `POST /v1/drills/schedules`.
+pub(crate) async fn schedule(
+    Shared(node): Daemon,
+    Extension(caller): Extension<Caller>,
+    Order(request): Order<DrillScheduleRequest>,
+) -> Answer<ApplyAnswer> {
+    let name = request.kind.word().parse().map_err(unfit)?;
+    let tz = request
+        .tz
+        .map_or_else(|| Ok(ZoneName::utc()), |tz| tz.parse());
+    let drill = Drill {
+        kind: request.kind,
+        target: request.target,
+        weekly: request.weekly.parse().map_err(unfit)?,
+        tz: tz.map_err(unfit)?,
+    };
+    let note = format!("drill schedule {name}");
+    let change = |config: &mut Config| {
+        config.drills.insert(DrillName::clone(&name), drill.clone());
+    };
+    answer(reschedule(&*member(&node)?, &caller, note, change).await?)
+}
+
+/// `DELETE /v1/drills/schedules/NAME`.
+pub(crate) async fn unschedule(
+    Shared(node): Daemon,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Answer<ApplyAnswer> {
+    let name: DrillName = parse(&name)?;
+    let member = member(&node)?;
+    if !member.state().config.drills.contains_key(&name) {
+        let fault = Fault::new(Code::DrillUnknown);
+        return Err(fault
+            .what(format!("there is no schedule {name}"))
+            .mend("farmux drill schedule list"));
+    }
+    let note = format!("drill schedule remove {name}");
+    let change = |config: &mut Config| {
+        config.drills.remove(&name);
+    };
+    answer(reschedule(&member, &caller, note, change).await?)
+}
+
+async fn reschedule(
+    member: &Member,
+    caller: &Caller,
+    note: String,
+    change: impl Fn(&mut Config),
+) -> Result<ApplyAnswer, Fault> {
+    let wish = Wish {
+        dry_run: false,
+        note,
+    };
+    let changed = |state: &State| {
+        let mut config = Config::clone(&state.config);
+        change(&mut config);
+        Ok((config, 1))
+    };
+    let made = bring_about(member, caller, wish, changed).await?;
+    Ok(ApplyAnswer {
+        diff: made.diff,
+        revision: made.revision,
+    })
+}
+
+fn unfit(why: impl std::fmt::Display) -> Fault {
+    Fault::new(Code::RequestInvalid)
+        .what("that is no schedule of a drill")
+        .why(why)
+        .mend("farmux drill schedule NAME --weekly \"Tue 03:00\" --tz Europe/Berlin")
+}
+
 /// `GET /v1/drills/RUN`: how far it is, or what it came to.
 pub(crate) async fn show(
     Shared(node): Daemon,
@@ -244,7 +319,17 @@ fn listed(state: &State, now: UnixMillis) -> DrillList {
             began: Moment(running.began),
         }),
         drills: DrillKind::ALL.into_iter().map(entry).collect(),
-        schedules: Vec::new(),
+        schedules: state.config.drills.iter().map(scheduled).collect(),
+    }
+}
+
+fn scheduled((name, drill): (&DrillName, &Drill)) -> DrillScheduleReport {
+    DrillScheduleReport {
+        name: name.to_string(),
+        kind: drill.kind,
+        weekly: drill.weekly.to_string(),
+        tz: drill.tz.to_string(),
+        target: drill.target.clone(),
     }
 }
 

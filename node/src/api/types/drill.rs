@@ -157,6 +157,8 @@ pub enum DrillDue {
 /// A drill that is run by itself, every week.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillScheduleReport {
+    /// What the schedule is called.
+    pub name: String,
     /// Which drill.
     pub kind: DrillKind,
     /// When, as in `Tue 03:00`.
@@ -164,6 +166,23 @@ pub struct DrillScheduleReport {
     /// In which time zone.
     pub tz: String,
     /// Whom it hits; null: the plan chooses.
+    pub target: Option<String>,
+}
+
+/// `POST /v1/drills/schedules`, answered as a change of the configuration is. One of the same name
+/// is replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrillScheduleRequest {
+    /// Which drill; the schedule is called so.
+    pub kind: DrillKind,
+    /// When, as in `Tue 03:00`.
+    pub weekly: String,
+    /// In which time zone, as in `Europe/Berlin`; null: UTC.
+    #[serde(default)]
+    pub tz: Option<String>,
+    /// Whom it hits; null: the plan chooses.
+    #[serde(default)]
     pub target: Option<String>,
 }
 

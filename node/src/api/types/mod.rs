@@ -28,7 +28,7 @@ pub use config::{ApplyAnswer, ApplyRequest, ExportAnswer, RevisionReport, Rollba
 pub use drill::{
     DrillBegun, DrillDue, DrillEntry, DrillEvent, DrillList, DrillLock, DrillLockRequest,
     DrillPhase, DrillPlan, DrillProgress, DrillRequest, DrillRun, DrillRunning,
-    DrillScheduleReport, DrillStanding, DrillVerdict,
+    DrillScheduleReport, DrillScheduleRequest, DrillStanding, DrillVerdict,
 };
 pub use event::{EventReport, EventsAnswer};
 pub use farm::{

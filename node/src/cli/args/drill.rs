@@ -1,6 +1,7 @@
 //! The words of `farmux drill`.
 
 use clap::{Args, Subcommand};
+use farmux_raft::id::DrillName;
 
 use crate::drill::DrillKind;
 
@@ -53,6 +54,41 @@ pub enum DrillAction {
     Report {
         /// Its number, as `history` lists it
         run: u64,
+    },
+    /// Have one run by itself, every week; a part of the configuration, and a revision of it
+    Schedule(ScheduleArguments),
+}
+
+/// A drill that is run by itself, every week.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct ScheduleArguments {
+    /// Which drill; the schedule is called so
+    #[arg(value_name = "NAME", value_parser = parse_kind, required = true)]
+    pub kind: Option<DrillKind>,
+    /// When, as in "Tue 03:00"
+    #[arg(long, value_name = "DAY TIME", required = true)]
+    pub weekly: Option<String>,
+    /// In which time zone, as in Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// Whom to hit [default: the plan chooses]
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Or what else
+    #[command(subcommand)]
+    pub action: Option<ScheduleAction>,
+}
+
+/// What else can be done with schedules.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ScheduleAction {
+    /// All of them
+    List,
+    /// Run a drill by itself no more
+    Remove {
+        /// What the schedule is called
+        name: DrillName,
     },
 }
 

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::super::args::{DrillAction, DrillArguments, Output};
+use super::super::args::{DrillAction, DrillArguments, Output, ScheduleAction, ScheduleArguments};
 use super::super::show;
 use super::Shell;
 use crate::api::types::{
-    Done, DrillBegun, DrillEvent, DrillList, DrillLockRequest, DrillPhase, DrillPlan, DrillRequest,
-    DrillRun, DrillStanding, DrillVerdict, Reading, StatusReport,
+    ApplyAnswer, Done, DrillBegun, DrillEvent, DrillList, DrillLockRequest, DrillPhase, DrillPlan,
+    DrillRequest, DrillRun, DrillScheduleRequest, DrillStanding, DrillVerdict, Reading,
+    StatusReport,
 };
 use crate::drill::DrillKind;
 use crate::fault::{Code, Exit, Fault};
@@ -58,7 +59,40 @@ impl Shell {
                 self.terminal.show(&runs, show::drill_history)
             }
             DrillAction::Report { run } => self.report_drill(run).await,
+            DrillAction::Schedule(arguments) => self.schedule_drill(arguments).await,
         }
+    }
+
+    async fn schedule_drill(&mut self, arguments: ScheduleArguments) -> Result<(), Fault> {
+        let ScheduleArguments {
+            kind,
+            weekly,
+            tz,
+            target,
+            action,
+        } = arguments;
+        let made: ApplyAnswer = match (action, kind, weekly) {
+            (Some(ScheduleAction::List), ..) => {
+                let all: Reading<DrillList> = self.client.get("/v1/drills").await?;
+                return self.terminal.show(&all, show::drill_schedules);
+            }
+            (Some(ScheduleAction::Remove { name }), ..) => {
+                let path = format!("/v1/drills/schedules/{name}");
+                self.client.delete(&path).await?
+            }
+            (None, Some(kind), Some(weekly)) => {
+                let request = DrillScheduleRequest {
+                    kind,
+                    weekly,
+                    tz,
+                    target,
+                };
+                self.client.post("/v1/drills/schedules", &request).await?
+            }
+            (None, _, _) => return Err(Fault::new(Code::Usage).why("which drill, and when?")),
+        };
+        self.terminal
+            .show(&made, |made, _| show::applied(made, false))
     }
 
     async fn plan_drill(&mut self, what: DrillArguments) -> Result<(), Fault> {

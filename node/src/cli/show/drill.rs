@@ -238,5 +238,22 @@ pub fn drill_history(reading: &Reading<Vec<DrillRun>>, paint: Paint) -> String {
     format!("{}\n{}\n", columns.finish(none), reading.fresh.in_words())
 }
 
+/// `farmux drill schedule list`.
+pub fn drill_schedules(reading: &Reading<DrillList>, paint: Paint) -> String {
+    let header = ["SCHEDULE", "DRILL", "WEEKLY", "ZONE", "TARGET"];
+    let mut columns = Columns::new(paint, &header);
+    for schedule in &reading.data.schedules {
+        columns.row([
+            Word::from(&schedule.name),
+            Word::from(schedule.kind),
+            Word::from(&schedule.weekly),
+            Word::from(&schedule.tz),
+            Word::from(schedule.target.as_deref().unwrap_or_default()),
+        ]);
+    }
+    let none = "no drill is run by itself: farmux drill schedule NAME --weekly \"Tue 03:00\"";
+    format!("{}\n{}\n", columns.finish(none), reading.fresh.in_words())
+}
+
 /// Ten requests in a row; below it says nothing.
 const SILENT_MS: u64 = 100;

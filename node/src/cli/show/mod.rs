@@ -27,7 +27,7 @@ pub use cluster::{admin_certs, token_created, token_use, tokens};
 pub use config::{applied, history};
 pub use contact::contact_test;
 pub use doctor::checkup;
-pub use drill::{drill_history, drill_over, drill_plan, drill_progress, drills};
+pub use drill::{drill_history, drill_over, drill_plan, drill_progress, drill_schedules, drills};
 pub use event::{event, events};
 pub use farm::{farm, farms};
 pub use page::{page, pages, preview};

@@ -1,14 +1,13 @@
 //! The books of a real node: what its state says, what the others report, what it proposes.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use farmux_raft::consensus::{BoxFuture, Standing as Consents};
 use farmux_raft::id::{NodeId, NodeName, UnixMillis, VipName};
 use farmux_raft::peer::{PeerReply, PeerRequest};
-use farmux_raft::state::drill::{DrillRadius, Running};
-use farmux_raft::state::{Command, Parent, State};
+use farmux_raft::state::drill::{DrillOrder, DueDrill, Running};
+use farmux_raft::state::{Command, REASON_CHARS_MAX, State, clean};
 use tokio::sync::{Mutex, watch};
 
 use super::course::Entry;
@@ -36,6 +35,56 @@ impl Ledger {
             news: Mutex::new((consensus.state(), consensus.standing())),
             member: Arc::clone(member),
         }
+    }
+}
+
+impl Ledger {
+    /// Begins a drill that is due, or says why it is passed over: that is a page.
+    async fn due(&self, due: DueDrill, now: UnixMillis) -> Command {
+        let mut order = DrillOrder {
+            kind: due.kind,
+            target: due.target,
+            outside: false,
+            typed: None,
+            bounds: None,
+            by: format!("schedule {}", due.scheduled.name),
+            scheduled: Some(due.scheduled.clone()),
+            until: now,
+        };
+        match self.planned(&order).await {
+            Ok((plan, _)) => {
+                let lasts = u64::try_from(plan.longest().as_millis()).unwrap_or(u64::MAX);
+                order.until = UnixMillis(now.0.saturating_add(lasts));
+                Command::BeginDrill(Box::new(order))
+            }
+            Err(refusal) => Command::SkipDrill {
+                scheduled: due.scheduled,
+                why: clean(&refusal.to_string(), REASON_CHARS_MAX),
+            },
+        }
+    }
+
+    async fn planned(&self, order: &DrillOrder) -> Result<(Plan, Places), Refusal> {
+        let gathered = gather_as(&self.name, &self.member).await;
+        let view = gathered.view();
+        let lock = view.state.drills.lock.as_ref();
+        // The run itself does not stand in its own way.
+        let standing = Standing {
+            lock: lock.map(|lock| (lock.author.0.clone(), lock.why.clone())),
+            running: None,
+        };
+        let consent = Consent {
+            target: order.target.clone(),
+            typed: order.typed.clone(),
+            outside: order.outside,
+        };
+        let plan = plan(order.kind, &view, &standing, &consent)?;
+        let places = places(&plan, &view);
+        let places = places.ok_or_else(|| {
+            let why = "a node of the plan is no member any more";
+            Refusal::Target(why.to_owned())
+        })?;
+        Ok((plan, places))
     }
 }
 
@@ -106,25 +155,8 @@ impl Books for Ledger {
     }
 
     fn plan(&self, begun: &Running) -> BoxFuture<'_, Result<(Plan, Places), Refusal>> {
-        let begun = begun.clone();
-        Box::pin(async move {
-            let gathered = gather_as(&self.name, &self.member).await;
-            let view = gathered.view();
-            let lock = view.state.drills.lock.as_ref();
-            // The run itself does not stand in its own way.
-            let standing = Standing {
-                lock: lock.map(|lock| (lock.author.0.clone(), lock.why.clone())),
-                running: None,
-            };
-            let consent = consent(&begun);
-            let plan = plan(begun.order.kind, &view, &standing, &consent)?;
-            let places = places(&plan, &view);
-            let places = places.ok_or_else(|| {
-                let why = "a node of the plan is no member any more";
-                Refusal::Target(why.to_owned())
-            })?;
-            Ok((plan, places))
-        })
+        let order = begun.order.clone();
+        Box::pin(async move { self.planned(&order).await })
     }
 
     fn owner(&self, vip: &VipName) -> Option<NodeName> {
@@ -135,21 +167,27 @@ impl Books for Ledger {
     }
 
     fn pages(&self, running: &Running) -> Paged {
-        let _ = running;
-        Paged::default()
+        let state = self.member.state();
+        let order = &running.order;
+        let bounds = order.bounds.unwrap_or_else(|| order.kind.bounds());
+        let ours = state.pages.iter();
+        let ours = ours.filter(|page| page.drill == Some(running.id));
+        Paged {
+            opened: ours.map(|page| page.title.clone()).collect(),
+            count: state.drill_pages(running.id, bounds.page_ms, wall_clock()),
+        }
     }
 
     fn book(
         &self,
         run: RunId,
         plan: &Plan,
-        places: &Places,
         entry: Entry,
     ) -> BoxFuture<'static, Result<(), String>> {
         let command = match entry {
             Entry::Injecting => Command::DrillInjecting {
                 run,
-                radius: radius(plan, places, &self.member.state()),
+                radius: plan.drill_radius(&self.member.state()),
             },
             Entry::Undone => Command::DrillUndone { run },
         };
@@ -173,67 +211,22 @@ impl Books for Ledger {
     }
 
     fn begin_due(&self) -> BoxFuture<'_, ()> {
-        // What is due, the state will say.
-        Box::pin(async {})
+        Box::pin(async {
+            let now = wall_clock();
+            let Some(due) = self.member.state().due_drill(now) else {
+                return;
+            };
+            let command = self.due(due, now).await;
+            if let Err(why) = decide(&self.member, command).await {
+                tracing::warn!(why, "a drill that is due is not begun yet");
+            }
+        })
     }
 }
 
 async fn decide(member: &Member, command: Command) -> Result<(), String> {
     let decided = member.change(command).await;
     decided.map(|_| ()).map_err(|error| error.to_string())
-}
-
-fn consent(running: &Running) -> Consent {
-    Consent {
-        target: running.order.target.clone(),
-        typed: running.order.typed.clone(),
-        outside: running.order.outside,
-    }
-}
-
-/// PURE. What a plan breaks, as the log keeps it to tell which pages are its doing.
-fn radius(plan: &Plan, places: &Places, state: &State) -> DrillRadius {
-    let named = |name: &NodeName| {
-        let mut nodes = state.nodes.iter();
-        nodes
-            .find(|(_, node)| node.name == *name)
-            .map(|(id, _)| *id)
-    };
-    let mut nodes: BTreeSet<NodeId> = plan.radius.nodes.iter().filter_map(named).collect();
-    match &plan.injection {
-        Injection::Crash { .. }
-        | Injection::Pause { .. }
-        | Injection::Isolate { .. }
-        | Injection::LoseGateway { .. }
-        | Injection::CutMajority { .. }
-        | Injection::FillDisk { .. } => nodes.extend(&places.targets),
-        // Those that pretend are not hit themselves.
-        Injection::MoveVip { .. }
-        | Injection::ServerDown { .. }
-        | Injection::ServerSlow { .. }
-        | Injection::ParentDown { .. }
-        | Injection::Page { .. }
-        | Injection::Restore { .. } => {}
-    }
-    let mut vips: BTreeSet<VipName> = plan.radius.vips.iter().cloned().collect();
-    let mut members: BTreeSet<Parent> = BTreeSet::new();
-    match &plan.target {
-        Target::Vip(vip) => {
-            vips.insert(vip.clone());
-        }
-        Target::Server(farm, server) => {
-            members.insert(Parent::Server(farm.clone(), server.clone()));
-        }
-        Target::Watch(watch) => {
-            members.insert(Parent::Watch(watch.clone()));
-        }
-        Target::Node(_) | Target::Contacts(_) => {}
-    }
-    DrillRadius {
-        nodes,
-        vips,
-        members,
-    }
 }
 
 /// What is seen when nothing changes: that a run is not young any more.

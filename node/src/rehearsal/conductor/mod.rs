@@ -76,13 +76,8 @@ pub(crate) trait Books: Send + Sync + 'static {
     fn pages(&self, running: &Running) -> Paged;
 
     /// Tells the log of a run that lasts.
-    fn book(
-        &self,
-        run: RunId,
-        plan: &Plan,
-        places: &Places,
-        entry: Entry,
-    ) -> BoxFuture<'static, Result<(), String>>;
+    fn book(&self, run: RunId, plan: &Plan, entry: Entry)
+    -> BoxFuture<'static, Result<(), String>>;
 
     /// Has a run recorded, and with it ended.
     fn record(&self, record: DrillRecord) -> BoxFuture<'_, Result<(), String>>;
@@ -200,7 +195,7 @@ impl Conductor {
                         match deed {
                             Deed::Say(say) => self.say(&mut said, say),
                             Deed::Book(entry) => {
-                                let booked = self.books.book(run, &plan, places, entry);
+                                let booked = self.books.book(run, &plan, entry);
                                 said.spawn(async move { Came::Booked(entry, booked.await) });
                             }
                         }

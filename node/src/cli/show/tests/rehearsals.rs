@@ -2,12 +2,14 @@
 
 use farmux_raft::state::NodeRole::{Balancer, Witness};
 
-use super::super::{drill_history, drill_over, drill_plan, drill_progress, drills};
+use super::super::{
+    drill_history, drill_over, drill_plan, drill_progress, drill_schedules, drills,
+};
 use super::*;
 use crate::api::status::sample::{state, view};
 use crate::api::types::{
     DrillDue, DrillEntry, DrillList, DrillLock, DrillPhase, DrillPlan, DrillProgress, DrillRun,
-    DrillRunning, DrillVerdict, Freshness,
+    DrillRunning, DrillScheduleReport, DrillVerdict, Freshness,
 };
 use crate::drill::{Consent, DrillKind, Numbers, Standing, plan};
 
@@ -118,6 +120,35 @@ fn golden_list_of_drills() {
     };
     let list = reading(list);
     golden("drill-list.txt", &drills(&list, Paint::Plain, NOW));
+}
+
+#[test]
+fn golden_schedules_of_drills() {
+    let list = |schedules: Vec<DrillScheduleReport>| {
+        reading(DrillList {
+            lock: None,
+            running: None,
+            drills: Vec::new(),
+            schedules,
+        })
+    };
+    let schedule = |kind: DrillKind, target: Option<&str>| DrillScheduleReport {
+        name: kind.word().to_owned(),
+        kind,
+        weekly: "Tue 03:00".to_owned(),
+        tz: "Europe/Berlin".to_owned(),
+        target: target.map(str::to_owned),
+    };
+    let two = list(vec![
+        schedule(DrillKind::OwnerCrash, None),
+        schedule(DrillKind::ServerDown, Some("shop/s1")),
+    ]);
+    golden("drill-schedules.txt", &drill_schedules(&two, Paint::Plain));
+    let none = list(Vec::new());
+    golden(
+        "drill-schedules-none.txt",
+        &drill_schedules(&none, Paint::Plain),
+    );
 }
 
 #[test]

@@ -83,13 +83,7 @@ impl Books for Log {
         Paged::default()
     }
 
-    fn book(
-        &self,
-        _: RunId,
-        _: &Plan,
-        _: &Places,
-        _: Entry,
-    ) -> BoxFuture<'static, Result<(), String>> {
+    fn book(&self, _: RunId, _: &Plan, _: Entry) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(async { Ok(()) })
     }
 
