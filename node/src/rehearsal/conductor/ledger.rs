@@ -16,7 +16,7 @@ use super::slate::{Lead, Paged, Slate};
 use super::{Books, Hands};
 use crate::api::gather_as;
 use crate::daemon::{Member, wall_clock};
-use crate::drill::{Consent, DrillRecord, Injection, Plan, Refusal, RunId, Standing, Target, plan};
+use crate::drill::{Consent, DrillRecord, Plan, Refusal, RunId, Standing, plan};
 use crate::rehearsal::{Answer, Word, hear};
 
 /// The books of this node, and its hands.
@@ -135,13 +135,14 @@ impl Books for Ledger {
         Box::pin(async {
             let mut news = self.news.lock().await;
             let (states, standings) = &mut *news;
-            // One whose other end is gone says so for ever: the member is going, and we with it.
-            tokio::select! {
-                changed = states.changed() => if changed.is_err() { tokio::time::sleep(IDLE).await },
-                changed = standings.changed() => {
-                    if changed.is_err() { tokio::time::sleep(IDLE).await }
-                }
-                () = tokio::time::sleep(IDLE) => {}
+            let ends = tokio::select! {
+                changed = states.changed() => changed.is_err(),
+                changed = standings.changed() => changed.is_err(),
+                () = tokio::time::sleep(IDLE) => false,
+            };
+            if ends {
+                // It says so for ever: the member is going, and we with it.
+                tokio::time::sleep(IDLE).await;
             }
         })
     }
