@@ -40,7 +40,7 @@ pub fn play(site: &Site, row: &Row) -> Result<Outcome> {
     let watch = Watch::start(&site.cluster.client, site.cluster.front());
     let ended = run(site, row);
     let seen = watch.stop()?;
-    let ended = ended?;
+    let ended = ended.inspect_err(|_| give_up(site))?;
     let said = ended.said.clone();
     let well = site.wait_until_well();
     well.with_context(|| format!("after {}: {said}", row.kind))?;
@@ -59,6 +59,12 @@ pub fn play(site: &Site, row: &Row) -> Result<Outcome> {
         run: ended.run.with_context(|| format!("no verdict: {said}"))?,
         seen,
     })
+}
+
+/// What did not end shall not keep the next one from beginning.
+fn give_up(site: &Site) {
+    // It may be over by now.
+    let _ = site.cluster.any().map(|node| node.ask(&["drill", "abort"]));
 }
 
 fn run(site: &Site, row: &Row) -> Result<Ended> {

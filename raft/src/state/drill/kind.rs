@@ -171,7 +171,8 @@ impl DrillKind {
             page_ms: PAGE_MS,
         };
         match self {
-            DrillKind::VipMove => bounds(MOVE_MS, Some(0)),
+            // Who is told of moves is told of this one.
+            DrillKind::VipMove => bounds(MOVE_MS, None),
             DrillKind::OwnerCrash | DrillKind::OwnerPause | DrillKind::NodeIsolate => {
                 bounds(TAKEOVER_MS, None)
             }
