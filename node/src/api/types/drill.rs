@@ -235,7 +235,7 @@ pub enum DrillEvent {
     /// It is in another phase.
     Progress(DrillProgress),
     /// It is over.
-    Over(DrillRun),
+    Over(Box<DrillRun>),
 }
 
 /// A phase of a run.

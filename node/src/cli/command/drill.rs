@@ -157,7 +157,7 @@ impl Shell {
         let begun: DrillBegun = self.client.post("/v1/drills/run", &request).await?;
         self.tell(&DrillEvent::Begun(begun))?;
         let run = self.follow_drill(begun.run, &mut interrupt).await?;
-        self.tell(&DrillEvent::Over(run.clone()))?;
+        self.tell(&DrillEvent::Over(Box::new(run.clone())))?;
         conclude(&run)
     }
 

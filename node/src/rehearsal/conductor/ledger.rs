@@ -47,7 +47,7 @@ impl Ledger {
             outside: false,
             typed: None,
             bounds: None,
-            by: format!("schedule {}", due.scheduled.name),
+            by: due.scheduled.name.to_string(),
             scheduled: Some(due.scheduled.clone()),
             until: now,
         };

@@ -49,7 +49,7 @@ fn failed() -> DrillRun {
     DrillRun {
         run: 8,
         scheduled: true,
-        by: "schedule".to_owned(),
+        by: "owner-crash".to_owned(),
         verdict: DrillVerdict::Fail,
         reasons: vec!["an outage of 412 ms, 300 ms allowed".to_owned()],
         numbers: Numbers {
