@@ -117,6 +117,9 @@ pub enum Command {
         lost: UnixMillis,
         /// When it was found.
         regained: UnixMillis,
+        /// Whose it was: a node that a drill severs misses its majority alone.
+        #[serde(default)]
+        by: Option<NodeId>,
     },
     /// What became of one attempt to deliver a message.
     RecordDelivery(DeliveryRecord),

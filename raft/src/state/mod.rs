@@ -343,7 +343,7 @@ impl State {
                 reason,
             } => self.report_node(now, node, reachable, &reason),
             Command::ReportVip { vip, ballot } => self.report_vip(now, vip, ballot),
-            Command::ReportQuorum { lost, regained } => self.report_quorum(lost, regained),
+            Command::ReportQuorum { lost, regained, by } => self.report_quorum(lost, regained, by),
             Command::RecordDelivery(record) => self.record_delivery(now, record),
             Command::RecordCanary { contact, canary } => {
                 Ok(self.record_canary(now, contact, canary))

@@ -1,9 +1,9 @@
 //! The majority itself: lost and found again, told when it is found, since only then can it be
 //! logged.
 
-use super::incident::{Event, back_after};
+use super::incident::{Addressed, Event, back_after};
 use super::{Applied, Page, PageKind, Reject, State, Subject};
-use crate::id::UnixMillis;
+use crate::id::{NodeId, UnixMillis};
 
 impl State {
     /// Two transitions, as if each had been logged in its time: whoever paged the loss by itself
@@ -12,6 +12,7 @@ impl State {
         &mut self,
         lost: UnixMillis,
         regained: UnixMillis,
+        by: Option<NodeId>,
     ) -> Result<Applied, Reject> {
         if regained < lost {
             return Err(Reject::QuorumBackwards);
@@ -30,7 +31,16 @@ impl State {
         let cause = "no majority of the nodes answered: nothing could be changed".to_owned();
         let left = self.nodes_left();
         let event = Event::plain(lost, cause);
-        self.open_incident(Subject::Quorum, event);
+        match by.and_then(|node| self.drill_severing(node, lost)) {
+            None => self.open_incident(Subject::Quorum, event),
+            drill @ Some(_) => {
+                if self.is_told(&Subject::Quorum, true, &event) {
+                    let rungs = self.config.rungs_of(&Subject::Quorum, drill);
+                    let to = Addressed { drill, rungs };
+                    self.write_incident_to(PageKind::Down, Subject::Quorum, event, to);
+                }
+            }
+        }
         let cause = back_after("a majority answers again", lost, regained);
         let event = Event {
             left,

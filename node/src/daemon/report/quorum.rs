@@ -127,7 +127,8 @@ fn page(consensus: &Consensus, lost: UnixMillis, by_own_word: &mpsc::Sender<Page
 /// Reports a loss that is over; `true` when the log has it.
 async fn reported(consensus: &Consensus, lost: UnixMillis) -> bool {
     let regained = wall_clock().max(lost);
-    let command = Command::ReportQuorum { lost, regained };
+    let by = Some(consensus.config().me);
+    let command = Command::ReportQuorum { lost, regained, by };
     consensus
         .propose(crate::daemon::proposal(command))
         .await

@@ -69,6 +69,23 @@ fn only_the_node_that_is_severed_may_blame_the_drill_for_its_majority() {
     assert_eq!(house.state.drill_severing(hit, at), Some(run));
     assert_eq!(house.state.drill_severing(other, at), None);
     assert_eq!(house.state.drill_of(&Subject::Quorum, at), None);
+    let regained = UnixMillis(at.0 + 9_000);
+    let report = |lost, by| Command::ReportQuorum {
+        lost,
+        regained,
+        by: Some(by),
+    };
+    house.order(report(at, hit)).expect("it was lost");
+    assert_eq!(newest(&house).drill, Some(run), "back, as it went");
+    let later = UnixMillis(at.0 + 9_001);
+    let regained = UnixMillis(at.0 + 20_000);
+    let real = Command::ReportQuorum {
+        lost: later,
+        regained,
+        by: Some(other),
+    };
+    house.order(real).expect("it was lost");
+    assert_eq!(newest(&house).drill, None);
 }
 
 #[test]

@@ -158,6 +158,7 @@ fn a_lost_majority_is_told_when_it_is_found() {
     let report = |lost, regained| Command::ReportQuorum {
         lost: UnixMillis(lost),
         regained: UnixMillis(regained),
+        by: None,
     };
     assert_eq!(
         house.order(report(at, at - 1)),

@@ -135,6 +135,7 @@ fn any_report() -> impl Strategy<Value = Command> {
         (0..9u64, 0..9u64).prop_map(|(lost, regained)| Command::ReportQuorum {
             lost: UnixMillis(START_MS + lost),
             regained: UnixMillis(START_MS + regained),
+            by: None,
         }),
     ]
 }
