@@ -123,7 +123,7 @@ impl Drill {
             match &event {
                 DrillEvent::Begun(begun) => self.run = Some(begun.run),
                 DrillEvent::Progress(_) => {}
-                DrillEvent::Over(run) => self.over = Some(run.clone()),
+                DrillEvent::Over(run) => self.over = Some((**run).clone()),
             }
             return Ok(Some(event));
         }

@@ -41,12 +41,13 @@ pub fn bound(site: &Site) -> Result<()> {
     site.wait_until_well()
 }
 
-/// Locked in the middle, a drill stops within a second, and none begins before it is unlocked.
+/// Locked in the middle, a drill stops within a second, its failure with it, and none begins before
+/// it is unlocked. A node that is severed or stopped hears no order: its own timer ends that.
 ///
 /// **Errors**: it is not so.
 pub fn lock(site: &Site) -> Result<()> {
     let node = site.cluster.any()?;
-    let mut drill = Drill::start(node, "node-isolate", &[])?;
+    let mut drill = Drill::start(node, "server-slow", &["--target", "shop/s1"])?;
     drill.until(DrillPhase::Measuring, OVER_WITHIN)?;
     let locked = Instant::now();
     node.ask(&["drill", "lock", "-m", "the auditors are here"])?;
