@@ -101,11 +101,10 @@ impl Scene {
 
     /// What a run came to, once it is over.
     async fn record(&self, run: u64) -> Value {
-        let run = run.to_string();
         until("a record", || {
             let history = answer(&self.socket(), &["drill", "history"])?;
             let mut runs = history["data"].as_array()?.iter();
-            runs.find(|one| one["run"].to_string() == run).cloned()
+            runs.find(|one| one["run"] == run).cloned()
         })
         .await
     }
