@@ -71,12 +71,14 @@ impl Drill {
         self.run
     }
 
-    /// Waits until it is in this phase.
-    pub(super) fn until(&mut self, wanted: DrillPhase, limit: Duration) -> Result<()> {
+    /// Waits until it is in one of these phases.
+    pub(super) fn until(&mut self, wanted: &[DrillPhase], limit: Duration) -> Result<()> {
         let end = Instant::now() + limit;
         loop {
             match self.next(end)? {
-                Some(DrillEvent::Progress(progress)) if progress.phase == wanted => return Ok(()),
+                Some(DrillEvent::Progress(progress)) if wanted.contains(&progress.phase) => {
+                    return Ok(());
+                }
                 Some(DrillEvent::Begun(_) | DrillEvent::Progress(_)) => {}
                 Some(DrillEvent::Over(_)) | None => {
                     bail!("over before {wanted:?}: {}", self.seen.join("\n"))

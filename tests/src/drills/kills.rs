@@ -72,7 +72,7 @@ pub fn play(site: &mut Site, row: &Row, victim: Victim) -> Result<Undone> {
     let leader = site.cluster.leader()?;
     let from = site.other_than(&[&hit, &leader])?;
     let mut drill = Drill::start(from, row.kind, row.words)?;
-    drill.until(DrillPhase::Measuring, OVER_WITHIN)?;
+    drill.until(&[DrillPhase::Measuring], OVER_WITHIN)?;
     let begun = Instant::now();
     let run = drill.run().context("the number of the run")?;
     let dead = match victim {

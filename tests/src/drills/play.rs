@@ -71,19 +71,18 @@ fn run(site: &Site, row: &Row) -> Result<Ended> {
     let node = site.cluster.any()?;
     let mut drill = Drill::start(node, row.kind, row.words)?;
     if row.kind == "page-test" {
-        drill.until(DrillPhase::Measuring, OVER_WITHIN)?;
-        acknowledge(site)?;
+        drill.until(&[DrillPhase::Measuring], OVER_WITHIN)?;
+        acknowledge(site, drill.run())?;
     }
     drill.end(OVER_WITHIN)
 }
 
 /// Whoever is on call takes the page of a drill.
-fn acknowledge(site: &Site) -> Result<()> {
-    site.mail.wait_for("[DRILL]", REACHED_WITHIN)?;
+fn acknowledge(site: &Site, run: Option<u64>) -> Result<()> {
     let node = site.cluster.any()?;
     wait::until_true("the page of the drill is taken", REACHED_WITHIN, || {
         let pages = node.pages().unwrap_or_default();
-        let open = |page: &&PageReport| page.drill.is_some() && page.acknowledged_by.is_none();
+        let open = |page: &&PageReport| page.drill == run && page.acknowledged_by.is_none();
         let Some(page) = pages.iter().find(open) else {
             return false;
         };
