@@ -146,6 +146,11 @@ impl State {
     /// Says something that opens nothing.
     pub(super) fn notice(&mut self, subject: Subject, event: Event) {
         let to = self.addressed_first(&subject, event.at);
+        self.notice_to(subject, event, to);
+    }
+
+    /// The same, with whoever hears of it.
+    pub(super) fn notice_to(&mut self, subject: Subject, event: Event, to: Addressed) {
         self.write_page(subject, PageKind::Notice, event, to);
     }
 
@@ -239,7 +244,7 @@ impl State {
             Subject::Vip(vip) => format!("VIP {vip}"),
             Subject::Quorum => "quorum".to_owned(),
             Subject::Drill(run) => format!("drill {run}"),
-            Subject::Rehearsal(kind) => format!("scheduled drill {kind}"),
+            Subject::Rehearsal(kind) => format!("drill {kind}"),
             Subject::Channel(contact, kind) => format!("channel {contact}/{}", kind.word()),
             Subject::Path(id) => format!("path of {}", self.node_name(*id)),
             Subject::Trouble(trouble) => self.trouble_title(trouble),

@@ -8,7 +8,7 @@ use super::{
     Scheduled, Verdict, record,
 };
 use crate::id::UnixMillis;
-use crate::state::incident::Event;
+use crate::state::incident::{Addressed, Event};
 use crate::state::text::{REASON_CHARS_MAX, clean, plain};
 use crate::state::{Applied, Author, Now, Reject, State, Subject};
 
@@ -114,6 +114,16 @@ impl State {
         self.notice(Subject::Rehearsal(kind), event);
     }
 
+    /// A promise was not kept: whoever is chosen for drills hears that, whoever ran it.
+    fn tell_failure(&mut self, now: Now, record: &DrillRecord, what: String) {
+        let subject = Subject::Rehearsal(record.kind);
+        let drill = Some(record.id);
+        let mut rungs = self.config.rungs_of(&subject, drill);
+        rungs.retain(|rung| rung.step == 0);
+        let event = Event::plain(now.at, what);
+        self.notice_to(subject, event, Addressed { drill, rungs });
+    }
+
     pub(in crate::state) fn abort_drill(
         &mut self,
         run: RunId,
@@ -162,11 +172,13 @@ impl State {
             harm.end(now.at);
         }
         self.forget_drill_page(record.id, now.at);
-        if record.scheduled
-            && let Some(words) = untold(&record.verdict)
-        {
-            let words = clean(&words, REASON_CHARS_MAX);
-            self.tell_schedule(now, record.kind, words);
+        let words = untold(&record.verdict);
+        let words = words.map(|words| clean(&words, REASON_CHARS_MAX));
+        match (words, record.scheduled, &record.verdict) {
+            (Some(words), true, _) => self.tell_schedule(now, record.kind, words),
+            (Some(words), false, Verdict::Fail(_)) => self.tell_failure(now, &record, words),
+            // Whoever ran it by hand sees that it proved nothing.
+            (Some(_), false, Verdict::Pass | Verdict::Aborted(_)) | (None, ..) => {}
         }
         self.drills.past.add(record);
     }

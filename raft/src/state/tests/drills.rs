@@ -354,7 +354,7 @@ fn a_schedule_that_proved_nothing_is_a_page_and_a_real_one() {
             .order(Command::BeginDrill(Box::new(order)))
             .expect("it is due");
         end(&mut house, verdict).expect("it is over");
-        let told = told.map(|told| format!("NOTICE scheduled drill owner-crash: {told} ()"));
+        let told = told.map(|told| format!("NOTICE drill owner-crash: {told} ()"));
         assert_eq!(house.pages().last(), told.as_ref());
         assert!(house.state.pages.iter().all(|page| page.drill.is_none()));
     }
@@ -367,6 +367,25 @@ fn a_schedule_that_proved_nothing_is_a_page_and_a_real_one() {
         why: "drills are locked by bob".to_owned(),
     };
     assert_eq!(house.order(skip), Ok(Applied::Done));
-    let told = "NOTICE scheduled drill owner-crash: refused: drills are locked by bob ()";
+    let told = "NOTICE drill owner-crash: refused: drills are locked by bob ()";
     assert_eq!(house.pages(), [told]);
+}
+
+#[test]
+fn one_that_failed_by_hand_is_told_to_whoever_gets_drills_and_one_that_was_stopped_is_not() {
+    let by = Verdict::Aborted(Aborted::By {
+        who: "ada".to_owned(),
+    });
+    let fail = Verdict::Fail(vec![Lapse::Silent]);
+    for (verdict, told) in [(Verdict::Pass, 0), (by, 0), (fail, 1)] {
+        let mut house = House::up();
+        let order = order_of(&house, DrillKind::OwnerCrash);
+        house
+            .order(Command::BeginDrill(Box::new(order)))
+            .expect("nothing runs");
+        end(&mut house, verdict).expect("it is over");
+        let marked = house.state.pages.iter();
+        let marked = marked.filter(|page| page.drill == Some(RunId(1)));
+        assert_eq!(marked.count(), told);
+    }
 }
