@@ -20,6 +20,13 @@ impl Snapshot {
         snapshot::decode(bytes).ok().map(Snapshot)
     }
 
+    /// Whether its state says nothing that is newer than the format it was agreed on: nothing is
+    /// proposed that could make one which does, and what is written of it is less.
+    pub fn is_agreed(&self) -> bool {
+        let agreed = self.0.state.format.number();
+        codec::encode(&self.0).is_ok_and(|bytes| codec::format_of(&bytes) <= Some(agreed))
+    }
+
     /// Writes it anew.
     pub fn write(&self) -> Vec<u8> {
         snapshot::encode(&self.0).expect("what was read is within its bound")

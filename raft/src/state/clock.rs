@@ -13,7 +13,8 @@ impl State {
         let calm = self.end_flaps(now.at);
         let silences = self.expire_silences(now.at);
         let ready = self.expire_maintenances(now);
-        match calm || silences || ready {
+        let earnest = self.tell_in_earnest(now.at);
+        match calm || silences || ready || earnest {
             true => Applied::Done,
             false => Applied::Unchanged,
         }
@@ -21,7 +22,12 @@ impl State {
 
     /// When the next thing ends by time; `None`: nothing does.
     pub fn next_time(&self) -> Option<UnixMillis> {
-        let ends = [self.next_calm(), self.next_expiry(), self.next_ready()];
+        let ends = [
+            self.next_calm(),
+            self.next_expiry(),
+            self.next_ready(),
+            self.next_in_earnest(),
+        ];
         ends.into_iter().flatten().min()
     }
 }

@@ -89,7 +89,7 @@ pub fn play(site: &mut Site, row: &Row, victim: Victim) -> Result<Undone> {
     }
     let host = site.node(&hit)?.host().clone();
     wait::until_true("what was injected is over", timer + 2 * SPARE, || {
-        is_undone(row, &host, dead.as_deref() == Some(hit.as_str()))
+        is_undone(site, row, &host, dead.as_deref() == Some(hit.as_str()))
     })?;
     let after = begun.elapsed();
     drop(drill);
@@ -124,7 +124,17 @@ fn timer(site: &Site, kind: &str) -> Result<Duration> {
 
 /// Whether nothing is dropped in its kernel, and its daemon is neither stopped nor gone, unless it
 /// was we who killed it.
-fn is_undone(row: &Row, host: &Host, killed: bool) -> bool {
+fn is_undone(site: &Site, row: &Row, host: &Host, killed: bool) -> bool {
+    if let Some((words, well)) = row.pretended {
+        // What is pretended shows in what the nodes say; whoever died says nothing.
+        let said = site
+            .cluster
+            .nodes
+            .iter()
+            .filter_map(|node| node.ask(words).ok());
+        let said: Vec<String> = said.collect();
+        return !said.is_empty() && said.iter().all(|said| well(said));
+    }
     let states = daemons(host).unwrap_or_default();
     let runs = states.iter().any(|(_, state)| *state != 'T');
     // A guard starts what it took away; whom we killed beside it stays dead.

@@ -7,8 +7,9 @@ pub type Measure = fn(&mut dyn FnMut()) -> u64;
 pub const BYTES_A_BYTE_MAX: u64 = 100;
 
 /// Bytes that it may hold for an input of no length: a first buffer, the words of a refusal, one
-/// node of a B-tree of large values (eleven places each), the 80 levels that TOML may be deep.
-pub const ROOM_BYTES: u64 = 24 << 10;
+/// node of a B-tree of large values (eleven places each), the 80 levels that TOML may be deep, each
+/// a table of its own.
+pub const ROOM_BYTES: u64 = 48 << 10;
 
 /// Measures the decoding of one input.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,7 @@ use crate::api::status::View;
 /// Whom it hits.
 ///
 /// **Errors**: [`Refusal::LastRedundancy`]: what is lost would take down what is served, or the
-/// majority.
+/// majority; [`Refusal::Target`]: a majority would be left that must not be.
 pub(super) fn radius(kind: DrillKind, view: &View<'_>, hit: &Hit) -> Result<Radius, Refusal> {
     let mut radius = Radius {
         survives: spare(view, None).unwrap_or(0),
@@ -35,8 +35,11 @@ pub(super) fn radius(kind: DrillKind, view: &View<'_>, hit: &Hit) -> Result<Radi
         Injection::MoveVip { vip } => {
             radius.vips = view.state.config.lent_with(vip).into_iter().collect();
         }
-        // Its own; others have no majority either, so nobody takes them.
-        Injection::CutMajority { .. } => radius.survives = 0,
+        // Its own; the others have no majority either, so nobody takes them.
+        Injection::CutMajority { .. } => {
+            no_majority_without(view, hit.node)?;
+            radius.survives = 0;
+        }
         Injection::ServerDown { farm, server } | Injection::ServerSlow { farm, server } => {
             enough_servers(view, farm)?;
             radius.servers = vec![(farm.clone(), server.clone())];
@@ -65,6 +68,19 @@ fn spare(view: &View<'_>, lost: Option<NodeId>) -> Option<u32> {
         .into_iter()
         .min()
         .map(|spare| u32::try_from(spare).unwrap_or(u32::MAX))
+}
+
+/// Nobody else may have a majority: otherwise the others take what the owner has, and it is the
+/// drill of a node that is cut off.
+fn no_majority_without(view: &View<'_>, owner: Option<NodeId>) -> Result<(), Refusal> {
+    match owner.and_then(|owner| spare(view, Some(owner))) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Target(
+            "the other nodes keep a majority without the owner and take its VIPs: node-isolate \
+             rehearses that"
+                .to_owned(),
+        )),
+    }
 }
 
 fn lost_majority(view: &View<'_>, node: NodeId) -> Refusal {

@@ -128,8 +128,15 @@ fn a_farm_keeps_what_it_needs() {
 }
 
 #[test]
-fn the_majority_is_taken_only_from_who_typed_the_name() {
-    let state = whole(&[Balancer, Balancer, Witness]);
+fn the_majority_is_taken_only_from_who_typed_the_name_and_where_there_is_none_besides() {
+    let three = whole(&[Balancer, Balancer, Witness]);
+    let typed = Consent {
+        typed: Some("prod".to_owned()),
+        ..consent()
+    };
+    let refused = refusal(DrillKind::QuorumLoss, &three, &typed);
+    assert!(matches!(&refused, Refusal::Target(why) if why.contains("node-isolate")));
+    let state = whole(&[Balancer, Balancer]);
     for typed in [None, Some("test"), Some("")] {
         let consent = Consent {
             typed: typed.map(str::to_owned),

@@ -13,6 +13,7 @@ mod command;
 mod event;
 mod harm;
 mod kind;
+mod lasting;
 mod mark;
 mod numbers;
 mod past;

@@ -260,3 +260,29 @@ fn what_depends_on_what_is_hit_is_hit_too() {
         assert_eq!(drill.is_some(), marked, "{subject:?}");
     }
 }
+
+#[test]
+fn what_is_still_down_a_minute_after_a_drill_is_real() {
+    let mut house = broken();
+    house.down("s1");
+    assert_eq!(newest(&house).drill, Some(RunId(1)));
+    let over = Command::DrillUndone { run: RunId(1) };
+    house.order(over).expect("it was there");
+    end(&mut house);
+    let ended = house.at;
+    let due = house.state.next_time().expect("it is looked at again");
+    assert!(
+        (ended + 50_000..=ended + 61_000).contains(&due.0),
+        "{due:?}"
+    );
+    house.at = due.0 - 5_000;
+    house.order(Command::PassTime).expect("it passes");
+    assert_eq!(newest(&house).drill, Some(RunId(1)), "it may come back");
+    house.at = due.0;
+    house.order(Command::PassTime).expect("it passes");
+    let page = newest(&house).clone();
+    assert_eq!((page.drill, told(&page)), (None, vec!["drills", "ops"]));
+    assert!(page.replaces.is_some() && page.cause.contains("still so"));
+    house.order(Command::PassTime).expect("it passes");
+    assert_eq!(newest(&house).id, page.id, "once");
+}
