@@ -6,12 +6,14 @@
 //!   Close ──stop──▶ what is under way ends ──▶ Measured
 //! ```
 //!
-//! It ends by itself when its time is over, or when it is dropped.
+//! It ends by itself when its time or its run is over, when nobody has looked for ten seconds, or
+//! when it is dropped: whoever ordered it may be dead, and nobody says `Close` then.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::word::Answer;
 use crate::drill::{PageCount, RunId, numbers_of};
@@ -24,8 +26,17 @@ use crate::measure::{Asking, Tally, Target, measure};
 pub(super) struct Client {
     run: RunId,
     seen: Seen,
-    /// Told `true`, or dropped, it stops.
-    stop: watch::Sender<bool>,
+    /// Told so, or dropped, it stops.
+    wish: watch::Sender<Wish>,
+}
+
+/// What whoever ordered it wants.
+#[derive(Debug, Clone, Copy)]
+struct Wish {
+    /// It shall stop.
+    stop: bool,
+    /// When somebody looked last.
+    looked: Instant,
 }
 
 /// How it stands, as both sides see it.
@@ -50,13 +61,18 @@ struct Reading {
 }
 
 impl Client {
-    /// Begins to ask.
+    /// Begins to ask; `is_over`: the run is, looked at ten times a second.
     ///
     /// **Errors**: the URL is none, or the system has no thread; in words.
-    pub(super) fn start(run: RunId, url: &str, lasts: Duration) -> Result<Client, String> {
+    pub(super) fn start(
+        run: RunId,
+        url: &str,
+        lasts: Duration,
+        is_over: impl Fn() -> bool + Send + 'static,
+    ) -> Result<Client, String> {
         let target: Target = url.parse().map_err(|error| format!("{url}: {error}"))?;
         let asking = asking(target, lasts.min(LASTS_MAX));
-        let (stop, stopped) = watch::channel(false);
+        let (wish, wished) = watch::channel(Wish::now());
         let seen = Seen::default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -65,9 +81,9 @@ impl Client {
         let told = seen.clone();
         std::thread::Builder::new()
             .name("farmux-drill".to_owned())
-            .spawn(move || runtime.block_on(ask(&asking, &told, stopped)))
+            .spawn(move || runtime.block_on(ask(&asking, &told, wished, is_over)))
             .map_err(|error| error.to_string())?;
-        Ok(Client { run, seen, stop })
+        Ok(Client { run, seen, wish })
     }
 
     /// Which run it measures.
@@ -77,6 +93,7 @@ impl Client {
 
     /// How it stands.
     pub(super) fn look(&self) -> Answer {
+        self.wish.send_modify(|wish| wish.looked = Instant::now());
         match &*self.seen.lock() {
             Stand::Over(_, answer) if matches!(**answer, Answer::Failed { .. }) => {
                 Answer::clone(answer)
@@ -87,10 +104,19 @@ impl Client {
 
     /// What it came to, once what is under way has ended; until then how it stands.
     pub(super) fn close(&self) -> Answer {
-        self.stop.send_replace(true);
+        self.wish.send_modify(|wish| wish.stop = true);
         match &*self.seen.lock() {
             Stand::Asking(reading) => reading.answer(),
             Stand::Over(_, answer) => Answer::clone(answer),
+        }
+    }
+}
+
+impl Wish {
+    fn now() -> Wish {
+        Wish {
+            stop: false,
+            looked: Instant::now(),
         }
     }
 }
@@ -147,7 +173,12 @@ fn asking(target: Target, lasts: Duration) -> Asking {
     }
 }
 
-async fn ask(asking: &Asking, seen: &Seen, mut stopped: watch::Receiver<bool>) {
+async fn ask(
+    asking: &Asking,
+    seen: &Seen,
+    wished: watch::Receiver<Wish>,
+    is_over: impl Fn() -> bool,
+) {
     let address = match look_up(&asking.target).await {
         Ok(address) => address,
         Err(error) => {
@@ -156,10 +187,7 @@ async fn ask(asking: &Asking, seen: &Seen, mut stopped: watch::Receiver<bool>) {
             return;
         }
     };
-    let stop = async move {
-        // Whoever ordered it is gone: nobody wants it any more.
-        let _ = stopped.wait_for(|stop| *stop).await;
-    };
+    let stop = unwanted(wished, UNSEEN_MAX, is_over);
     let look = |tally: &Tally, now: Duration| {
         *seen.lock() = Stand::Asking(Reading::of(tally, now));
     };
@@ -169,6 +197,23 @@ async fn ask(asking: &Asking, seen: &Seen, mut stopped: watch::Receiver<bool>) {
         series: done.tally.series().clone(),
     };
     seen.end(Reading::of(&done.tally, done.lasted), measured);
+}
+
+/// Until nobody wants it any more: it shall stop, is dropped, its run is over, or nobody looks.
+async fn unwanted(
+    mut wished: watch::Receiver<Wish>,
+    unseen_max: Duration,
+    is_over: impl Fn() -> bool,
+) {
+    loop {
+        let wish = *wished.borrow_and_update();
+        if wish.stop || is_over() || wish.looked.elapsed() >= unseen_max {
+            return;
+        }
+        if let Ok(Err(_dropped)) = timeout(OVER_EVERY, wished.changed()).await {
+            return;
+        }
+    }
 }
 
 /// PURE. Of the last so many requests, how many of a thousand failed; those of a bucket that
@@ -201,6 +246,12 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 /// **Source**: `drill::Stop`: of the last thousand requests.
 const LAST_REQUESTS: u64 = 1_000;
 
+/// Who conducts it looks five times a second, and gives up on a client that is deaf for three.
+const UNSEEN_MAX: Duration = Duration::from_secs(10);
+
+/// Nobody sees a tenth of a second of requests more.
+const OVER_EVERY: Duration = Duration::from_millis(100);
+
 /// The longest drill waits 15 minutes for a human, between two steady states.
 const LASTS_MAX: Duration = Duration::from_mins(20);
 
@@ -208,7 +259,7 @@ const LASTS_MAX: Duration = Duration::from_mins(20);
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
-    use std::time::Instant;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -230,6 +281,8 @@ mod tests {
         assert_eq!(of(&[(0, 7)], 1_000), 1_000);
         assert_eq!(of(&[(u32::MAX, u32::MAX); 3], 1_000), 500);
     }
+
+    const MINUTE: Duration = Duration::from_secs(60);
 
     fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let end = Instant::now() + Duration::from_secs(20);
@@ -266,7 +319,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}/", listener.local_addr().expect("it has one"));
         serve(listener);
-        let client = Client::start(RunId(7), &url, Duration::from_secs(60)).expect("it starts");
+        let client = Client::start(RunId(7), &url, MINUTE, || false).expect("it starts");
         until("it asks", || (requests(&client.look()) > 5).then_some(()));
         let measured = until("it is over", || {
             let Answer::Measured { numbers, series } = client.close() else {
@@ -282,18 +335,62 @@ mod tests {
     }
 
     #[test]
+    fn it_ends_with_its_run() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("it has one"));
+        serve(listener);
+        let over = Arc::new(AtomicBool::new(false));
+        let recorded = Arc::clone(&over);
+        let is_over = move || recorded.load(Ordering::Relaxed);
+        let client = Client::start(RunId(7), &url, MINUTE, is_over).expect("it starts");
+        until("it asks", || (requests(&client.look()) > 5).then_some(()));
+        over.store(true, Ordering::Relaxed);
+        let ended = || matches!(*client.seen.lock(), Stand::Over(..)).then_some(());
+        until("it has ended, and nobody said so", ended);
+    }
+
+    #[test]
+    fn it_ends_when_nobody_looks() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        let (wish, wished) = watch::channel(Wish::now());
+        let unseen = Duration::from_millis(600);
+        let begun = Instant::now();
+        let (looked, ended) = runtime.block_on(async {
+            let looks = async {
+                // Looked at for longer than it may be unseen, it goes on.
+                while begun.elapsed() < 2 * unseen {
+                    wish.send_modify(|wish| wish.looked = Instant::now());
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Instant::now()
+            };
+            let ends = async {
+                unwanted(wished, unseen, || false).await;
+                Instant::now()
+            };
+            tokio::join!(looks, ends)
+        });
+        assert!(ended > looked, "it was looked at");
+    }
+
+    #[test]
     fn it_ends_by_itself_and_what_cannot_be_asked_is_said() {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("tcp://{}", taken.local_addr().expect("it has one"));
         drop(taken);
-        let client = Client::start(RunId(1), &url, Duration::from_millis(300)).expect("it starts");
+        let lasts = Duration::from_millis(300);
+        let client = Client::start(RunId(1), &url, lasts, || false).expect("it starts");
         let failed = until("it is over", || match &*client.seen.lock() {
             Stand::Over(reading, _) => Some(reading.failed_permille),
             Stand::Asking(_) => None,
         });
         assert_eq!(failed, 1_000);
-        assert!(Client::start(RunId(1), "no URL", Duration::ZERO).is_err());
-        let lost = Client::start(RunId(1), "http://no.such.name.invalid/", Duration::ZERO);
+        assert!(Client::start(RunId(1), "no URL", Duration::ZERO, || false).is_err());
+        let lost = "http://no.such.name.invalid/";
+        let lost = Client::start(RunId(1), lost, Duration::ZERO, || false);
         let lost = lost.expect("it starts");
         until("it is told", || {
             matches!(lost.look(), Answer::Failed { .. }).then_some(())

@@ -18,7 +18,7 @@ use farmux_netplane::health::HealthOverlay;
 use farmux_store::PretendFull;
 
 use super::client::Client;
-use super::inject::{Injections, Place};
+use super::inject::{Injections, Place, is_recorded, may_begin};
 use super::word::{Answer, Word};
 use crate::daemon::Member;
 use crate::drill::RunId;
@@ -46,16 +46,27 @@ impl Room {
         }
     }
 
-    fn measure(&self, run: RunId, url: &str, lasts: Duration) -> Answer {
+    fn measure(&self, member: &Arc<Member>, run: RunId, url: &str, lasts: Duration) -> Answer {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         match client.as_ref().map(Client::run) {
             Some(known) if known == run => {}
             Some(newer) if newer > run => return failed(older(run, newer)),
             // The older one's conductor is gone: dropped, it stops.
-            Some(_) | None => match Client::start(run, url, lasts) {
-                Ok(new) => *client = Some(new),
-                Err(why) => return failed(why),
-            },
+            Some(_) | None => {
+                if let Err(why) = may_begin(&member.state().drills, run) {
+                    return failed(why);
+                }
+                // Not held: the client is the member's own.
+                let log = Arc::downgrade(member);
+                let is_over = move || {
+                    let member = log.upgrade();
+                    member.is_none_or(|member| is_recorded(&member.state().drills, run))
+                };
+                match Client::start(run, url, lasts, is_over) {
+                    Ok(new) => *client = Some(new),
+                    Err(why) => return failed(why),
+                }
+            }
         }
         client.as_ref().map_or(Answer::Unknown, Client::look)
     }
@@ -72,7 +83,7 @@ pub(crate) fn hear(member: &Arc<Member>, word: Word) -> Answer {
     let room = member.rehearsal();
     match word {
         Word::Measure { run, url, for_ms } => {
-            room.measure(run, &url, Duration::from_millis(for_ms))
+            room.measure(member, run, &url, Duration::from_millis(for_ms))
         }
         Word::Look { run } => room.with_client(run, Client::look),
         Word::Close { run } => room.with_client(run, Client::close),

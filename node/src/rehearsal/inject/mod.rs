@@ -239,6 +239,25 @@ fn of_log(drills: &Drills, run: RunId) -> Log {
     }
 }
 
+/// PURE. Whether anything may begin for a run: the log says that it is under way.
+///
+/// **Errors**: it is not, or not yet; in words.
+pub(super) fn may_begin(drills: &Drills, run: RunId) -> Result<(), String> {
+    match of_log(drills, run) {
+        Log::UnderWay => Ok(()),
+        // Asked again soon, it may know.
+        Log::Unheard => Err(format!("run {} is not known on this node yet", run.0)),
+        Log::Over(why) => Err(why),
+    }
+}
+
+/// PURE. Whether nobody conducts a run any more. One that was aborted or locked is still measured
+/// until what it injected is undone.
+pub(super) fn is_recorded(drills: &Drills, run: RunId) -> bool {
+    let runs = drills.running.as_ref().is_some_and(|one| one.id == run);
+    !runs && drills.last >= run
+}
+
 fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
     book.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -430,8 +449,12 @@ mod tests {
 
         let (mut drills, run) = (Drills::default(), RunId(1));
         assert_eq!(of_log(&drills, run), Log::Unheard);
+        assert!(may_begin(&drills, run).is_err(), "nobody has begun it");
+        assert!(!is_recorded(&drills, run));
         drills.last = run;
         assert!(matches!(of_log(&drills, run), Log::Over(_)), "recorded");
+        assert!(may_begin(&drills, run).is_err());
+        assert!(is_recorded(&drills, run));
     }
 
     #[test]
