@@ -14,6 +14,7 @@
 //! `Undo` had been said; when this process is dead by then, whoever holds the timer does, and the
 //! next process clears the rest.
 
+mod book;
 mod full;
 mod overlay;
 mod place;
@@ -22,79 +23,28 @@ mod restore;
 mod severed;
 mod vip;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use farmux_netplane::sys::boottime_ns;
-use farmux_raft::state::drill::Drills;
 
-use super::room::{failed, older};
 use super::word::Answer;
 use crate::daemon::Member;
 use crate::drill::{Injection, RunId};
 
+use book::{Book, Log, Standing, Step, bounded, of_log};
+
+pub(super) use book::{is_recorded, may_begin};
 pub(super) use place::Place;
+
+/// Whether a failure is still to be made: nobody has undone it, and its run is under way.
+type Wanted<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 
 /// Takes orders to fail.
 #[derive(Debug)]
 pub(super) struct Injections {
     place: Arc<Place>,
     book: Arc<Mutex<Book>>,
-}
-
-/// What this node has heard of.
-#[derive(Debug, Default)]
-struct Book {
-    present: Option<Present>,
-    /// Runs whose end was ordered, the newest last: an order to begin that is late finds them.
-    undone: VecDeque<RunId>,
-}
-
-/// The injection that was ordered last.
-#[derive(Debug, Clone)]
-struct Present {
-    run: RunId,
-    injection: Injection,
-    standing: Standing,
-    /// When it ends by itself, on the clock that goes on while the machine sleeps.
-    ends_ns: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Standing {
-    /// It is being made.
-    Injecting,
-    /// It is there.
-    Injected,
-    /// It is not there, nor anything of it.
-    Failed(String),
-    /// It is being ended.
-    Undoing,
-    /// Nothing of it is left.
-    Undone,
-}
-
-/// What the log says of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Log {
-    /// It is under way.
-    UnderWay,
-    /// This node has not heard of it yet.
-    Unheard,
-    /// It is not, or shall not be.
-    Over(String),
-}
-
-/// What follows from an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    /// Nothing but an answer.
-    Answer(Answer),
-    /// It is begun.
-    Begin,
-    /// It is ended.
-    End(Injection),
 }
 
 impl Injections {
@@ -158,7 +108,11 @@ async fn begin(
     timer: Duration,
 ) {
     tracing::warn!(run = run.0, "a drill begins on this node: {injection}");
-    let made = place.inject(&member, run, &injection, timer).await;
+    let wanted = || {
+        let under_way = of_log(&member.state().drills, run) == Log::UnderWay;
+        under_way && lock(&book).is_wanted(run)
+    };
+    let made = place.inject(&member, run, &injection, timer, &wanted).await;
     let wanted = match made {
         Ok(()) => lock(&book).made(run),
         Err(why) => {
@@ -202,284 +156,15 @@ fn join(why: String, more: Option<String>) -> String {
     more.map_or(why.clone(), |more| format!("{why}; and {more}"))
 }
 
-/// PURE. For how long it may be there. What leaves nothing to undo has no timer, and stands as made
-/// until its run is over.
-fn bounded(injection: &Injection, timer: Duration) -> Duration {
-    match injection {
-        Injection::MoveVip { .. } | Injection::Page { .. } | Injection::Restore { .. } => {
-            Duration::MAX
-        }
-        Injection::Crash { .. }
-        | Injection::Pause { .. }
-        | Injection::Isolate { .. }
-        | Injection::LoseGateway { .. }
-        | Injection::ServerDown { .. }
-        | Injection::ServerSlow { .. }
-        | Injection::ParentDown { .. }
-        | Injection::CutMajority { .. }
-        | Injection::FillDisk { .. } => timer.min(TIMER_MAX),
-    }
-}
-
-/// PURE. What the log says of a run.
-fn of_log(drills: &Drills, run: RunId) -> Log {
-    if let Some(lock) = &drills.lock {
-        return Log::Over(format!(
-            "drills are locked by {}: {}",
-            lock.author.0, lock.why
-        ));
-    }
-    match &drills.running {
-        Some(running) if running.id == run => match &running.aborted {
-            None => Log::UnderWay,
-            Some(who) => Log::Over(format!("run {} was aborted by {who}", run.0)),
-        },
-        Some(_) | None if drills.last < run => Log::Unheard,
-        Some(_) | None => Log::Over(format!("run {} is not under way", run.0)),
-    }
-}
-
-/// PURE. Whether anything may begin for a run: the log says that it is under way.
-///
-/// **Errors**: it is not, or not yet; in words.
-pub(super) fn may_begin(drills: &Drills, run: RunId) -> Result<(), String> {
-    match of_log(drills, run) {
-        Log::UnderWay => Ok(()),
-        // Asked again soon, it may know.
-        Log::Unheard => Err(format!("run {} is not known on this node yet", run.0)),
-        Log::Over(why) => Err(why),
-    }
-}
-
-/// PURE. Whether nobody conducts a run any more. One that was aborted or locked is still measured
-/// until what it injected is undone.
-pub(super) fn is_recorded(drills: &Drills, run: RunId) -> bool {
-    let runs = drills.running.as_ref().is_some_and(|one| one.id == run);
-    !runs && drills.last >= run
-}
-
 fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
     book.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// PURE.
-impl Book {
-    /// Takes an order to begin.
-    fn inject(
-        &mut self,
-        run: RunId,
-        injection: &Injection,
-        timer: Duration,
-        now_ns: u64,
-        log: Log,
-    ) -> Step {
-        if self.undone.contains(&run) {
-            return Step::Answer(failed(format!("run {} was undone before", run.0)));
-        }
-        match &self.present {
-            Some(present) if present.run == run => {
-                return Step::Answer(match &present.standing {
-                    Standing::Injecting => Answer::Injecting,
-                    Standing::Injected => Answer::Injected,
-                    Standing::Failed(why) => failed(why),
-                    Standing::Undoing | Standing::Undone => failed("its time is over"),
-                });
-            }
-            Some(present) if present.run > run => {
-                return Step::Answer(failed(older(run, present.run)));
-            }
-            Some(present) if !present.is_over() => {
-                let before = present.run.0;
-                return Step::Answer(failed(format!("run {before} is not over on this node")));
-            }
-            Some(_) | None => {}
-        }
-        match log {
-            Log::UnderWay => {}
-            Log::Unheard => return Step::Answer(Answer::Injecting),
-            Log::Over(why) => return Step::Answer(failed(why)),
-        }
-        let timer = u64::try_from(timer.as_nanos()).unwrap_or(u64::MAX);
-        self.present = Some(Present {
-            run,
-            injection: injection.clone(),
-            standing: Standing::Injecting,
-            ends_ns: now_ns.saturating_add(timer),
-        });
-        Step::Begin
-    }
-
-    /// Takes an order to end.
-    fn undo(&mut self, run: RunId) -> Step {
-        if !self.undone.contains(&run) {
-            self.undone.push_back(run);
-            if self.undone.len() > REMEMBERED {
-                self.undone.pop_front();
-            }
-        }
-        let Some(present) = self.present.as_mut().filter(|present| present.run == run) else {
-            return Step::Answer(Answer::Undone);
-        };
-        match present.standing {
-            // Whoever makes it sees that it is not wanted any more.
-            Standing::Injecting | Standing::Undoing => Step::Answer(Answer::Undoing),
-            Standing::Failed(_) | Standing::Undone => Step::Answer(Answer::Undone),
-            Standing::Injected => {
-                present.standing = Standing::Undoing;
-                Step::End(present.injection.clone())
-            }
-        }
-    }
-
-    /// It is there now; whether it shall stay.
-    fn made(&mut self, run: RunId) -> bool {
-        self.stands(run, Standing::Injected);
-        !self.undone.contains(&run)
-    }
-
-    /// Its time is over: whether nobody else has begun to end it.
-    fn ends_now(&mut self, run: RunId) -> bool {
-        let present = self.present.as_mut().filter(|present| present.run == run);
-        let there = present.filter(|present| present.standing == Standing::Injected);
-        there.is_some_and(|present| {
-            present.standing = Standing::Undoing;
-            true
-        })
-    }
-
-    fn stands(&mut self, run: RunId, standing: Standing) {
-        if let Some(present) = self.present.as_mut().filter(|present| present.run == run) {
-            present.standing = standing;
-        }
-    }
-
-    fn ends_ns(&self, run: RunId) -> u64 {
-        let present = self.present.as_ref().filter(|present| present.run == run);
-        present.map_or(0, |present| present.ends_ns)
-    }
-}
-
-impl Present {
-    fn is_over(&self) -> bool {
-        match self.standing {
-            Standing::Failed(_) | Standing::Undone => true,
-            Standing::Injecting | Standing::Injected | Standing::Undoing => false,
-        }
-    }
-}
-
-/// No drill lasts longer; whoever orders more is mistaken.
-const TIMER_MAX: Duration = Duration::from_mins(10);
+/// Why a failure was not made after all.
+const CALLED_OFF: &str = "it was called off before anything had happened";
 
 /// What cannot be undone now, because a program is missing or memory, can be soon.
 const UNDO_AGAIN: Duration = Duration::from_secs(1);
 
 /// A lock stops a run within a second, and this is only a part of it.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-
-/// An order that is late by so many runs is none any more: greater numbers refuse it.
-const REMEMBERED: usize = 16;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TIMER: Duration = Duration::from_secs(30);
-
-    fn page() -> Injection {
-        Injection::Page { contacts: vec![] }
-    }
-
-    fn inject(book: &mut Book, run: u64) -> Step {
-        book.inject(RunId(run), &page(), TIMER, 5, Log::UnderWay)
-    }
-
-    fn refused(step: Step) -> bool {
-        matches!(step, Step::Answer(Answer::Failed { .. }))
-    }
-
-    #[test]
-    fn what_is_ordered_twice_is_done_once() {
-        let (mut book, run) = (Book::default(), RunId(3));
-        assert_eq!(inject(&mut book, 3), Step::Begin);
-        assert_eq!(book.ends_ns(run), 30_000_000_005);
-        assert_eq!(inject(&mut book, 3), Step::Answer(Answer::Injecting));
-        assert!(refused(inject(&mut book, 4)), "one at a time");
-        assert!(book.made(run));
-        assert_eq!(inject(&mut book, 3), Step::Answer(Answer::Injected));
-        assert!(refused(inject(&mut book, 2)), "an older one");
-        assert_eq!(book.undo(run), Step::End(page()));
-        assert_eq!(book.undo(run), Step::Answer(Answer::Undoing));
-        assert!(!book.ends_now(run), "somebody does already");
-        book.stands(run, Standing::Undone);
-        assert_eq!(book.undo(run), Step::Answer(Answer::Undone));
-        assert!(refused(inject(&mut book, 3)), "it was undone");
-        assert_eq!(inject(&mut book, 4), Step::Begin);
-    }
-
-    #[test]
-    fn an_undo_that_comes_first_counts() {
-        let mut book = Book::default();
-        assert_eq!(book.undo(RunId(7)), Step::Answer(Answer::Undone), "unknown");
-        assert!(refused(inject(&mut book, 7)));
-        assert_eq!(inject(&mut book, 8), Step::Begin);
-        assert_eq!(book.undo(RunId(8)), Step::Answer(Answer::Undoing));
-        assert!(!book.made(RunId(8)), "it is not wanted any more");
-        assert!(book.ends_now(RunId(8)), "and ends at once");
-        for run in 9..99 {
-            book.undo(RunId(run));
-        }
-        assert_eq!(book.undone.len(), REMEMBERED);
-    }
-
-    #[test]
-    fn nothing_fails_that_the_log_does_not_know() {
-        let mut book = Book::default();
-        let mut order = |log| book.inject(RunId(4), &page(), TIMER, 0, log);
-        let unheard = order(Log::Unheard);
-        assert_eq!(unheard, Step::Answer(Answer::Injecting), "it may come");
-        assert!(refused(order(Log::Over("locked".to_owned()))));
-        assert_eq!(order(Log::UnderWay), Step::Begin);
-        let known = order(Log::Over("recorded".to_owned()));
-        assert_eq!(
-            known,
-            Step::Answer(Answer::Injecting),
-            "it stands as it stands"
-        );
-
-        let (mut drills, run) = (Drills::default(), RunId(1));
-        assert_eq!(of_log(&drills, run), Log::Unheard);
-        assert!(may_begin(&drills, run).is_err(), "nobody has begun it");
-        assert!(!is_recorded(&drills, run));
-        drills.last = run;
-        assert!(matches!(of_log(&drills, run), Log::Over(_)), "recorded");
-        assert!(may_begin(&drills, run).is_err());
-        assert!(is_recorded(&drills, run));
-    }
-
-    #[test]
-    fn what_leaves_nothing_stands_until_its_run_is_over() {
-        let (mut book, none) = (Book::default(), Duration::ZERO);
-        let timer = bounded(&page(), none);
-        book.inject(RunId(1), &page(), timer, 5, Log::UnderWay);
-        assert_eq!(book.ends_ns(RunId(1)), u64::MAX);
-        let watch = "w1".parse().expect("a name");
-        let down = Injection::ParentDown { watch };
-        assert_eq!(bounded(&down, none), none);
-        assert_eq!(bounded(&down, Duration::MAX), TIMER_MAX);
-    }
-
-    #[test]
-    fn its_time_ends_it_and_what_failed_is_told() {
-        let mut book = Book::default();
-        inject(&mut book, 1);
-        book.made(RunId(1));
-        assert!(book.ends_now(RunId(1)));
-        book.stands(RunId(1), Standing::Undone);
-        assert_eq!(inject(&mut book, 2), Step::Begin, "nobody said undo");
-        book.stands(RunId(2), Standing::Failed("no nft".to_owned()));
-        assert_eq!(inject(&mut book, 2), Step::Answer(failed("no nft")));
-        assert_eq!(book.undo(RunId(2)), Step::Answer(Answer::Undone));
-        assert_eq!(inject(&mut book, 3), Step::Begin);
-    }
-}

@@ -11,7 +11,7 @@ use farmux_raft::id::NodeName;
 use farmux_store::PretendFull;
 
 use super::process::{End, Guard};
-use super::{full, overlay, restore, severed, vip};
+use super::{Wanted, full, overlay, restore, severed, vip};
 use crate::daemon::Member;
 use crate::drill::{Injection, RunId};
 use crate::settings::Settings;
@@ -50,6 +50,21 @@ impl Place {
         }
     }
 
+    /// One whose data folder is this, and nothing else.
+    #[cfg(test)]
+    pub(super) fn of_test(data: &std::path::Path) -> Place {
+        Place {
+            name: "lb1".parse().expect("a name"),
+            data: data.to_owned(),
+            socket: data.join("admin.sock"),
+            ports: BTreeSet::new(),
+            interfaces: vec![],
+            overlay: Arc::default(),
+            full: PretendFull::default(),
+            guard: Guard::default(),
+        }
+    }
+
     /// Clears what a former process of this node left.
     pub(in crate::rehearsal) async fn clear(&self) {
         if let Err(why) = severed::heal(self).await {
@@ -61,7 +76,8 @@ impl Place {
         restore::clear(self);
     }
 
-    /// Makes a failure, its timer first.
+    /// Makes a failure, its timer first. One that can hear no undo any more is made only if it is
+    /// still `wanted` when everything else is done.
     ///
     /// **Errors**: in words; the caller undoes what there is of it.
     pub(super) async fn inject(
@@ -70,24 +86,25 @@ impl Place {
         run: RunId,
         injection: &Injection,
         timer: Duration,
+        wanted: Wanted<'_>,
     ) -> Result<(), String> {
         match injection {
             Injection::MoveVip { vip } => vip::give_away(member, run, vip).await,
             Injection::Crash { node } => {
                 self.is_me(node)?;
-                self.guard.fail(self, End::Killed, timer).await
+                self.guard.fail(self, End::Killed, timer, wanted).await
             }
             Injection::Pause { node } => {
                 self.is_me(node)?;
-                self.guard.fail(self, End::Stopped, timer).await
+                self.guard.fail(self, End::Stopped, timer, wanted).await
             }
             Injection::Isolate { node } | Injection::CutMajority { node } => {
                 self.is_me(node)?;
-                severed::from_peers(self, member, timer).await
+                severed::from_peers(self, member, timer, wanted).await
             }
             Injection::LoseGateway { node, gateway } => {
                 self.is_me(node)?;
-                severed::from_gateway(self, *gateway, timer).await
+                severed::from_gateway(self, *gateway, timer, wanted).await
             }
             Injection::ServerDown { .. }
             | Injection::ServerSlow { .. }

@@ -8,6 +8,10 @@
 //!   dismiss ─u─▶ the same at once, or nothing where nothing happened yet
 //! ```
 //!
+//! Right before the word is given it is asked once more whether the failure is still wanted, under
+//! the lock that `dismiss` takes too: an undo that comes while the guard starts keeps it from
+//! happening.
+//!
 //! Where a supervisor starts this daemon again, that is the undo of a kill, and the guard only
 //! kills: systemd ends what is left of a unit whose main process was killed, the guard with it
 //! (`KillMode=control-group`), and then restarts the unit. A daemon that is stopped is alive for
@@ -25,7 +29,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::{ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::Place;
+use super::{CALLED_OFF, Place, Wanted};
 use crate::rehearsal::guard::{DONE, GO, HERE, UNDO};
 
 pub(super) use crate::rehearsal::guard::End;
@@ -35,7 +39,7 @@ pub(super) use crate::rehearsal::guard::End;
 pub(super) struct Guard(Mutex<Option<File>>);
 
 impl Guard {
-    /// Has this process killed or stopped; returns when it goes on.
+    /// Has this process killed or stopped, if that is still `wanted`; returns when it goes on.
     ///
     /// **Errors**: in words; nothing has happened.
     pub(super) async fn fail(
@@ -43,6 +47,7 @@ impl Guard {
         place: &Place,
         end: End,
         timer: Duration,
+        wanted: Wanted<'_>,
     ) -> Result<(), String> {
         if std::process::id() == 1 {
             return Err(FIRST_PROCESS.to_owned());
@@ -50,8 +55,7 @@ impl Guard {
         let mut said = self.start(place, end, timer)?;
         hear(&mut said, HERE, STARTS_WITHIN).await?;
         tokio::time::sleep(ANSWERED_WITHIN).await;
-        self.tell(GO)
-            .map_err(|error| format!("the guard is gone: {error}"))?;
+        self.go(wanted)?;
         match hear(&mut said, DONE, DONE_WITHIN).await {
             Ok(()) => Ok(()),
             // This process has slept: what it waited for came while its own clock stood still.
@@ -59,11 +63,22 @@ impl Guard {
         }
     }
 
+    /// Gives the word, if it is still wanted; whoever calls it off later finds the guard.
+    fn go(&self, wanted: Wanted<'_>) -> Result<(), String> {
+        let mut guard = self.lock();
+        if !wanted() {
+            return Err(CALLED_OFF.to_owned());
+        }
+        let told = tell(&mut guard, GO);
+        told.map_err(|error| format!("the guard is gone: {error}"))
+    }
+
     /// Has the guard end what it did, or go without having done anything.
     pub(super) fn dismiss(&self) {
+        let mut guard = self.lock();
         // One that has done its work is gone.
-        let _ = self.tell(UNDO);
-        *self.lock() = None;
+        let _ = tell(&mut guard, UNDO);
+        *guard = None;
     }
 
     fn start(&self, place: &Place, end: End, timer: Duration) -> Result<ChildStdout, String> {
@@ -102,16 +117,16 @@ impl Guard {
             .ok_or_else(|| "the guard has no mouth".to_owned())
     }
 
-    /// A byte fits into the pipe.
-    fn tell(&self, word: u8) -> std::io::Result<()> {
-        match self.lock().as_mut() {
-            Some(guard) => guard.write_all(&[word]),
-            None => Err(std::io::ErrorKind::NotFound.into()),
-        }
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<File>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A byte fits into the pipe.
+fn tell(guard: &mut Option<File>, word: u8) -> std::io::Result<()> {
+    match guard {
+        Some(guard) => guard.write_all(&[word]),
+        None => Err(std::io::ErrorKind::NotFound.into()),
     }
 }
 
@@ -144,3 +159,35 @@ const STARTS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A signal takes microseconds.
 const DONE_WITHIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_wanted_any_more_is_not_done() {
+        let said = |deeds: &dyn Fn(&Guard)| {
+            let (mut mouth, ears) = std::io::pipe().expect("a pipe");
+            let guard = Guard(Mutex::new(Some(File::from(OwnedFd::from(ears)))));
+            deeds(&guard);
+            drop(guard);
+            let mut said = Vec::new();
+            mouth.read_to_end(&mut said).expect("a pipe");
+            said
+        };
+        assert_eq!(said(&|guard| guard.go(&|| true).expect("wanted")), [GO]);
+        let off = said(&|guard| assert_eq!(guard.go(&|| false), Err(CALLED_OFF.to_owned())));
+        assert_eq!(
+            off, [0; 0],
+            "an undo, a lock or an end in the log came first"
+        );
+        let dismissed = said(&|guard| {
+            guard.dismiss();
+            assert!(guard.go(&|| true).is_err(), "nobody is there");
+        });
+        assert_eq!(dismissed, [UNDO]);
+    }
+}

@@ -13,8 +13,8 @@ use std::time::Duration;
 use farmux_netplane::severed::{self, Severed};
 use farmux_netplane::sys::NftError;
 
-use super::Place;
 use super::process::ANSWERED_WITHIN;
+use super::{CALLED_OFF, Place, Wanted};
 use crate::daemon::Member;
 
 /// Drops what every other node says, and what is said to it.
@@ -24,13 +24,14 @@ pub(super) async fn from_peers(
     place: &Place,
     member: &Arc<Member>,
     timer: Duration,
+    wanted: Wanted<'_>,
 ) -> Result<(), String> {
     let others = member.addresses();
     let ports = others.iter().map(std::net::SocketAddr::port);
     let ports = ports.chain(place.ports.iter().copied()).collect();
     // The answer that it is being done must get out before nothing does.
     tokio::time::sleep(ANSWERED_WITHIN).await;
-    sever(place, Severed::Peers { ports }, timer).await
+    sever(place, Severed::Peers { ports }, timer, wanted).await
 }
 
 /// Drops what a gateway says, ARP included, and what is said to it.
@@ -40,16 +41,25 @@ pub(super) async fn from_gateway(
     place: &Place,
     gateway: IpAddr,
     timer: Duration,
+    wanted: Wanted<'_>,
 ) -> Result<(), String> {
     let interfaces = place.interfaces.clone();
     let from = Severed::Gateway {
         gateway,
         interfaces,
     };
-    sever(place, from, timer).await
+    sever(place, from, timer, wanted).await
 }
 
-async fn sever(place: &Place, from: Severed, timer: Duration) -> Result<(), String> {
+async fn sever(
+    place: &Place,
+    from: Severed,
+    timer: Duration,
+    wanted: Wanted<'_>,
+) -> Result<(), String> {
+    if !wanted() {
+        return Err(CALLED_OFF.to_owned());
+    }
     let mark = mark(place);
     let marked = mark.parent().map_or(Ok(()), std::fs::create_dir_all);
     let marked = marked.and_then(|()| std::fs::write(&mark, b""));
@@ -86,4 +96,21 @@ async fn blocking(
 ) -> Result<(), NftError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(std::io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_severed_who_is_not_wanted_to_be() {
+        let folder = tempfile::tempdir().expect("a folder is to be had");
+        let place = Place::of_test(folder.path());
+        // Of the addresses for documents, should it be severed all the same.
+        let gateway = IpAddr::from([192, 0, 2, 1]);
+        let timer = Duration::from_millis(1);
+        let severed = from_gateway(&place, gateway, timer, &|| false).await;
+        assert_eq!(severed, Err(CALLED_OFF.to_owned()));
+        assert!(!mark(&place).exists(), "there is nothing to heal");
+    }
 }
