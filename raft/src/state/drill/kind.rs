@@ -75,7 +75,8 @@ pub enum UndoHolder {
     Nobody,
     /// The kernel: what it dropped it lets pass when an element of a set times out.
     Kernel,
-    /// The supervisor: a unit of its own, made before anything is injected.
+    /// A process beside the daemon, started before anything is injected; where somebody supervises
+    /// the daemon, that one starts it again when it was killed.
     Supervisor,
     /// The daemon: what it pretends lives in its memory with a deadline, and dies with it.
     Daemon,
@@ -203,9 +204,9 @@ impl DrillKind {
             DrillKind::VipMove | DrillKind::PageTest | DrillKind::Restore => {
                 (UndoHolder::Nobody, 0)
             }
-            DrillKind::OwnerCrash | DrillKind::OwnerPause | DrillKind::DiskFull => {
-                (UndoHolder::Supervisor, 30_000)
-            }
+            DrillKind::OwnerCrash | DrillKind::OwnerPause => (UndoHolder::Supervisor, 30_000),
+            // Nothing is filled: it is pretended.
+            DrillKind::DiskFull => (UndoHolder::Daemon, 30_000),
             DrillKind::NodeIsolate | DrillKind::GatewayLoss => (UndoHolder::Kernel, 30_000),
             DrillKind::QuorumLoss => (UndoHolder::Kernel, 20_000),
             // Rise and fall of a slow check take their time.
@@ -265,7 +266,7 @@ impl UndoHolder {
         match self {
             UndoHolder::Nobody => "there is nothing to undo",
             UndoHolder::Kernel => "a timer in the affected node's kernel",
-            UndoHolder::Supervisor => "a unit of the affected node's supervisor",
+            UndoHolder::Supervisor => "a process of its own beside the daemon, or its supervisor",
             UndoHolder::Daemon => "a deadline in the affected daemon's memory",
         }
     }
@@ -287,6 +288,20 @@ const STOP_OUTAGE_MS: u64 = 5_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_holds_the_timer_is_said_as_it_is() {
+        let holder = |kind: DrillKind| kind.undo().holder;
+        for kind in [DrillKind::OwnerCrash, DrillKind::OwnerPause] {
+            assert_eq!(holder(kind), UndoHolder::Supervisor, "{kind}");
+        }
+        assert_eq!(holder(DrillKind::DiskFull), UndoHolder::Daemon, "pretended");
+        let words = UndoHolder::Supervisor.words();
+        assert!(
+            words.contains("process of its own"),
+            "it is no unit: {words}"
+        );
+    }
 
     #[test]
     fn every_drill_ends_before_its_timer_and_stops_after_its_bound() {
