@@ -83,6 +83,26 @@ pub(super) fn bounded(injection: &Injection, timer: Duration) -> Duration {
     }
 }
 
+/// PURE. Whether it is over although nobody could end it: what the kernel drops until its time is
+/// over it lets pass then. What is left are rules that match nothing, and the mark that the next
+/// process clears them by.
+pub(super) fn has_timed_out(injection: &Injection, ends_ns: u64, now_ns: u64) -> bool {
+    match injection {
+        Injection::Isolate { .. }
+        | Injection::CutMajority { .. }
+        | Injection::LoseGateway { .. } => now_ns >= ends_ns.saturating_add(GRACE_NS),
+        Injection::MoveVip { .. }
+        | Injection::Page { .. }
+        | Injection::Restore { .. }
+        | Injection::Crash { .. }
+        | Injection::Pause { .. }
+        | Injection::ServerDown { .. }
+        | Injection::ServerSlow { .. }
+        | Injection::ParentDown { .. }
+        | Injection::FillDisk { .. } => false,
+    }
+}
+
 /// PURE. What the log says of a run.
 pub(super) fn of_log(drills: &Drills, run: RunId) -> Log {
     if let Some(lock) = &drills.lock {
@@ -234,6 +254,10 @@ impl Present {
 /// No drill lasts longer; whoever orders more is mistaken.
 const TIMER_MAX: Duration = Duration::from_mins(10);
 
+/// The kernel's time begins a little later than the order came: 100 ms for the answer to get out,
+/// and what a script takes on a busy machine.
+const GRACE_NS: u64 = 5_000_000_000;
+
 /// An order that is late by so many runs is none any more: greater numbers refuse it.
 const REMEMBERED: usize = 16;
 
@@ -326,6 +350,32 @@ mod tests {
         let down = Injection::ParentDown { watch };
         assert_eq!(bounded(&down, none), none);
         assert_eq!(bounded(&down, Duration::MAX), TIMER_MAX);
+    }
+
+    #[test]
+    fn only_the_kernel_ends_what_nobody_can() {
+        let node = || "lb1".parse().expect("a name");
+        let gateway = [10, 0, 0, 1].into();
+        let node_gateway = Injection::LoseGateway {
+            node: node(),
+            gateway,
+        };
+        let isolate = Injection::Isolate { node: node() };
+        for injection in [
+            isolate,
+            Injection::CutMajority { node: node() },
+            node_gateway,
+        ] {
+            let over = |now_ns| has_timed_out(&injection, 7, now_ns);
+            assert!(!over(7) && !over(7 + GRACE_NS - 1), "{injection}");
+            assert!(over(7 + GRACE_NS), "{injection}");
+        }
+        assert!(!has_timed_out(&page(), 0, u64::MAX));
+        assert!(!has_timed_out(
+            &Injection::Pause { node: node() },
+            0,
+            u64::MAX
+        ));
     }
 
     #[test]

@@ -32,7 +32,7 @@ use super::word::Answer;
 use crate::daemon::Member;
 use crate::drill::{Injection, RunId};
 
-use book::{Book, Log, Standing, Step, bounded, of_log};
+use book::{Book, Log, Standing, Step, bounded, has_timed_out, of_log};
 
 pub(super) use book::{is_recorded, may_begin};
 pub(super) use place::Place;
@@ -136,7 +136,7 @@ async fn begin(
     }
 }
 
-/// Undoes it until that has succeeded.
+/// Undoes it until that has succeeded, or the kernel has ended it.
 async fn end(
     member: &Arc<Member>,
     place: &Place,
@@ -144,12 +144,34 @@ async fn end(
     run: RunId,
     injection: &Injection,
 ) {
-    while let Err(why) = place.undo(member, injection).await {
-        tracing::warn!(run = run.0, why, "the drill's failure is not undone yet");
-        tokio::time::sleep(UNDO_AGAIN).await;
-    }
+    let ends_ns = lock(book).ends_ns(run);
+    let is_over = || has_timed_out(injection, ends_ns, boottime_ns());
+    until_undone(run, || place.undo(member, injection), is_over, UNDO_AGAIN).await;
     lock(book).stands(run, Standing::Undone);
     tracing::info!(run = run.0, "the drill's failure is over on this node");
+}
+
+/// Tries until it succeeds or `is_over`, and says once that it does not succeed.
+async fn until_undone<F: Future<Output = Result<(), String>>>(
+    run: RunId,
+    undo: impl Fn() -> F,
+    is_over: impl Fn() -> bool,
+    again: Duration,
+) {
+    let mut told = false;
+    while let Err(why) = undo().await {
+        if is_over() {
+            tracing::warn!(run = run.0, why, "the timer has ended the drill's failure");
+            return;
+        }
+        if told {
+            tracing::debug!(run = run.0, why, "the drill's failure is not undone yet");
+        } else {
+            tracing::warn!(run = run.0, why, "the drill's failure is not undone yet");
+        }
+        told = true;
+        tokio::time::sleep(again).await;
+    }
 }
 
 fn join(why: String, more: Option<String>) -> String {
@@ -168,3 +190,30 @@ const UNDO_AGAIN: Duration = Duration::from_secs(1);
 
 /// A lock stops a run within a second, and this is only a part of it.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_undone_ends_with_its_timer() {
+        let tries = Cell::new(0);
+        let undo = |well: bool| {
+            tries.set(tries.get() + 1);
+            std::future::ready(if well {
+                Ok(())
+            } else {
+                Err("no nft".to_owned())
+            })
+        };
+        let (run, at_once) = (RunId(1), Duration::ZERO);
+        let ends = until_undone(run, || undo(false), || tries.get() == 3, at_once);
+        let ended = tokio::time::timeout(Duration::from_secs(5), ends).await;
+        assert!(ended.is_ok(), "it goes on for ever");
+        assert_eq!(tries.get(), 3);
+        until_undone(run, || undo(tries.get() == 5), || false, at_once).await;
+        assert_eq!(tries.get(), 6, "what can be undone is");
+    }
+}
