@@ -14,6 +14,8 @@ use crate::rehearsal::word::Answer;
 #[derive(Debug, Default)]
 pub(super) struct Book {
     present: Option<Present>,
+    /// The run for which a former process of this node was killed.
+    former: Option<RunId>,
     /// Runs whose end was ordered, the newest last: an order to begin that is late finds them.
     undone: VecDeque<RunId>,
 }
@@ -142,6 +144,14 @@ pub(in crate::rehearsal) fn is_recorded(drills: &Drills, run: RunId) -> bool {
 
 /// PURE.
 impl Book {
+    /// One that knows for which run a former process was killed.
+    pub(super) fn after(former: Option<RunId>) -> Book {
+        Book {
+            former,
+            ..Book::default()
+        }
+    }
+
     /// Takes an order to begin.
     pub(super) fn inject(
         &mut self,
@@ -153,6 +163,10 @@ impl Book {
     ) -> Step {
         if self.undone.contains(&run) {
             return Step::Answer(failed(format!("run {} was undone before", run.0)));
+        }
+        if self.former == Some(run) {
+            // Whatever this process has heard of the log yet.
+            return Step::Answer(Answer::Injected);
         }
         match &self.present {
             Some(present) if present.run == run => {
@@ -252,7 +266,7 @@ impl Present {
 }
 
 /// No drill lasts longer; whoever orders more is mistaken.
-const TIMER_MAX: Duration = Duration::from_mins(10);
+pub(super) const TIMER_MAX: Duration = Duration::from_mins(10);
 
 /// The kernel's time begins a little later than the order came: 100 ms for the answer to get out,
 /// and what a script takes on a busy machine.
@@ -376,6 +390,16 @@ mod tests {
             0,
             u64::MAX
         ));
+    }
+
+    #[test]
+    fn what_a_former_process_did_is_done_until_it_is_undone() {
+        let mut book = Book::after(Some(RunId(7)));
+        let unheard = book.inject(RunId(7), &page(), TIMER, 0, Log::Unheard);
+        assert_eq!(unheard, Step::Answer(Answer::Injected));
+        assert_eq!(book.undo(RunId(7)), Step::Answer(Answer::Undone));
+        assert!(refused(inject(&mut book, 7)), "its time is over");
+        assert_eq!(inject(&mut book, 8), Step::Begin);
     }
 
     #[test]

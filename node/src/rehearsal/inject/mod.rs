@@ -16,6 +16,7 @@
 
 mod book;
 mod full;
+mod mark;
 mod overlay;
 mod place;
 mod process;
@@ -49,9 +50,10 @@ pub(super) struct Injections {
 
 impl Injections {
     pub(super) fn at(place: Place) -> Injections {
+        let book = Book::after(mark::former(&place));
         Injections {
             place: Arc::new(place),
-            book: Arc::default(),
+            book: Arc::new(Mutex::new(book)),
         }
     }
 
@@ -196,6 +198,23 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+
+    #[test]
+    fn a_process_that_was_killed_is_not_killed_again() {
+        let folder = tempfile::tempdir().expect("a folder is to be had");
+        let place = || Place::of_test(folder.path());
+        let node: farmux_raft::id::NodeName = "lb1".parse().expect("a name");
+        let crash = Injection::Crash { node };
+        let order = |injections: &Injections, run| {
+            let timer = Duration::from_secs(30);
+            lock(&injections.book).inject(RunId(run), &crash, timer, 0, Log::UnderWay)
+        };
+        mark::set(&place(), RunId(7)).expect("a folder is there");
+        let next = Injections::at(place());
+        let known = Step::Answer(Answer::Injected);
+        assert_eq!(order(&next, 7), known, "it was, by the process before");
+        assert_eq!(order(&next, 8), Step::Begin, "another run");
+    }
 
     #[tokio::test]
     async fn what_cannot_be_undone_ends_with_its_timer() {

@@ -92,11 +92,13 @@ impl Place {
             Injection::MoveVip { vip } => vip::give_away(member, run, vip).await,
             Injection::Crash { node } => {
                 self.is_me(node)?;
-                self.guard.fail(self, End::Killed, timer, wanted).await
+                self.guard.fail(self, run, End::Killed, timer, wanted).await
             }
             Injection::Pause { node } => {
                 self.is_me(node)?;
-                self.guard.fail(self, End::Stopped, timer, wanted).await
+                self.guard
+                    .fail(self, run, End::Stopped, timer, wanted)
+                    .await
             }
             Injection::Isolate { node } | Injection::CutMajority { node } => {
                 self.is_me(node)?;

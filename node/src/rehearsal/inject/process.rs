@@ -29,7 +29,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::{ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::{CALLED_OFF, Place, Wanted};
+use super::{CALLED_OFF, Place, Wanted, mark};
+use crate::drill::RunId;
 use crate::rehearsal::guard::{DONE, GO, HERE, UNDO};
 
 pub(super) use crate::rehearsal::guard::End;
@@ -45,6 +46,7 @@ impl Guard {
     pub(super) async fn fail(
         &self,
         place: &Place,
+        run: RunId,
         end: End,
         timer: Duration,
         wanted: Wanted<'_>,
@@ -55,7 +57,7 @@ impl Guard {
         let mut said = self.start(place, end, timer)?;
         hear(&mut said, HERE, STARTS_WITHIN).await?;
         tokio::time::sleep(ANSWERED_WITHIN).await;
-        self.go(wanted)?;
+        self.go(place, run, wanted)?;
         match hear(&mut said, DONE, DONE_WITHIN).await {
             Ok(()) => Ok(()),
             // This process has slept: what it waited for came while its own clock stood still.
@@ -63,14 +65,19 @@ impl Guard {
         }
     }
 
-    /// Gives the word, if it is still wanted; whoever calls it off later finds the guard.
-    fn go(&self, wanted: Wanted<'_>) -> Result<(), String> {
+    /// Gives the word, if it is still wanted; whoever calls it off later finds the guard, and the
+    /// process after this one the mark.
+    fn go(&self, place: &Place, run: RunId, wanted: Wanted<'_>) -> Result<(), String> {
+        mark::set(place, run)?;
         let mut guard = self.lock();
-        if !wanted() {
-            return Err(CALLED_OFF.to_owned());
+        let told = match wanted() {
+            true => tell(&mut guard, GO).map_err(|error| format!("the guard is gone: {error}")),
+            false => Err(CALLED_OFF.to_owned()),
+        };
+        if told.is_err() {
+            mark::clear(place);
         }
-        let told = tell(&mut guard, GO);
-        told.map_err(|error| format!("the guard is gone: {error}"))
+        told
     }
 
     /// Has the guard end what it did, or go without having done anything.
@@ -169,6 +176,9 @@ mod tests {
 
     #[test]
     fn what_is_not_wanted_any_more_is_not_done() {
+        let folder = tempfile::tempdir().expect("a folder is to be had");
+        let place = Place::of_test(folder.path());
+        let run = RunId(7);
         let said = |deeds: &dyn Fn(&Guard)| {
             let (mut mouth, ears) = std::io::pipe().expect("a pipe");
             let guard = Guard(Mutex::new(Some(File::from(OwnedFd::from(ears)))));
@@ -178,15 +188,21 @@ mod tests {
             mouth.read_to_end(&mut said).expect("a pipe");
             said
         };
-        assert_eq!(said(&|guard| guard.go(&|| true).expect("wanted")), [GO]);
-        let off = said(&|guard| assert_eq!(guard.go(&|| false), Err(CALLED_OFF.to_owned())));
+        let go = said(&|guard| guard.go(&place, run, &|| true).expect("wanted"));
+        assert_eq!(go, [GO]);
+        assert_eq!(mark::former(&place), Some(run), "for the next process");
+        let off = said(&|guard| {
+            let went = guard.go(&place, run, &|| false);
+            assert_eq!(went, Err(CALLED_OFF.to_owned()));
+        });
         assert_eq!(
             off, [0; 0],
             "an undo, a lock or an end in the log came first"
         );
+        assert_eq!(mark::former(&place), None, "nothing has happened");
         let dismissed = said(&|guard| {
             guard.dismiss();
-            assert!(guard.go(&|| true).is_err(), "nobody is there");
+            assert!(guard.go(&place, run, &|| true).is_err(), "nobody is there");
         });
         assert_eq!(dismissed, [UNDO]);
     }
