@@ -3,14 +3,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use farmux_node::daemon::{JoinOrder, Node};
-use farmux_node::settings::Settings;
-use farmux_raft::state::NodeRole;
 use serde_json::Value;
-use tokio::sync::mpsc;
 
 mod common;
 
@@ -19,17 +14,18 @@ use common::node_toml;
 /// Far more than a busy machine needs for a drill of twenty seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The daemon `lb1`, a process of its own, and two witnesses of its cluster in this one.
+/// Two balancers and a witness, each a process of its own; `lb1` is asked.
 struct Scene {
     folder: tempfile::TempDir,
-    daemon: Child,
-    _witnesses: Vec<Arc<Node>>,
+    daemons: Vec<Child>,
 }
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+        for daemon in &mut self.daemons {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
     }
 }
 
@@ -63,36 +59,40 @@ fn answer(socket: &Path, words: &[&str]) -> Option<Value> {
 
 impl Scene {
     async fn new() -> Scene {
-        let folder = tempfile::tempdir().expect("a folder");
-        let config = folder.path().join("lb1.toml");
-        std::fs::write(&config, node_toml("lb1", folder.path(), "")).expect("a file");
-        let mut daemon = Command::new(env!("CARGO_BIN_EXE_farmux"));
-        daemon.args(["run", "--config"]).arg(&config);
-        daemon.env_remove("NOTIFY_SOCKET");
-        let daemon = daemon.stdin(Stdio::null()).spawn().expect("it was built");
         let mut scene = Scene {
-            folder,
-            daemon,
-            _witnesses: Vec::new(),
+            folder: tempfile::tempdir().expect("a folder"),
+            daemons: Vec::new(),
         };
+        scene.start("lb1");
         let socket = scene.socket();
         let init = ["cluster", "init", "--name", "prod"];
         until("a cluster", || answer(&socket, &init)).await;
-        for name in ["w1", "w2"] {
-            let token = ["cluster", "token", "create", "--witness"];
-            let token = until("a token", || answer(&socket, &token)).await;
+        // One balancer alone would be told so: nothing is drilled where something is missing.
+        for (name, witness) in [("lb2", None), ("w1", Some("--witness"))] {
+            scene.start(name);
+            let create = ["cluster", "token", "create"].into_iter().chain(witness);
+            let create: Vec<&str> = create.collect();
+            let token = until("a token", || answer(&socket, &create)).await;
             let token = token["token"].as_str().expect("a text").to_owned();
-            let text = node_toml(name, scene.folder.path(), "");
-            let settings = Settings::parse(&text).expect("good settings");
-            let node = Arc::new(Node::new(settings));
-            let (progress, mut lines) = mpsc::channel(16);
-            tokio::spawn(async move { while lines.recv().await.is_some() {} });
-            let role = NodeRole::Witness;
-            let joined = node.join(JoinOrder { token, role }, progress).await;
-            joined.expect("it joins");
-            scene._witnesses.push(node);
+            let join = ["cluster", "join", token.as_str()]
+                .into_iter()
+                .chain(witness);
+            let join: Vec<&str> = join.collect();
+            let other = scene.folder.path().join(format!("{name}.sock"));
+            let joined = || farmux(&other, &join).status.success().then_some(());
+            until("a member more", joined).await;
         }
         scene
+    }
+
+    fn start(&mut self, name: &str) {
+        let config = self.folder.path().join(format!("{name}.toml"));
+        let text = node_toml(name, self.folder.path(), "");
+        std::fs::write(&config, text).expect("a file");
+        let mut daemon = Command::new(env!("CARGO_BIN_EXE_farmux"));
+        daemon.args(["run", "--config"]).arg(&config);
+        daemon.env_remove("NOTIFY_SOCKET").stdin(Stdio::null());
+        self.daemons.push(daemon.spawn().expect("it was built"));
     }
 
     fn socket(&self) -> PathBuf {
