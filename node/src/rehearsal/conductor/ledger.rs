@@ -16,7 +16,7 @@ use super::slate::{Lead, Paged, Slate};
 use super::{Books, Hands};
 use crate::api::gather_as;
 use crate::daemon::{Member, wall_clock};
-use crate::drill::{Consent, DrillRecord, Plan, Refusal, RunId, Standing, plan};
+use crate::drill::{Consent, DrillRecord, Injection, Plan, Refusal, RunId, Standing, plan};
 use crate::rehearsal::{Answer, Word, hear};
 
 /// The books of this node, and its hands.
@@ -185,15 +185,14 @@ impl Books for Ledger {
         plan: &Plan,
         entry: Entry,
     ) -> BoxFuture<'static, Result<(), String>> {
-        let command = match entry {
-            Entry::Injecting => Command::DrillInjecting {
-                run,
-                radius: plan.drill_radius(&self.member.state()),
-            },
-            Entry::Undone => Command::DrillUndone { run },
-        };
+        let commands = commands(run, plan, &self.member.state(), entry);
         let member = Arc::clone(&self.member);
-        Box::pin(async move { decide(&member, command).await })
+        Box::pin(async move {
+            for command in commands {
+                decide(&member, command).await?;
+            }
+            Ok(())
+        })
     }
 
     fn record(&self, record: DrillRecord) -> BoxFuture<'_, Result<(), String>> {
@@ -225,6 +224,26 @@ impl Books for Ledger {
     }
 }
 
+/// PURE. What an entry is in the log; each may be decided again.
+fn commands(run: RunId, plan: &Plan, state: &State, entry: Entry) -> Vec<Command> {
+    let injecting = Command::DrillInjecting {
+        run,
+        radius: plan.drill_radius(state),
+    };
+    match (entry, &plan.injection) {
+        (Entry::Undone, _) => vec![Command::DrillUndone { run }],
+        // Its failure is the page itself.
+        (Entry::Injecting, Injection::Page { contacts }) => vec![
+            injecting,
+            Command::OpenDrillPage {
+                run,
+                contacts: contacts.iter().cloned().collect(),
+            },
+        ],
+        (Entry::Injecting, _) => vec![injecting],
+    }
+}
+
 async fn decide(member: &Member, command: Command) -> Result<(), String> {
     let decided = member.change(command).await;
     decided.map(|_| ()).map_err(|error| error.to_string())
@@ -238,3 +257,33 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
 /// An election, and the successor's last entries before it.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{RUN, crash, planned};
+    use super::*;
+    use crate::drill::DrillKind;
+
+    #[test]
+    fn a_test_of_pages_opens_one() {
+        let state = State::default();
+        let contacts = vec!["ops".parse().expect("a name")];
+        let page = planned(DrillKind::PageTest, Injection::Page { contacts });
+        let opened = commands(RUN, &page, &state, Entry::Injecting);
+        let [
+            Command::DrillInjecting { .. },
+            Command::OpenDrillPage { run, contacts },
+        ] = opened.as_slice()
+        else {
+            panic!("{opened:?}");
+        };
+        assert_eq!((*run, contacts.len()), (RUN, 1));
+        let others = commands(RUN, &crash(), &state, Entry::Injecting);
+        assert!(matches!(
+            others.as_slice(),
+            [Command::DrillInjecting { .. }]
+        ));
+        let undone = commands(RUN, &page, &state, Entry::Undone);
+        assert_eq!(undone, [Command::DrillUndone { run: RUN }]);
+    }
+}

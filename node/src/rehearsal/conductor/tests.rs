@@ -15,7 +15,7 @@ use crate::drill::{DrillKind, Injection, Numbers, Plan, Radius, RunId, Target, T
 use crate::measure::tally::Series;
 use crate::rehearsal::Answer;
 
-const RUN: RunId = RunId(7);
+pub(super) const RUN: RunId = RunId(7);
 
 /// Who measures.
 const CLIENT: NodeId = NodeId(3);
@@ -62,7 +62,7 @@ fn slate(kind: DrillKind) -> Slate {
     }
 }
 
-fn planned(kind: DrillKind, injection: Injection) -> Plan {
+pub(super) fn planned(kind: DrillKind, injection: Injection) -> Plan {
     Plan {
         kind,
         target: Target::Node(name("lb1")),
@@ -81,7 +81,7 @@ fn planned(kind: DrillKind, injection: Injection) -> Plan {
     }
 }
 
-fn crash() -> Plan {
+pub(super) fn crash() -> Plan {
     let injection = Injection::Crash { node: name("lb1") };
     planned(DrillKind::OwnerCrash, injection)
 }
