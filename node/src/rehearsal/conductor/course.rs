@@ -32,8 +32,8 @@ use super::places::{Places, silences};
 use super::slate::{Seen, Slate};
 use crate::api::types::{DrillPhase, DrillProgress};
 use crate::drill::{
-    DrillKind, DrillRecord, Event, Lapse, Mark, Numbers, Order, Phase, Plan, Reading, Run, Track,
-    UndoHolder, Verdict,
+    Aborted, DrillKind, DrillRecord, Event, Lapse, Mark, Numbers, Order, Phase, Plan, Reading, Run,
+    Track, UndoHolder, Verdict,
 };
 use crate::rehearsal::{Answer, Word};
 
@@ -277,6 +277,7 @@ impl Course {
             answers_again: true,
             ..Numbers::default()
         };
+        let unseen = self.client.is_none() && self.plan.kind.bounds().outage_ms > 0;
         if let Some((measured, series)) = self.client.and_then(Client::measured) {
             numbers = measured;
             self.track.set_series(&series);
@@ -291,6 +292,8 @@ impl Course {
                 lapses.push(Lapse::Unacknowledged);
                 Verdict::Fail(lapses)
             }
+            // What is about an outage and was seen by nobody is no proof.
+            Verdict::Pass if unseen => Verdict::Aborted(Aborted::Unmeasured),
             verdict @ (Verdict::Pass | Verdict::Fail(_) | Verdict::Aborted(_)) => verdict,
         };
         let through = self.plan.through.as_ref();

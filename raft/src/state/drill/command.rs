@@ -249,7 +249,8 @@ fn untold(verdict: &Verdict) -> Option<String> {
             why @ (Aborted::NotSteady
             | Aborted::NotInjected { .. }
             | Aborted::Refused { .. }
-            | Aborted::LeaderLost),
+            | Aborted::LeaderLost
+            | Aborted::Unmeasured),
         ) => Some(why.to_string()),
     }
 }

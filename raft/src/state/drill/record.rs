@@ -76,7 +76,7 @@ impl DrillRecord {
             Verdict::Aborted(Aborted::NotInjected { why } | Aborted::Refused { why }) => {
                 *why = clean(why, REASON_CHARS_MAX);
             }
-            Verdict::Aborted(Aborted::NotSteady | Aborted::LeaderLost) => {}
+            Verdict::Aborted(Aborted::NotSteady | Aborted::LeaderLost | Aborted::Unmeasured) => {}
         }
         self
     }

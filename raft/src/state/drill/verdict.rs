@@ -92,6 +92,8 @@ pub enum Aborted {
     },
     /// Whoever conducted it led no more, or was gone.
     LeaderLost,
+    /// No node of the cluster measured what it is about.
+    Unmeasured,
 }
 
 /// Compares what it came to with what it may cost; `more`: what only the run itself knows.
@@ -192,6 +194,7 @@ impl fmt::Display for Aborted {
             Aborted::NotInjected { why } => write!(f, "nothing was injected: {why}"),
             Aborted::Refused { why } => write!(f, "refused: {why}"),
             Aborted::LeaderLost => f.write_str("the leader that conducted it was lost"),
+            Aborted::Unmeasured => f.write_str("no node of the cluster measured it"),
         }
     }
 }

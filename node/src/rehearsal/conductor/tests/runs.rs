@@ -455,6 +455,21 @@ fn what_is_measured_outside_is_conducted_without_a_client() {
     assert!(world.until(s(60), &mut well));
     assert_eq!(world.times("measure").1 + world.times("close").1, 0);
     let (record, _) = world.end();
-    assert_eq!(record.verdict, Verdict::Pass);
+    let unmeasured = Verdict::Aborted(Aborted::Unmeasured);
+    assert_eq!(record.verdict, unmeasured, "it proved nothing here");
     assert_eq!((record.client, record.numbers.requests), (None, 0));
+}
+
+#[test]
+fn what_is_not_about_an_outage_needs_no_client() {
+    let node = name("lb1");
+    let mut plan = planned(DrillKind::Restore, Injection::Restore { node });
+    plan.through = None;
+    let places = Places {
+        client: None,
+        ..at(&[OWNER])
+    };
+    let mut world = World::new(plan, &places);
+    assert!(world.until(s(60), &mut well));
+    assert_eq!(world.end().0.verdict, Verdict::Pass);
 }
