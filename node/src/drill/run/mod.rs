@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::Numbers;
 use super::plan::Plan;
 use super::{Aborted, Lapse, Verdict, judge};
-use super::{Stop, Undo, UndoHolder};
+use super::{DrillKind, Stop, Undo, UndoHolder};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +119,7 @@ pub enum Order {
 #[derive(Debug, Clone)]
 pub struct Run {
     steady: Duration,
+    inject_max: Duration,
     measured_for: Duration,
     stop: Stop,
     undo: Undo,
@@ -136,6 +137,10 @@ impl Run {
         let measures = plan.through.is_some();
         let run = Run {
             steady: plan.steady,
+            inject_max: match plan.kind == DrillKind::Restore {
+                true => RESTORE_MAX,
+                false => INJECT_MAX,
+            },
             measured_for: plan.measured_for,
             stop: plan.stop,
             undo: plan.undo,
@@ -293,8 +298,9 @@ impl Run {
                     vec![Order::Inject]
                 }
             },
-            Phase::Injecting { since } if passed(since) >= INJECT_MAX => {
-                let why = format!("no confirmation within {} s", INJECT_MAX.as_secs());
+            Phase::Injecting { since } if passed(since) >= self.inject_max => {
+                let within = self.inject_max.as_secs();
+                let why = format!("no confirmation within {within} s");
                 self.abort(Aborted::NotInjected { why }, now)
             }
             Phase::Measuring { since } => {
@@ -372,6 +378,9 @@ impl Run {
 
 /// An injection is one call to one node; whoever has not said so by then may be dead.
 const INJECT_MAX: Duration = Duration::from_secs(5);
+
+/// There the failure that is feared is the whole drill: a store is made and synced, on a slow disk.
+const RESTORE_MAX: Duration = Duration::from_secs(60);
 
 /// A client tells five times a second; three seconds of silence are no accident.
 const DEAF_AFTER: Duration = Duration::from_secs(3);

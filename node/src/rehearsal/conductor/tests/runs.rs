@@ -460,6 +460,25 @@ fn what_is_measured_outside_is_conducted_without_a_client() {
     assert_eq!((record.client, record.numbers.requests), (None, 0));
 }
 
+/// On a disk that takes its time.
+#[test]
+fn a_restore_may_take_a_minute() {
+    let node = name("lb1");
+    let mut plan = planned(DrillKind::Restore, Injection::Restore { node });
+    plan.through = None;
+    let places = Places {
+        client: None,
+        ..at(&[OWNER])
+    };
+    let mut world = World::new(plan, &places);
+    let mut reply = |now: Duration, say: &Say| match word(&say.word) {
+        "inject" if now < s(50) => Ok(Answer::Injecting),
+        _ => well(now, say),
+    };
+    assert!(world.until(s(90), &mut reply));
+    assert_eq!(world.end().0.verdict, Verdict::Pass);
+}
+
 #[test]
 fn what_is_not_about_an_outage_needs_no_client() {
     let node = name("lb1");
