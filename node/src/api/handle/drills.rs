@@ -24,7 +24,9 @@ use super::super::types::{
 use super::watches::{Wish, bring_about};
 use super::{Daemon, change, freshness, member};
 use crate::daemon::{Member, wall_clock};
-use crate::drill::{self, Bounds, Consent, DrillKind, Plan, Report, RunId, Standing, Track};
+use crate::drill::{
+    self, Bounds, Consent, DrillKind, Plan, Report, RunId, Standing, Target, Track,
+};
 use crate::fault::{Code, Fault};
 use crate::rehearsal::{self, Word};
 
@@ -58,7 +60,7 @@ pub(crate) async fn run(
     let lasts = u64::try_from(plan.longest().as_millis()).unwrap_or(u64::MAX);
     let order = DrillOrder {
         kind: request.kind,
-        target: request.target,
+        target: chosen(&plan, request.target),
         outside: request.outside,
         typed: request.typed,
         bounds: request.bound_ms.map(|outage_ms| Bounds {
@@ -76,6 +78,17 @@ pub(crate) async fn run(
         | Applied::Revision(_)
         | Applied::Node(_)
         | Applied::Silence(_) => Err(Fault::new(Code::Broken).why("the run has no number")),
+    }
+}
+
+/// What was shown is what is run: whoever conducts it does not choose again.
+fn chosen(plan: &Plan, typed: Option<String>) -> Option<String> {
+    match &plan.target {
+        // All of them have no name, and one was typed.
+        Target::Contacts(_) => typed,
+        target @ (Target::Vip(_) | Target::Node(_) | Target::Server(..) | Target::Watch(_)) => {
+            Some(target.to_string())
+        }
     }
 }
 
@@ -402,3 +415,42 @@ async fn track(member: &Arc<Member>, run: RunId) -> Option<Track> {
 
 /// A report without one says so; nobody waits long for a dead node.
 const TRACK_WITHIN: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use farmux_raft::state::NodeRole::{Balancer, Witness};
+
+    use super::*;
+    use crate::api::status::sample::{state, view};
+
+    /// On whichever node it is planned again, it hits what was shown.
+    #[test]
+    fn what_was_shown_is_what_is_run() {
+        let state = state(&[Balancer, Balancer, Witness]);
+        let mut view = view(&state, &[1, 2, 3]);
+        let applied = view.log.applied;
+        let reports = view.reports.values_mut();
+        reports.for_each(|report| report.applied = applied);
+        let kinds = [
+            (DrillKind::OwnerCrash, "front"),
+            (DrillKind::ServerDown, "shop/s1"),
+            (DrillKind::Restore, "lb1"),
+        ];
+        for (kind, target) in kinds {
+            let mut request = DrillRequest {
+                kind,
+                target: None,
+                outside: false,
+                typed: None,
+                bound_ms: None,
+            };
+            let shown = planned(&view, &request).expect("it is well");
+            request.target = chosen(&shown, None);
+            assert_eq!(request.target.as_deref(), Some(target));
+            view.me = farmux_raft::id::NodeId(2);
+            let again = planned(&view, &request).expect("it is well");
+            assert_eq!(again.injection, shown.injection);
+            view.me = farmux_raft::id::NodeId(1);
+        }
+    }
+}

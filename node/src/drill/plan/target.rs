@@ -80,7 +80,9 @@ pub(super) fn choose(
             Ok(on(id, &node, Injection::FillDisk { node: node.clone() }))
         }
         DrillKind::Restore => {
-            let (id, node) = node(view, typed, |view, id| id == view.me)?;
+            // A witness that is asked, or leads, has it done by the first balancer that answers.
+            let own = node(view, typed, |view, id| id == view.me);
+            let (id, node) = own.or_else(|_| node(view, typed, |view, id| view.answers(id)))?;
             Ok(on(id, &node, Injection::Restore { node: node.clone() }))
         }
         DrillKind::ServerDown => server(view, typed, |farm, server| Injection::ServerDown {

@@ -204,6 +204,17 @@ fn a_target_is_taken_as_typed_or_refused() {
     }
 }
 
+/// It has no store of the state's size to spare, and may lead all the same.
+#[test]
+fn a_witness_plans_a_restore_elsewhere() {
+    let state = whole(&[Balancer, Balancer, Witness]);
+    let mut view = seen(&state, &[1, 2, 3]);
+    view.me = NodeId(3);
+    let standing = Standing::default();
+    let planned = plan(DrillKind::Restore, &view, &standing, &consent()).expect("a plan");
+    assert_eq!(planned.target.to_string(), "lb1");
+}
+
 #[test]
 fn a_lock_and_another_run_stand_in_the_way() {
     let state = whole(&[Balancer, Balancer, Witness]);
