@@ -32,8 +32,8 @@ use super::places::{Places, silences};
 use super::slate::{Seen, Slate};
 use crate::api::types::{DrillPhase, DrillProgress};
 use crate::drill::{
-    Aborted, DrillKind, DrillRecord, Event, Lapse, Mark, Numbers, Order, Phase, Plan, Reading, Run,
-    Track, UndoHolder, Verdict,
+    Aborted, DrillKind, DrillRecord, Event, Lapse, Mark, Numbers, Order, Phase, Plan, Reading,
+    Refusal, Run, Track, UndoHolder, Verdict,
 };
 use crate::rehearsal::{Answer, Word};
 
@@ -49,6 +49,9 @@ pub(super) struct Course {
     bookings: Bookings,
     seen: Seen,
     refused: bool,
+    /// It is to be planned once more.
+    replans: bool,
+    places: Places,
     reading: Reading,
     longest_silent: Duration,
     phase_since: Duration,
@@ -75,6 +78,8 @@ impl Course {
             bookings: Bookings::default(),
             seen: Seen::default(),
             refused: false,
+            replans: false,
+            places: places.clone(),
             reading: Reading::default(),
             longest_silent: Duration::ZERO,
             phase_since: Duration::ZERO,
@@ -100,7 +105,29 @@ impl Course {
         }
         self.take(Event::Tick, now);
         let says = self.says(now).into_iter().map(Deed::Say);
-        says.chain(self.bookings.due(now).map(Deed::Book)).collect()
+        let replans = std::mem::take(&mut self.replans).then_some(Deed::Plan);
+        let books = self.bookings.due(now).map(Deed::Book);
+        says.chain(replans).chain(books).collect()
+    }
+
+    /// It was planned once more: only what is as it was is injected.
+    pub(super) fn replanned(&mut self, now: Duration, again: Result<(Plan, Places), Refusal>) {
+        let why = match again {
+            Err(refusal) => refusal.to_string(),
+            Ok((plan, places)) => {
+                let same = plan.injection == self.plan.injection
+                    && plan.radius == self.plan.radius
+                    && places.targets == self.places.targets;
+                if same {
+                    self.targets
+                        .is_announced()
+                        .then(|| self.bookings.add(Entry::Injecting));
+                    return;
+                }
+                "it is not as it was when it began".to_owned()
+            }
+        };
+        self.take(Event::NotInjected { why }, now);
     }
 
     /// Somebody said no: once is enough, for what follows it is the run's affair.
@@ -216,7 +243,7 @@ impl Course {
                 Order::Measure => self.client.iter_mut().for_each(Client::begin),
                 Order::Inject => {
                     self.targets.announce();
-                    self.bookings.add(Entry::Injecting);
+                    self.replans = true;
                 }
                 Order::Undo => {
                     self.bookings.drop(Entry::Injecting);

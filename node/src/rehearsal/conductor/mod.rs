@@ -129,6 +129,8 @@ enum Came {
     Heard(NodeId, Lane, Result<Answer, String>),
     /// Of something that was written.
     Booked(Entry, Result<(), String>),
+    /// Of planning again.
+    Planned(Box<Result<(Plan, Places), Refusal>>),
 }
 
 impl Conductor {
@@ -198,6 +200,12 @@ impl Conductor {
                                 let booked = self.books.book(run, &plan, entry);
                                 said.spawn(async move { Came::Booked(entry, booked.await) });
                             }
+                            Deed::Plan => {
+                                let (books, running) = (Arc::clone(&self.books), running.clone());
+                                said.spawn(async move {
+                                    Came::Planned(Box::new(books.plan(&running).await))
+                                });
+                            }
                         }
                     }
                     self.desk.show(Some(course.progress(now)));
@@ -207,6 +215,7 @@ impl Conductor {
                         course.heard(began.elapsed(), from, lane, answer);
                     }
                     Ok(Came::Booked(entry, done)) => course.booked(entry, &done),
+                    Ok(Came::Planned(again)) => course.replanned(began.elapsed(), *again),
                     // A panic has ended the process already.
                     Err(_) => {}
                 },

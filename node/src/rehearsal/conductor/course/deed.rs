@@ -13,6 +13,8 @@ pub(in super::super) enum Deed {
     Say(Say),
     /// Something is written into the log.
     Book(Entry),
+    /// It is planned once more: what was true ten seconds ago need not be now.
+    Plan,
 }
 
 /// Something to be said to a node.

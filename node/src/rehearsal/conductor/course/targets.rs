@@ -72,6 +72,11 @@ impl Targets {
         self.hit = Hit::Announced;
     }
 
+    /// Whether it shall be made, and the log does not know yet.
+    pub(super) fn is_announced(&self) -> bool {
+        self.hit == Hit::Announced
+    }
+
     /// The log knows.
     pub(super) fn announced(&mut self) {
         if self.hit == Hit::Announced {

@@ -7,7 +7,8 @@ use super::super::places::Places;
 use super::super::slate::{Seen, Slate};
 use super::*;
 use crate::drill::{
-    Aborted, DrillKind, DrillRecord, Injection, Lapse, Mark, PageCount, Plan, Track, Verdict,
+    Aborted, DrillKind, DrillRecord, Injection, Lapse, Mark, PageCount, Plan, Refusal, Track,
+    Verdict,
 };
 use crate::rehearsal::{Answer, Word};
 
@@ -25,6 +26,8 @@ struct World {
     /// What was written into the log, and until when that fails.
     booked: Vec<(Duration, Entry)>,
     log_fails_until: Duration,
+    /// What it is when it is planned once more.
+    again: Result<(Plan, Places), Refusal>,
 }
 
 /// What it takes an answer to arrive.
@@ -34,6 +37,7 @@ impl World {
     fn new(plan: Plan, places: &Places) -> World {
         let kind = plan.kind;
         World {
+            again: Ok((plan.clone(), places.clone())),
             course: Course::begin(begun(kind), plan, places),
             slate: slate(kind),
             seen: Seen::default(),
@@ -54,6 +58,10 @@ impl World {
                     Deed::Say(say) => say,
                     Deed::Book(entry) => {
                         self.book(entry);
+                        continue;
+                    }
+                    Deed::Plan => {
+                        self.course.replanned(self.now, self.again.clone());
                         continue;
                     }
                 };
@@ -130,7 +138,7 @@ fn a_run_goes_through_all_its_phases() {
     world.seen.paged.count.sent = 1;
     assert!(world.until(s(60), &mut well));
     assert_eq!(world.times("measure"), (Some(s(0)), 1));
-    assert_eq!(world.times("inject"), (Some(ms(10_020)), 1));
+    assert_eq!(world.times("inject"), (Some(ms(10_040)), 1));
     let (undo, undos) = world.times("undo");
     assert!(undo.is_some_and(|at| at >= s(25) && at < ms(25_100)));
     assert_eq!(undos, 1);
@@ -231,6 +239,33 @@ fn nothing_is_injected_before_the_log_knows() {
         verdict,
         Verdict::Aborted(Aborted::NotInjected { .. })
     ));
+}
+
+/// While all was looked at from the client only, another node went, or the VIP moved.
+#[test]
+fn what_is_not_as_planned_any_more_is_not_injected() {
+    let why = "w1 does not answer".to_owned();
+    let refused = Err(Refusal::NotHealthy(vec![why]));
+    let (moved, mut other) = (Ok((crash(), at(&[NodeId(2)]))), crash());
+    other.radius.survives += 1;
+    let other = Ok((other, at(&[OWNER])));
+    for again in [refused, moved, other] {
+        let mut world = World::new(crash(), &at(&[OWNER]));
+        world.again = again;
+        assert!(world.until(s(60), &mut well));
+        assert_eq!(world.times("inject").1, 0);
+        assert!(
+            !world
+                .booked
+                .iter()
+                .any(|(_, entry)| *entry == Entry::Injecting)
+        );
+        let verdict = world.end().0.verdict;
+        assert!(matches!(
+            verdict,
+            Verdict::Aborted(Aborted::NotInjected { .. })
+        ));
+    }
 }
 
 #[test]
