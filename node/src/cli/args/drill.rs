@@ -31,7 +31,7 @@ pub enum DrillAction {
         #[arg(short, long)]
         yes: bool,
     },
-    /// End the run that is under way; what it injected is undone at once
+    /// End the run that is under way; a node that cannot hear that comes back by its own timer
     Abort {
         /// Its number [default: the one that is under way]
         run: Option<u64>,

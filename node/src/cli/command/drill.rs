@@ -125,7 +125,9 @@ impl Shell {
         let path = format!("/v1/drills/{run}/abort");
         let done: Done = self.client.post(&path, &()).await?;
         self.terminal.show(&done, |done, _| match done.changed {
-            true => format!("run {run} ends, what it injected is undone\n"),
+            true => format!(
+                "run {run} ends; a node that cannot hear that comes back by its own timer\n"
+            ),
             false => format!("run {run} is over, or was aborted already\n"),
         })
     }
