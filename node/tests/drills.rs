@@ -327,7 +327,7 @@ async fn is_isolated() {
         .await;
         assert!(mark.exists(), "the next process would clear it");
         if by_order {
-            // Nobody can say so to a node that hears nobody: the table goes as it goes at its start.
+            // Nobody tells that to a node that hears nobody: the table goes as it goes at its start.
             let killed = nft(&["delete", "table", "inet", "farmux_drill"]);
             assert!(killed.status.success());
         }

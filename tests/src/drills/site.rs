@@ -24,7 +24,7 @@ const WELL_WITHIN: Duration = Duration::from_secs(60);
 const MORE: &str = r#"
 [[contact]]
 name = "rehearsals"
-mail = { to = ["rehearsals@example.com"], from = "farmux@example.com", relay = "smtp://10.0.0.9:25" }
+mail = { to = ["rehearsals@example.com"], from = "f@example.com", relay = "smtp://10.0.0.9:25" }
 "#;
 
 /// Three nodes that serve, and all that drills touch.

@@ -60,7 +60,7 @@ pub enum Injection {
         /// Which.
         vip: VipName,
     },
-    /// The daemon is killed, and kept from starting.
+    /// The daemon is killed.
     Crash {
         /// Where.
         node: NodeName,

@@ -2,6 +2,7 @@
 
 mod runs;
 mod tasks;
+mod world;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -9,10 +9,10 @@
 //!   vip      a planned move                                     restore  a snapshot, compared
 //! ```
 //!
-//! A node fails only while the log, as it knows it, says that the run is under way. At its deadline,
-//! and when the run is aborted, recorded or locked there, it ends by itself what is left, as if
-//! `Undo` had been said; when this process is dead by then, whoever holds the timer does, and the
-//! next process clears the rest.
+//! A node fails only while the log, as it knows it, says that the run is under way. At its
+//! deadline, and when the run is aborted, recorded or locked there, it ends by itself what is left,
+//! as if `Undo` had been said; when this process is dead by then, whoever holds the timer does, and
+//! the next process clears the rest.
 
 mod book;
 mod full;

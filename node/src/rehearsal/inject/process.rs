@@ -16,10 +16,12 @@
 //! kills: systemd ends what is left of a unit whose main process was killed, the guard with it
 //! (`KillMode=control-group`), and then restarts the unit. A daemon that is stopped is alive for
 //! systemd, and so is its guard. The first process of a container can be neither killed nor stopped
-//! from within, and says so.
+//! from within, and says so; where its first process is an init that starts nothing again, the
+//! container ends with the daemon, and the guard with it, so that a kill is refused.
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -53,6 +55,9 @@ impl Guard {
     ) -> Result<(), String> {
         if std::process::id() == 1 {
             return Err(FIRST_PROCESS.to_owned());
+        }
+        if end == End::Killed && Around::look().ends_with_us() {
+            return Err(ENDS_WITH_US.to_owned());
         }
         let mut said = self.start(place, end, timer)?;
         hear(&mut said, HERE, STARTS_WITHIN).await?;
@@ -153,6 +158,45 @@ fn is_supervised() -> bool {
     has("NOTIFY_SOCKET") || (has("INVOCATION_ID") && std::os::unix::process::parent_id() == 1)
 }
 
+/// What is around this process, as far as it says whether anything is left when it is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Around {
+    /// The first process started this one.
+    child_of_first: bool,
+    /// It sees a part of the machine's processes only, as in a container.
+    contained: bool,
+    /// The first process is systemd.
+    systemd: bool,
+}
+
+impl Around {
+    fn look() -> Around {
+        let processes = std::fs::metadata("/proc/self/ns/pid").map(|of| of.ino());
+        Around {
+            child_of_first: std::os::unix::process::parent_id() == 1,
+            contained: processes.is_ok_and(|number| number != MACHINE),
+            systemd: std::path::Path::new("/run/systemd/system").exists(),
+        }
+    }
+
+    /// PURE. Whether the first process is an init that ends when this one does, and the kernel then
+    /// kills the guard and all else.
+    fn ends_with_us(self) -> bool {
+        self.child_of_first && self.contained && !self.systemd
+    }
+}
+
+/// The number of the namespace of all processes of a machine.
+///
+/// **Source**: Linux, `include/uapi/linux/nsfs.h`: `PID_NS_INIT_INO`; `sd_booted(3)` for the folder
+/// of systemd.
+const MACHINE: u64 = 0xEFFF_FFFC;
+
+/// Why a kill is refused, and what can be done.
+const ENDS_WITH_US: &str = "farmux is all that its container's init runs: the container would end \
+                            with it, and nobody in it start it again: rehearse owner-pause, or \
+                            run farmux under a supervisor (systemd, s6, runit)";
+
 /// **Source**: `kill(2)`: only signals that the first process has handlers for reach it.
 const FIRST_PROCESS: &str = "farmux is the first process of its container, which nobody in it can \
                              kill or stop: run it under an init (docker run --init)";
@@ -173,6 +217,26 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     use super::*;
+
+    #[test]
+    fn nobody_is_killed_with_whom_all_ends() {
+        let around = |child_of_first, contained, systemd| {
+            let around = Around {
+                child_of_first,
+                contained,
+                systemd,
+            };
+            around.ends_with_us()
+        };
+        assert!(around(true, true, false), "docker run --init");
+        assert!(!around(false, true, false), "s6, runit or a shell between");
+        assert!(!around(true, true, true), "systemd in a container");
+        assert!(
+            !around(true, false, false),
+            "a machine outlives its daemons"
+        );
+        assert!(!around(false, false, true));
+    }
 
     #[test]
     fn what_is_not_wanted_any_more_is_not_done() {
