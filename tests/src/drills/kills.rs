@@ -152,14 +152,14 @@ fn start_again(node: &mut Node) -> Result<()> {
 
 /// The record of the run, once somebody has written it.
 fn recorded(site: &Site, run: u64) -> Result<DrillRun> {
-    let number = run.to_string();
     let record = wait::until("the run is recorded", OVER_WITHIN, || {
         let node = site
             .cluster
             .nodes
             .iter()
             .find(|node| is_well(node) || node.is_running())?;
-        node.report::<DrillRun>(&["drill", "report", &number]).ok()
+        let past: Vec<DrillRun> = node.report(&["drill", "history"]).ok()?;
+        past.into_iter().find(|one| one.run == run)
     })?;
     ensure!(
         site.cluster
