@@ -8,8 +8,8 @@ pub const BYTES_A_BYTE_MAX: u64 = 100;
 
 /// Bytes that it may hold for an input of no length: a first buffer, the words of a refusal, one
 /// node of a B-tree of large values (eleven places each), the 80 levels that TOML may be deep, each
-/// a table of its own.
-pub const ROOM_BYTES: u64 = 48 << 10;
+/// a table of its own of a kilobyte.
+pub const ROOM_BYTES: u64 = 128 << 10;
 
 /// Measures the decoding of one input.
 #[derive(Debug, Clone, Copy)]
