@@ -13,14 +13,7 @@ fn row(kind: &str) -> &'static farmux_tests::drills::rows::Row {
 #[test]
 fn an_owner_that_crashes_and_a_server_that_is_down_are_rehearsed() {
     let site = Site::form().expect("a site");
-    for kind in [
-        "vip-move",
-        "owner-crash",
-        "server-down",
-        "page-test",
-        "restore",
-        "disk-full",
-    ] {
+    for kind in ["owner-crash", "server-down", "page-test", "disk-full"] {
         let outcome = play::play(&site, row(kind));
         let outcome = outcome.unwrap_or_else(|error| panic!("{kind}: {error:#}"));
         let complaints = outcome.complaints();
