@@ -123,7 +123,7 @@ fn drill() -> Result<()> {
 /// Each report is one file, to be kept and shown to others.
 fn leave_reports(node: &Node) -> Result<()> {
     let here = std::env::current_exe().context("where this program stands")?;
-    let folder = here.with_file_name("drills");
+    let folder = here.with_file_name("drill-reports");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let runs: Vec<DrillRun> = node.report(&["drill", "history"])?;
     for run in &runs {
