@@ -7,7 +7,7 @@
 //!   drill  one run: the command line as a child, its phases as they come
 //!   play   a run beside an independent client, which must say the same
 //!   kills  a run in which the operator, the leader or the target's daemon dies
-//!   refuse a bound that is broken, a lock, a word that was not typed
+//!   refuse a bound that is broken, a lock, a majority that others keep
 //! ```
 
 mod drill;
