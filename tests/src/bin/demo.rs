@@ -36,8 +36,8 @@ const MAIL_WITHIN: Duration = Duration::from_secs(30);
 /// gets more, and `tests/bench.sh failover` holds it to the promise.
 const GAP_MAX: Duration = Duration::from_secs(1);
 
-/// What `--drill` runs, in this order: nothing is lost, an owner is, a server is. A busy laptop gets
-/// more than is promised, as [`GAP_MAX`].
+/// What `--drill` runs, in this order: nothing is lost, an owner is, a server is. A busy laptop
+/// gets more than is promised, as [`GAP_MAX`].
 const DRILLS: [&[&str]; 3] = [
     &["vip-move", "--bound", "1000"],
     &["owner-crash", "--bound", "1000"],
