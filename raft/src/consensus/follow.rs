@@ -132,8 +132,10 @@ impl Consensus {
         for node in self.other_voters() {
             let peers = Arc::clone(&self.inner.peers);
             questions.spawn(async move {
+                let asked = now();
                 let said = peers.ask(node, Request::Follow { vote }, HEARTBEAT).await;
-                (node, matches!(said, Ok(RpcReply::Follow(true))))
+                let fresh = is_fresh(asked, now());
+                (node, fresh && matches!(said, Ok(RpcReply::Follow(true))))
             });
         }
         let mut yes = BTreeSet::from([self.inner.config.me]);
@@ -154,9 +156,22 @@ impl Consensus {
     }
 }
 
+/// PURE. Whether an answer that is read now is still one: where the process was stopped, it may have
+/// lain in the socket for as long.
+fn is_fresh(asked: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(asked) <= 2 * HEARTBEAT
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_lay_in_the_socket_of_a_stopped_process_is_none() {
+        let asked = Instant::now();
+        assert!(is_fresh(asked, asked + HEARTBEAT));
+        assert!(!is_fresh(asked, asked + Duration::from_secs(1)));
+    }
 
     #[test]
     fn it_asks_while_answers_are_late_and_not_for_ever() {

@@ -16,6 +16,9 @@ use crate::codec;
 use crate::id::{NodeId, RequestId};
 use crate::state::{Applied, Proposal, Reject};
 
+/// The format whose members know [`Unwritten::Crowded`].
+const CROWDED_SINCE: u16 = 2;
+
 /// Why a proposal has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProposeError {
@@ -157,23 +160,13 @@ impl Consensus {
         proposal: Proposal,
         end: Instant,
     ) -> Result<Written, Unwritten> {
-        let standing = self.inner.standing.borrow().clone();
-        let leads = standing.role == Role::Leader;
-        if leads && !self.has_room() {
-            return Err(Unwritten::Full(standing.me));
-        }
-        if !leads || self.inner.stepping_aside.load(Ordering::SeqCst) {
-            return Err(Unwritten::NotLeader(standing.leader));
-        }
-        if matches!(standing.quorum, Quorum::Lost { .. }) {
-            return Err(Unwritten::NoQuorum);
-        }
-        if let Some(node) = self.who_is_full() {
-            return Err(Unwritten::Full(node));
-        }
+        self.may_write()?;
         let Some(_place) = self.inner.lane.enter(end).await else {
-            return Err(Unwritten::Crowded);
+            return Err(self.crowded());
         };
+        // Much may have changed while it waited, and after the next line nobody knows whether it
+        // was written.
+        self.may_write()?;
         match timeout_at(end, self.inner.raft.client_write(proposal)).await {
             Ok(Ok(answer)) => Ok(Written {
                 index: answer.log_id.index,
@@ -187,6 +180,31 @@ impl Consensus {
                 unreachable!("a proposal changes no membership")
             }
             Ok(Err(RaftError::Fatal(_))) => Err(Unwritten::Stopped),
+        }
+    }
+
+    /// Whether this node leads with a majority, and disks have room; if not, why.
+    fn may_write(&self) -> Result<(), Unwritten> {
+        let standing = self.inner.standing.borrow();
+        let leads = standing.role == Role::Leader;
+        if leads && !self.has_room() {
+            return Err(Unwritten::Full(standing.me));
+        }
+        if !leads || self.inner.stepping_aside.load(Ordering::SeqCst) {
+            return Err(Unwritten::NotLeader(standing.leader));
+        }
+        if matches!(standing.quorum, Quorum::Lost { .. }) {
+            return Err(Unwritten::NoQuorum);
+        }
+        self.who_is_full()
+            .map_or(Ok(()), |node| Err(Unwritten::Full(node)))
+    }
+
+    /// What a proposer hears that found no place; an older one knows only that nothing was written.
+    fn crowded(&self) -> Unwritten {
+        match self.inner.state.borrow().format.number() {
+            ..CROWDED_SINCE => Unwritten::NoQuorum,
+            _ => Unwritten::Crowded,
         }
     }
 
