@@ -20,6 +20,7 @@ use crate::proxy::Ends;
 use crate::serve::deadline::Deadline;
 use crate::serve::peer::{LINGER_FOR, Peer};
 use crate::serve::service::{Idle, Service};
+use crate::serve::trickle::Trickle;
 
 /// What becomes of the client's connection after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub(crate) async fn serve(service: Rc<Service>, peer: Peer, ends: Ends, vip: IpA
         ends,
         vip,
         deadline: Deadline::new(&plan.limits),
-        up: Flow::default(),
+        up: Flow::in_turns(Trickle::new(service.worker.turns.clone())),
         up_failed: false,
         down: Flow::default(),
     };

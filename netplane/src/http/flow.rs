@@ -19,6 +19,7 @@ use super::refusal::Refusal;
 use super::write::{Coding, chunk_size};
 use crate::serve::buffer::Buffer;
 use crate::serve::peer::Peer;
+use crate::serve::trickle::Trickle;
 
 /// Data up to this is copied behind the head, and leaves in one plain write; beyond it a vectored
 /// write is cheaper than the copy.
@@ -58,6 +59,8 @@ pub(crate) struct Flow {
     carried: bool,
     moved: bool,
     starving: bool,
+    /// Where the source is one of thousands.
+    trickle: Option<Trickle>,
 }
 
 impl Default for Flow {
@@ -75,11 +78,20 @@ impl Default for Flow {
             carried: false,
             moved: false,
             starving: false,
+            trickle: None,
         }
     }
 }
 
 impl Flow {
+    /// One whose source is read in turns while it trickles.
+    pub(crate) fn in_turns(trickle: Trickle) -> Flow {
+        Flow {
+            trickle: Some(trickle),
+            ..Flow::default()
+        }
+    }
+
     /// Begins a message: `head` writes its head and says how the body is coded for the sink.
     pub(crate) fn begin(&mut self, body: Framing, head: impl FnOnce(&mut Vec<u8>) -> Coding) {
         self.lead.clear();
@@ -93,6 +105,9 @@ impl Flow {
         self.carried = false;
         self.ended = false;
         self.starving = false;
+        if let Some(trickle) = &mut self.trickle {
+            trickle.begin();
+        }
         self.coding = head(&mut self.lead);
     }
 
@@ -209,6 +224,9 @@ impl Flow {
                 continue;
             }
             self.starving = true;
+            if let Some(trickle) = &mut self.trickle {
+                ready!(trickle.poll(cx, &source.stream));
+            }
             match ready!(source.poll_fill(cx)) {
                 Ok(0) if self.decoder.close() => {}
                 Ok(0) | Err(_) => return Poll::Ready(Err(Stop::Source)),

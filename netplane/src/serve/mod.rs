@@ -23,6 +23,7 @@ mod pick;
 pub(crate) mod server;
 pub(crate) mod service;
 mod sticky;
+pub(crate) mod trickle;
 pub(crate) mod upstream;
 mod work;
 mod worker;

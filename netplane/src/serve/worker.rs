@@ -18,6 +18,7 @@ use super::buffer::Buffers;
 use super::listen;
 use super::peer::Peer;
 use super::service::{Open, Service};
+use super::trickle::Turns;
 use super::{CONNECTIONS_MIN, FILES_PER_CLIENT, Shared, Wish};
 use crate::ftp;
 use crate::http::answer::{self, Answer};
@@ -36,6 +37,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) buffers: Rc<Buffers>,
+    /// Of clients whose bodies trickle in.
+    pub(crate) turns: Rc<Turns>,
     connections: RefCell<HashMap<u64, Connection>>,
     next: Cell<u64>,
     leaving: RefCell<BTreeSet<IpAddr>>,
@@ -67,6 +70,7 @@ pub(crate) async fn run(index: usize, shared: Arc<Shared>, mut wish: watch::Rece
         index,
         shared,
         buffers: Rc::default(),
+        turns: Rc::default(),
         connections: RefCell::default(),
         next: Cell::new(0),
         leaving: RefCell::default(),
