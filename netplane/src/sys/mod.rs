@@ -15,6 +15,7 @@
 //!   process   killing groups of processes, seeing one end
 //!   packet    raw ARP frames, in and out, through the qdisc
 //!   realtime  real-time scheduling
+//!   rouse     this process goes on, should it be stopped
 //!   room      descriptors, ports and neighbours, for thousands of probes
 //!   sysctl    what the kernel says about ARP
 //!   terminal  a line that is typed and not shown
@@ -40,6 +41,7 @@ mod packet;
 mod process;
 mod realtime;
 pub mod room;
+mod rouse;
 mod shared;
 mod sysctl;
 mod terminal;
@@ -58,6 +60,7 @@ pub use nft::{NftError, find_nft, nft};
 pub use packet::PacketSocket;
 pub use process::{Exit, kill_group};
 pub use realtime::{hurry, schedule_first};
+pub use rouse::Rouser;
 pub use shared::SharedWords;
 pub use sysctl::quiet_arp;
 pub use terminal::read_hidden;
