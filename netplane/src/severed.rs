@@ -81,12 +81,16 @@ fn peers(ports: &BTreeSet<u16>, lasts: u128) -> String {
         }
     }
     let elements = elements.join(", ");
-    let chain = |hook: &str| chain(&format!("type filter hook {hook} priority -300"), &rules);
+    // What this machine says to itself is nobody's word.
+    let chain = |hook: &str, loopback: &str| {
+        let rules = format!("    {loopback} \"lo\" accept\n{rules}");
+        chain(&format!("type filter hook {hook} priority -300"), &rules)
+    };
     format!(
         "table inet farmux_drill {{\n  set ports {{ type inet_service; flags timeout; elements = \
          {{ {elements} }} }}\n  chain in {}  chain out {}}}\n",
-        chain("input"),
-        chain("output")
+        chain("input", "iifname"),
+        chain("output", "oifname")
     )
 }
 
@@ -133,6 +137,7 @@ mod tests {
                       30000ms } }
   chain in {
     type filter hook input priority -300; policy accept;
+    iifname \"lo\" accept
     tcp sport @ports drop
     tcp dport @ports drop
     udp sport @ports drop
@@ -140,6 +145,7 @@ mod tests {
   }
   chain out {
     type filter hook output priority -300; policy accept;
+    oifname \"lo\" accept
     tcp sport @ports drop
     tcp dport @ports drop
     udp sport @ports drop
