@@ -69,6 +69,20 @@ const LATER: Bounds = Bounds {
     ..MOVES
 };
 
+/// A fifth is lost: who hears nothing for three seconds says so.
+const LOSSY: Bounds = Bounds {
+    failed: Some(0),
+    pages: &["node lb"],
+    ..MOVES
+};
+
+/// With the owner dead two nodes are the majority, and it is their words that are lost: where nobody
+/// could change anything for seconds, that is told.
+const LOSSY_PAIR: Bounds = Bounds {
+    pages: &["VIP front: moved", "node lb", "quorum: "],
+    ..LATER
+};
+
 /// A channel that fails several times is told by those that are left, or when it works again.
 const RELAY: Bounds = Bounds {
     pages: &["VIP front: moved", "node lb", "channel ops/mail"],
@@ -127,7 +141,7 @@ pub const ROWS: &[Row] = &[
         "loss-20",
         "20 % of frames between nodes lost",
         |s| loss(s, 20),
-        UNSEEN,
+        LOSSY,
     ),
     row(
         "loss-40",
@@ -228,7 +242,7 @@ pub const ROWS: &[Row] = &[
         "loss-and-owner",
         "20 % loss and owner killed",
         loss_and_owner,
-        LATER,
+        LOSSY_PAIR,
     ),
 ];
 
