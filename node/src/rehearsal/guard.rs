@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!   daemon ─start─▶ guard: own session; holds its parent by pidfd and start time ─r─▶
-//!          ──g────▶ SIGKILL ─ timer, u, SIGTERM ─▶ starts it again, unless somebody has
-//!                   SIGSTOP ─ timer, u, SIGTERM ─▶ SIGCONT
+//!          ──g────▶ SIGKILL ─ timer, tether, u, SIGTERM ─▶ starts it again, unless somebody has
+//!                   SIGSTOP ─ timer, tether, u, SIGTERM ─▶ SIGCONT; killed meanwhile: as above
 //!          ──u, or closed before g──▶ ends, and nothing has happened
 //! ```
 //!
@@ -26,10 +26,12 @@ use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
+use super::tether::{self, TOKEN_BYTES, Token};
+
 /// Said by the guard: it is there, and holds the daemon.
 pub(super) const HERE: u8 = b'r';
 
-/// Said to the guard: now.
+/// Said to the guard: now; the token of its tether follows.
 pub(super) const GO: u8 = b'g';
 
 /// Said by the guard: the signal is sent.
@@ -78,6 +80,9 @@ pub struct GuardArguments {
     /// Somebody else starts it again
     #[arg(long)]
     pub supervised: bool,
+    /// Where it may be told by UDP to end it
+    #[arg(long, value_name = "PORT")]
+    pub tether_port: Option<u16>,
     /// How it is started again
     #[arg(last = true, required = true)]
     pub program: Vec<OsString>,
@@ -93,12 +98,12 @@ pub(crate) async fn guard(arguments: &GuardArguments) -> io::Result<()> {
     }
     own_session()?;
     let held = Held::of(arguments.daemon, arguments.started)?;
-    let mut ears = Ears::open()?;
+    let mut ears = Ears::open(arguments.tether_port)?;
     say(HERE)?;
     match timeout(TOLD_WITHIN, ears.hear()).await {
-        Ok(Heard::Word(GO)) => {}
+        Ok(Heard::Go) => {}
         // Dismissed, or the daemon ended by itself.
-        Ok(Heard::Word(_) | Heard::Terminate | Heard::Nobody) | Err(_) => return Ok(()),
+        Ok(Heard::End | Heard::Nothing | Heard::Nobody) | Err(_) => return Ok(()),
     }
     let timer = Duration::from_millis(arguments.timer_ms);
     let end_ns = boottime_ns().saturating_add(u64::try_from(timer.as_nanos()).unwrap_or(u64::MAX));
@@ -109,25 +114,31 @@ pub(crate) async fn guard(arguments: &GuardArguments) -> io::Result<()> {
             let _ = say(DONE);
             wait(end_ns, &mut ears, || held.has_ended().unwrap_or(false)).await;
             match held.nudge(Nudge::Continue) {
-                Err(_) if held.has_ended()? => Ok(()),
+                // Somebody killed it beside the drill, and waits for it to come back as ordered.
+                Err(_) if held.has_ended()? => bring_back(end_ns, &mut ears, arguments).await,
                 continued => continued,
             }
         }
         End::Killed => {
             held.nudge(Nudge::Kill)?;
-            if arguments.supervised {
-                return Ok(());
-            }
             // Until it is gone its socket looks like that of somebody who was started again.
-            while !held.has_ended()? {
+            while !arguments.supervised && !held.has_ended()? {
                 tokio::time::sleep(ENDING_EVERY).await;
             }
-            wait(end_ns, &mut ears, || answers(arguments)).await;
-            match answers(arguments) {
-                true => Ok(()),
-                false => start_again(&arguments.program),
-            }
+            bring_back(end_ns, &mut ears, arguments).await
         }
+    }
+}
+
+/// Starts it again when its time is over, unless somebody has, or will.
+async fn bring_back(end_ns: u64, ears: &mut Ears, arguments: &GuardArguments) -> io::Result<()> {
+    if arguments.supervised {
+        return Ok(());
+    }
+    wait(end_ns, ears, || answers(arguments)).await;
+    match answers(arguments) {
+        true => Ok(()),
+        false => start_again(&arguments.program),
     }
 }
 
@@ -138,9 +149,9 @@ async fn wait(end_ns: u64, ears: &mut Ears, mut over: impl FnMut() -> bool) {
         let left = Duration::from_nanos(end_ns.saturating_sub(boottime_ns()));
         let turn = left.min(LOOK_EVERY);
         match timeout(turn, ears.hear()).await {
-            Ok(Heard::Word(UNDO) | Heard::Terminate) => return,
+            Ok(Heard::End) => return,
             // A daemon that is dead, as it should be, says nothing any more.
-            Ok(Heard::Word(_) | Heard::Nobody) | Err(_) => {}
+            Ok(Heard::Go | Heard::Nothing | Heard::Nobody) | Err(_) => {}
         }
     }
 }
@@ -172,37 +183,68 @@ fn say(word: u8) -> io::Result<()> {
 struct Ears {
     pipe: pipe::Receiver,
     terminate: Signal,
+    tether: Option<tether::End>,
+    /// Known once it was told to go.
+    token: Option<Token>,
     /// Until then there is a pipe.
     open: bool,
 }
 
 enum Heard {
-    Word(u8),
-    Terminate,
+    Go,
+    /// By the daemon, by whoever conducts, or because the machine ends.
+    End,
+    Nothing,
+    /// The daemon is gone.
     Nobody,
 }
 
 impl Ears {
-    fn open() -> io::Result<Ears> {
+    fn open(tether: Option<u16>) -> io::Result<Ears> {
         let input = io::stdin().as_fd().try_clone_to_owned()?;
         Ok(Ears {
             pipe: pipe::Receiver::from_owned_fd(input)?,
             terminate: signal(SignalKind::terminate())?,
+            tether: tether.map(tether::End::at).transpose()?,
+            token: None,
             open: true,
         })
     }
 
     async fn hear(&mut self) -> Heard {
+        let pulled = pulled(self.tether.as_ref(), self.token);
         tokio::select! {
             word = self.pipe.read_u8(), if self.open => match word {
-                Ok(word) => Heard::Word(word),
+                Ok(GO) => self.hear_token().await,
+                Ok(UNDO) => Heard::End,
+                Ok(_) => Heard::Nothing,
                 Err(_) => {
                     self.open = false;
                     Heard::Nobody
                 }
             },
-            _ = self.terminate.recv() => Heard::Terminate,
+            _ = self.terminate.recv() => Heard::End,
+            () = pulled => Heard::End,
         }
+    }
+
+    async fn hear_token(&mut self) -> Heard {
+        let mut token = [0; TOKEN_BYTES];
+        match self.pipe.read_exact(&mut token).await {
+            Ok(_) => {
+                self.token = Some(Token(token));
+                Heard::Go
+            }
+            Err(_) => Heard::Nobody,
+        }
+    }
+}
+
+/// For ever, where there is no tether.
+async fn pulled(tether: Option<&tether::End>, token: Option<Token>) {
+    match (tether, token) {
+        (Some(end), Some(token)) => end.pulled(token).await,
+        (None, _) | (_, None) => std::future::pending().await,
     }
 }
 

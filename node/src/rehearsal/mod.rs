@@ -13,8 +13,10 @@ mod conductor;
 pub(crate) mod guard;
 mod inject;
 mod room;
+mod tether;
 mod word;
 
 pub(crate) use conductor::{Desk, Ledger, Tracks, conduct, say};
 pub(crate) use room::{Room, answer, hear};
+pub(crate) use tether::Tether;
 pub(crate) use word::{Answer, Word};

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Tether;
 use crate::drill::{Injection, Numbers, RunId};
 use crate::measure::tally::Series;
 
@@ -80,10 +81,15 @@ pub(crate) enum Answer {
         series: Series,
     },
     /// To `Inject`: it is being done; asked again until it is.
-    Injecting,
+    Injecting {
+        /// How it is ended before its timer, once this node hears no words any more.
+        #[serde(default)]
+        tether: Option<Tether>,
+    },
     /// To `Inject`: the failure is there.
     Injected,
-    /// To `Inject`: it is not, or not all of it; to `Measure`: it cannot be.
+    /// To `Inject`: it is not, or not all of it; to `Undo`: it never was; to `Measure`: it cannot
+    /// be.
     Failed {
         /// Why.
         why: String,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use farmux_raft::id::{FarmName, NodeId, VipName};
+use farmux_raft::id::{FarmName, NodeId, NodeName, VipName};
 use farmux_raft::state::{OnParentDown, Parent};
 
 use super::super::DrillKind;
@@ -14,7 +14,7 @@ use crate::api::status::View;
 /// Whom it hits.
 ///
 /// **Errors**: [`Refusal::LastRedundancy`]: what is lost would take down what is served, or the
-/// majority; [`Refusal::Target`]: a majority would be left that must not be.
+/// majority; [`Refusal::Target`]: there is no such thing.
 pub(super) fn radius(kind: DrillKind, view: &View<'_>, hit: &Hit) -> Result<Radius, Refusal> {
     let mut radius = Radius {
         survives: spare(view, None).unwrap_or(0),
@@ -35,10 +35,18 @@ pub(super) fn radius(kind: DrillKind, view: &View<'_>, hit: &Hit) -> Result<Radi
         Injection::MoveVip { vip } => {
             radius.vips = view.state.config.lent_with(vip).into_iter().collect();
         }
-        // Its own; the others have no majority either, so nobody takes them.
-        Injection::CutMajority { .. } => {
-            no_majority_without(view, hit.node)?;
+        // Its VIPs stay, for nobody else has a majority either; but those go that need one.
+        Injection::CutMajority { nodes } => {
+            if nodes.len() == view.voters().len() {
+                return Err(Refusal::LastRedundancy(
+                    "no other node votes: there is no majority to lose".to_owned(),
+                ));
+            }
+            radius.nodes.clone_from(nodes);
             radius.survives = 0;
+            let vips = view.state.config.vips.iter();
+            let go = vips.filter(|(_, vip)| !vip.on_quorum_loss.holds());
+            radius.vips = go.map(|(name, _)| name.clone()).collect();
         }
         Injection::ServerDown { farm, server } | Injection::ServerSlow { farm, server } => {
             enough_servers(view, farm)?;
@@ -70,17 +78,19 @@ fn spare(view: &View<'_>, lost: Option<NodeId>) -> Option<u32> {
         .map(|spare| u32::try_from(spare).unwrap_or(u32::MAX))
 }
 
-/// Nobody else may have a majority: otherwise the others take what the owner has, and it is the
-/// drill of a node that is cut off.
-fn no_majority_without(view: &View<'_>, owner: Option<NodeId>) -> Result<(), Refusal> {
-    match owner.and_then(|owner| spare(view, Some(owner))) {
-        None => Ok(()),
-        Some(_) => Err(Refusal::Target(
-            "the other nodes keep a majority without the owner and take its VIPs: node-isolate \
-             rehearses that"
-                .to_owned(),
-        )),
-    }
+/// Who must be cut off from all others so that nobody has a majority: every voter but one, the owner
+/// first. Spared is the one who leads, or the first other: it conducts, and measures.
+pub(super) fn cut_from_all(view: &View<'_>, owner: NodeId) -> Vec<NodeName> {
+    let voters = view.voters();
+    let mut others = voters.iter().copied().filter(|node| *node != owner);
+    let leads = view
+        .log
+        .leader
+        .filter(|node| others.clone().any(|other| other == *node));
+    let spared = leads.or_else(|| others.clone().find(|node| view.answers(*node)));
+    let cut = others.by_ref().filter(|node| Some(*node) != spared);
+    let cut = std::iter::once(owner).chain(cut);
+    cut.filter_map(|node| view.node_name(node)).collect()
 }
 
 fn lost_majority(view: &View<'_>, node: NodeId) -> Refusal {

@@ -107,10 +107,11 @@ pub enum Injection {
         /// For whom; empty: all contacts for drills.
         contacts: Vec<ContactName>,
     },
-    /// Packets to and from its peers are dropped at the owner of the VIPs.
+    /// Packets to and from their peers are dropped at the owner of the VIPs, and at as many others
+    /// that nobody has a majority.
     CutMajority {
-        /// The owner.
-        node: NodeName,
+        /// The owner first.
+        nodes: Vec<NodeName>,
     },
     /// Its data folder takes no more.
     FillDisk {
@@ -246,7 +247,7 @@ impl Plan {
         if let Injection::ParentDown { watch } = &self.injection {
             members.insert(Parent::Watch(watch.clone()));
         }
-        let nodes = self.radius.nodes.iter().chain(self.injection.node());
+        let nodes = self.radius.nodes.iter().chain(self.injection.nodes());
         DrillRadius {
             nodes: nodes.filter_map(named).collect(),
             vips: self.radius.vips.iter().cloned().collect(),
@@ -295,21 +296,39 @@ impl Plan {
 }
 
 impl Injection {
-    /// Where it is done; `None`: on all nodes, or on none.
-    pub fn node(&self) -> Option<&NodeName> {
+    /// Where it is done; nothing: on all nodes, or on none.
+    pub fn nodes(&self) -> &[NodeName] {
         match self {
             Injection::Crash { node }
             | Injection::Pause { node }
             | Injection::Isolate { node }
             | Injection::LoseGateway { node, .. }
-            | Injection::CutMajority { node }
             | Injection::FillDisk { node }
-            | Injection::Restore { node } => Some(node),
+            | Injection::Restore { node } => std::slice::from_ref(node),
+            Injection::CutMajority { nodes } => nodes,
             Injection::MoveVip { .. }
             | Injection::ServerDown { .. }
             | Injection::ServerSlow { .. }
             | Injection::ParentDown { .. }
-            | Injection::Page { .. } => None,
+            | Injection::Page { .. } => &[],
+        }
+    }
+
+    /// Whether a node that is hit so can lead no more, nor say or hear a word.
+    pub fn silences(&self) -> bool {
+        match self {
+            Injection::Crash { .. }
+            | Injection::Pause { .. }
+            | Injection::Isolate { .. }
+            | Injection::CutMajority { .. } => true,
+            Injection::MoveVip { .. }
+            | Injection::LoseGateway { .. }
+            | Injection::ServerDown { .. }
+            | Injection::ServerSlow { .. }
+            | Injection::ParentDown { .. }
+            | Injection::Page { .. }
+            | Injection::FillDisk { .. }
+            | Injection::Restore { .. } => false,
         }
     }
 }
@@ -342,8 +361,11 @@ impl fmt::Display for Injection {
                     names.join(", ")
                 )
             }
-            Injection::CutMajority { node } => {
-                write!(f, "{node} drops what every other node says")
+            Injection::CutMajority { nodes } if nodes.len() == 1 => {
+                write!(f, "{} drops what every other node says", list(nodes))
+            }
+            Injection::CutMajority { nodes } => {
+                write!(f, "{} drop what every other node says", list(nodes))
             }
             Injection::FillDisk { node } => write!(f, "the data folder of {node} takes no more"),
             Injection::Restore { node } => {
@@ -360,19 +382,16 @@ impl fmt::Display for Radius {
     /// The blast radius in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
-        let names = |names: Vec<String>| names.join(", ");
         if !self.nodes.is_empty() {
-            let nodes = self.nodes.iter().map(NodeName::to_string).collect();
-            parts.push(format!("node {}", names(nodes)));
+            parts.push(format!("node {}", list(&self.nodes)));
         }
         if !self.vips.is_empty() {
-            let vips = self.vips.iter().map(VipName::to_string).collect();
-            parts.push(format!("VIP {}: its connections are cut", names(vips)));
+            parts.push(format!("VIP {}: its connections are cut", list(&self.vips)));
         }
         if !self.servers.is_empty() {
             let servers = self.servers.iter();
             let servers = servers.map(|(farm, server)| format!("{farm}/{server}"));
-            parts.push(format!("server {}", names(servers.collect())));
+            parts.push(format!("server {}", list(servers)));
         }
         if self.behind > 0 {
             parts.push(format!("{} things behind it seem unreachable", self.behind));
@@ -387,6 +406,11 @@ impl fmt::Display for Radius {
         };
         write!(f, "{}; {further}", parts.join("; "))
     }
+}
+
+fn list<T: fmt::Display>(all: impl IntoIterator<Item = T>) -> String {
+    let all: Vec<String> = all.into_iter().map(|one| one.to_string()).collect();
+    all.join(", ")
 }
 
 /// Planning again, injecting, an undo that is told late, the longest verification, and recording.

@@ -8,7 +8,7 @@ use farmux_raft::state::{Health, NodeRole, Parent, Vip};
 use super::super::DrillKind;
 use super::super::refusal::Refusal;
 use super::Injection;
-use super::loss::dependants_of;
+use super::loss::{self, dependants_of};
 use crate::api::status::View;
 use crate::cli::place::ServerPlace;
 
@@ -61,7 +61,9 @@ pub(super) fn choose(
         }),
         DrillKind::QuorumLoss => owned(view, typed, |owned| {
             match owned.vip.on_quorum_loss.holds() {
-                true => Ok(Injection::CutMajority { node: owned.owner }),
+                true => Ok(Injection::CutMajority {
+                    nodes: loss::cut_from_all(view, owned.id),
+                }),
                 false => refuse(format!(
                     "{} has on_quorum_loss = \"release\": it goes by order, which is no failure",
                     owned.name
@@ -113,6 +115,7 @@ fn on(id: NodeId, node: &NodeName, injection: Injection) -> Hit {
 struct Owned<'a> {
     name: &'a VipName,
     vip: &'a Vip,
+    id: NodeId,
     owner: NodeName,
 }
 
@@ -141,7 +144,12 @@ fn owned(
     };
     Ok(Hit {
         target: Target::Vip(name.clone()),
-        injection: injection(Owned { name, vip, owner })?,
+        injection: injection(Owned {
+            name,
+            vip,
+            id,
+            owner,
+        })?,
         node: Some(id),
     })
 }

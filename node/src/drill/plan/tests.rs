@@ -128,14 +128,36 @@ fn a_farm_keeps_what_it_needs() {
 }
 
 #[test]
-fn the_majority_is_taken_only_from_who_typed_the_name_and_where_there_is_none_besides() {
+fn all_but_whoever_leads_are_cut_off_from_all() {
     let three = whole(&[Balancer, Balancer, Witness]);
     let typed = Consent {
         typed: Some("prod".to_owned()),
         ..consent()
     };
-    let refused = refusal(DrillKind::QuorumLoss, &three, &typed);
-    assert!(matches!(&refused, Refusal::Target(why) if why.contains("node-isolate")));
+    let planned = attempt(DrillKind::QuorumLoss, &three, &typed).expect("a plan");
+    // The first one owns the VIP, and leads: it is hit, and another one leads then.
+    let names = |nodes: &[NodeName]| nodes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(planned.injection.nodes()), ["lb1", "lb3"]);
+    assert_eq!(names(&planned.radius.nodes), ["lb1", "lb3"]);
+    assert_eq!(planned.radius.vips, [], "it is held");
+    let client = planned.through.and_then(|through| through.client);
+    assert_eq!(client.map(|name| name.to_string()), Some("lb2".to_owned()));
+    let mut pair = whole(&[Balancer, Balancer]);
+    let config = Arc::make_mut(&mut pair.config);
+    let vip = config.vips.values_mut().next().expect("one VIP");
+    vip.on_quorum_loss = OnQuorumLoss::HoldOrTake;
+    let taken = refusal(DrillKind::QuorumLoss, &pair, &typed);
+    assert_eq!(
+        taken,
+        Refusal::NobodyMeasures,
+        "the other one would take it"
+    );
+    let one = refusal(DrillKind::QuorumLoss, &whole(&[Balancer]), &typed);
+    assert!(matches!(one, Refusal::LastRedundancy(_)), "{one}");
+}
+
+#[test]
+fn the_majority_is_taken_only_from_who_typed_the_name() {
     let state = whole(&[Balancer, Balancer]);
     for typed in [None, Some("test"), Some("")] {
         let consent = Consent {

@@ -60,13 +60,21 @@ fn url(view: &View<'_>, vip: &VipName) -> Option<String> {
 /// first.
 fn client(kind: DrillKind, view: &View<'_>, hit: &Hit, vip: &VipName) -> Option<NodeName> {
     let owner = view.owner(vip);
-    let moves = kind.takes_a_node() || hit.node.is_some_and(|node| Some(node) == owner);
+    let is_owner = hit.node.is_some_and(|node| Some(node) == owner);
+    let vips = &view.state.config.vips;
+    // Without a majority nobody takes it from one that holds it, but the other one of a pair.
+    let is_held = kind == DrillKind::QuorumLoss
+        && vips.get(vip).is_some_and(|vip| !vip.on_quorum_loss.takes());
+    let moves = kind.takes_a_node() || (is_owner && !is_held);
     let takers = match moves {
         true => could_take(view, vip, hit),
         false => BTreeSet::new(),
     };
-    let stands_by =
-        |node: &NodeId| view.answers(*node) && Some(*node) != owner && Some(*node) != hit.node;
+    let is_hit = |node: NodeId| {
+        let name = view.node_name(node);
+        name.is_none_or(|name| hit.injection.nodes().contains(&name))
+    };
+    let stands_by = |node: &NodeId| view.answers(*node) && Some(*node) != owner && !is_hit(*node);
     let nodes: Vec<NodeId> = view.state.nodes.keys().copied().filter(stands_by).collect();
     let idle = nodes.iter().find(|node| !takers.contains(node));
     // Of several that could take it the last in rank does so only when the others cannot.

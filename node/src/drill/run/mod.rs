@@ -193,12 +193,11 @@ impl Run {
             Event::Tick => self.tick(now),
             Event::Injected => self.take_injected(now),
             Event::NotInjected { why } => match self.phase {
-                Phase::Injecting { .. } => self.abort(Aborted::NotInjected { why }, now),
-                Phase::Steady { .. }
-                | Phase::Measuring { .. }
-                | Phase::Undoing { .. }
-                | Phase::Verifying { .. }
-                | Phase::Done => vec![],
+                // One that was silent for another reason says so as late as when it is undone.
+                Phase::Injecting { .. } | Phase::Measuring { .. } | Phase::Undoing { .. } => {
+                    self.abort(Aborted::NotInjected { why }, now)
+                }
+                Phase::Steady { .. } | Phase::Verifying { .. } | Phase::Done => vec![],
             },
             Event::Seen => match self.phase {
                 Phase::Measuring { .. } => self.end_failure(now),

@@ -28,7 +28,7 @@ use farmux_raft::state::drill::Running;
 use self::client::Client;
 use self::deed::Bookings;
 use self::targets::{News, Targets};
-use super::places::{Places, silences};
+use super::places::Places;
 use super::slate::{Seen, Slate};
 use crate::api::types::{DrillPhase, DrillProgress};
 use crate::drill::{
@@ -73,7 +73,7 @@ impl Course {
             run,
             track: Track::default(),
             client: places.client.map(Client::new),
-            targets: Targets::new(&places.targets, silences(&plan.injection)),
+            targets: Targets::new(&places.targets, plan.injection.silences()),
             plan,
             bookings: Bookings::default(),
             seen: Seen::default(),
@@ -105,9 +105,11 @@ impl Course {
         }
         self.take(Event::Tick, now);
         let says = self.says(now).into_iter().map(Deed::Say);
+        let pulls = self.targets.pulls(now).into_iter();
+        let pulls = pulls.map(|(node, tether)| Deed::Pull(node, tether));
         let replans = std::mem::take(&mut self.replans).then_some(Deed::Plan);
         let books = self.bookings.due(now).map(Deed::Book);
-        says.chain(replans).chain(books).collect()
+        says.chain(pulls).chain(replans).chain(books).collect()
     }
 
     /// It was planned once more: only what is as it was is injected.
@@ -148,6 +150,13 @@ impl Course {
         };
         self.refused = true;
         self.take(event, now);
+    }
+
+    /// Somebody called it off at this node, where the log may take no word.
+    pub(super) fn called_off(&mut self, now: Duration, who: String) {
+        if !std::mem::replace(&mut self.refused, true) {
+            self.take(Event::Abort { who }, now);
+        }
     }
 
     /// Whether nothing more need be waited for.
@@ -220,12 +229,18 @@ impl Course {
                 self.take(Event::Injected, now);
             }
             Some(News::NotInjected(why)) => self.take(Event::NotInjected { why }, now),
-            Some(News::Undone) => {
-                self.track.mark(now, Mark::Undone);
-                self.bookings.add(Entry::Undone);
-                self.take(Event::Undone, now);
+            Some(News::Undone) => self.take_undone(now),
+            Some(News::NeverWas(why)) => {
+                self.take(Event::NotInjected { why }, now);
+                self.take_undone(now);
             }
         }
+    }
+
+    fn take_undone(&mut self, now: Duration) {
+        self.track.mark(now, Mark::Undone);
+        self.bookings.add(Entry::Undone);
+        self.take(Event::Undone, now);
     }
 
     fn take(&mut self, event: Event, now: Duration) {
@@ -286,6 +301,13 @@ impl Course {
             }));
         }
         says
+    }
+
+    /// Whether it goes on although another node leads: it is what took the majority from this one,
+    /// and whoever leads after it waits for the record.
+    pub(super) fn outlives_its_lead(&self) -> bool {
+        let ordered = !matches!(self.run.phase(), Phase::Steady { .. });
+        self.plan.kind == DrillKind::QuorumLoss && ordered
     }
 
     /// Whether all is over that can be waited for.

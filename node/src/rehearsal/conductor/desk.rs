@@ -7,10 +7,15 @@ use crate::api::types::DrillProgress;
 use crate::drill::{RunId, Track};
 use crate::rehearsal::Answer;
 
+/// Another node conducts it, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotHere;
+
 /// Answers for the conductor of this node.
 #[derive(Debug)]
 pub(crate) struct Desk {
     progress: Mutex<Option<DrillProgress>>,
+    called_off: Mutex<Option<(RunId, String)>>,
     tracks: Arc<Tracks>,
 }
 
@@ -19,6 +24,7 @@ impl Desk {
     pub(crate) fn new(tracks: Tracks) -> Desk {
         Desk {
             progress: Mutex::default(),
+            called_off: Mutex::default(),
             tracks: Arc::new(tracks),
         }
     }
@@ -31,6 +37,30 @@ impl Desk {
 
     pub(super) fn show(&self, progress: Option<DrillProgress>) {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+    }
+
+    /// Calls a run off that is conducted here, whether the log takes the word or not.
+    ///
+    /// **Errors**: it is not conducted here.
+    pub(crate) fn call_off(&self, run: RunId, who: String) -> Result<(), NotHere> {
+        self.progress(run).ok_or(NotHere)?;
+        let mut called_off = self
+            .called_off
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *called_off = Some((run, who));
+        Ok(())
+    }
+
+    /// Who called a run off, said once.
+    pub(super) fn called_off(&self, run: RunId) -> Option<String> {
+        let mut called_off = self
+            .called_off
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        called_off
+            .take_if(|(called, _)| *called == run)
+            .map(|(_, who)| who)
     }
 
     /// What happened in a run over time, if this node kept it.

@@ -17,7 +17,7 @@ use super::{Books, Hands};
 use crate::api::gather_as;
 use crate::daemon::{Member, wall_clock};
 use crate::drill::{Consent, DrillRecord, Injection, Plan, Refusal, RunId, Standing, plan};
-use crate::rehearsal::{Answer, Word, hear};
+use crate::rehearsal::{Answer, Tether, Word, hear};
 
 /// The books of this node, and its hands.
 pub(crate) struct Ledger {
@@ -92,6 +92,13 @@ impl Hands for Ledger {
     fn say(&self, to: NodeId, word: Word) -> BoxFuture<'static, Result<Answer, String>> {
         let member = Arc::clone(&self.member);
         Box::pin(async move { say(&member, to, word).await })
+    }
+
+    fn pull(&self, at: NodeId, tether: Tether) {
+        let state = self.member.state();
+        let addresses = state.nodes.get(&at).map(|node| node.peer_addresses.clone());
+        let addresses = addresses.into_iter().flatten().map(|address| address.ip());
+        tokio::spawn(tether.pull(addresses.collect::<Vec<_>>()));
     }
 }
 
@@ -199,9 +206,9 @@ impl Books for Ledger {
         Box::pin(decide(&self.member, Command::RecordDrill(Box::new(record))))
     }
 
-    fn hand_over(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async {
-            let transfer = self.member.consensus().transfer_leadership(None);
+    fn hand_over(&self, to: Option<NodeId>) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let transfer = self.member.consensus().transfer_leadership(to);
             match tokio::time::timeout(HAND_OVER_WITHIN, transfer).await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(error)) => Err(error.to_string()),

@@ -37,16 +37,19 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use self::course::{Course, Deed, Lane, Say};
-use self::places::takes_the_leader;
+use self::places::{successor, takes_the_leader};
 use self::rescue::Rescue;
 use self::slate::{Duty, Known, duty};
-use super::{Answer, Word};
+use super::{Answer, Tether, Word};
 use crate::drill::{Aborted, DrillRecord, Plan, Refusal, RunId, Verdict};
 
 /// Says words to nodes, this one among them.
 pub(crate) trait Hands: Send + Sync + 'static {
     /// Says one; the answer comes within a second, or why there is none.
     fn say(&self, to: NodeId, word: Word) -> BoxFuture<'static, Result<Answer, String>>;
+
+    /// Pulls a tether at a node; nobody knows whether that was felt.
+    fn pull(&self, at: NodeId, tether: Tether);
 }
 
 /// What is agreed on, and having it changed.
@@ -82,8 +85,8 @@ pub(crate) trait Books: Send + Sync + 'static {
     /// Has a run recorded, and with it ended.
     fn record(&self, record: DrillRecord) -> BoxFuture<'_, Result<(), String>>;
 
-    /// Has another node lead.
-    fn hand_over(&self) -> BoxFuture<'_, Result<(), String>>;
+    /// Has another node lead: this one, where it matters.
+    fn hand_over(&self, to: Option<NodeId>) -> BoxFuture<'_, Result<(), String>>;
 
     /// Begins what is due by schedule, if something is.
     fn begin_due(&self) -> BoxFuture<'_, ()>;
@@ -105,7 +108,9 @@ pub(crate) async fn conduct(hands: Arc<dyn Hands>, books: Arc<dyn Books>, desk: 
             None => Known::Before,
             Some(since) => Known::For(since.elapsed()),
         });
-        match (duty(slate.lead, age), slate.running) {
+        let lives = |running| slate::outlives(running, conductor.books.now());
+        let lives = slate.running.as_ref().is_some_and(lives);
+        match (duty(slate.lead, age, lives), slate.running) {
             (Duty::Conduct, Some(begun)) => conductor.begin(begun).await,
             (Duty::Rescue, Some(begun)) => conductor.rescue(begun).await,
             (Duty::None | Duty::Conduct | Duty::Rescue, None) if slate.lead == Lead::Here => {
@@ -148,7 +153,7 @@ impl Conductor {
                 run = begun.id.0,
                 "the drill hits this node: another shall lead"
             );
-            if let Err(why) = self.books.hand_over().await {
+            if let Err(why) = self.books.hand_over(successor(&plan, &places)).await {
                 let why = format!("it hits the leader, and no other node leads: {why}");
                 self.give_up(begun, Aborted::Refused { why }).await;
             }
@@ -160,6 +165,7 @@ impl Conductor {
             tracing::warn!(run = run.0, "another node leads: it ends this drill");
             return;
         };
+        let outlives = course.outlives_its_lead();
         let (record, track) = course.end(self.books.now());
         self.desk.keep(run, track).await;
         tracing::info!(
@@ -167,7 +173,7 @@ impl Conductor {
             verdict = record.verdict.word(),
             "a drill is over"
         );
-        self.record(record).await;
+        self.record(record, outlives).await;
     }
 
     /// Drives a run to its end; `None`: it is another's now.
@@ -183,9 +189,16 @@ impl Conductor {
             tokio::select! {
                 _ = ticks.tick() => {
                     let slate = self.books.slate();
-                    if !is_ours(&slate, run) {
+                    let goes_on = match course.outlives_its_lead() {
+                        true => is_running(&slate, run),
+                        false => is_ours(&slate, run),
+                    };
+                    if !goes_on {
                         self.desk.show(None);
                         return None;
+                    }
+                    if let Some(who) = self.desk.called_off(run) {
+                        course.called_off(began.elapsed(), who);
                     }
                     seen.owner = places.vip.as_ref().and_then(|vip| self.books.owner(vip));
                     if paged.is_none_or(|at| at.elapsed() >= PAGES_EVERY) {
@@ -196,6 +209,7 @@ impl Conductor {
                     for deed in course.tick(now, &slate, seen.clone()) {
                         match deed {
                             Deed::Say(say) => self.say(&mut said, say),
+                            Deed::Pull(node, tether) => self.hands.pull(node, tether),
                             Deed::Book(entry) => {
                                 let booked = self.books.book(run, &plan, entry);
                                 said.spawn(async move { Came::Booked(entry, booked.await) });
@@ -260,7 +274,7 @@ impl Conductor {
             }
         }
         let record = rescue.end(self.books.now());
-        self.record(record).await;
+        self.record(record, false).await;
     }
 
     /// Records a run that was never driven.
@@ -270,12 +284,16 @@ impl Conductor {
             verdict: Verdict::Aborted(why),
             ..begun.lost(self.books.now())
         };
-        self.record(record.bounded()).await;
+        self.record(record.bounded(), false).await;
     }
 
-    /// Until it is recorded, or another leads: that one records it as lost.
-    async fn record(&self, record: DrillRecord) {
-        while is_ours(&self.books.slate(), record.id) {
+    /// Until it is recorded, or another leads: that one records it as lost, unless it waits for us.
+    async fn record(&self, record: DrillRecord, awaited: bool) {
+        let is_due = |slate: &Slate| match awaited {
+            true => is_running(slate, record.id),
+            false => is_ours(slate, record.id),
+        };
+        while is_due(&self.books.slate()) {
             match self.books.record(record.clone()).await {
                 Ok(()) => return,
                 Err(why) => tracing::warn!(run = record.id.0, why, "a drill is not recorded yet"),
@@ -287,8 +305,12 @@ impl Conductor {
 
 /// Whether a run is still this node's to conduct.
 fn is_ours(slate: &Slate, run: RunId) -> bool {
+    slate.lead != Lead::Elsewhere && is_running(slate, run)
+}
+
+fn is_running(slate: &Slate, run: RunId) -> bool {
     let running = slate.running.as_ref();
-    slate.lead != Lead::Elsewhere && running.is_some_and(|running| running.id == run)
+    running.is_some_and(|running| running.id == run)
 }
 
 /// Fine enough for the owner of a VIP in a picture with steps of 10 ms, and nobody feels it; a run

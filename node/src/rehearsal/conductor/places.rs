@@ -41,9 +41,9 @@ pub(crate) fn places(plan: &Plan, view: &View<'_>) -> Option<Places> {
         | Injection::Pause { node }
         | Injection::Isolate { node }
         | Injection::LoseGateway { node, .. }
-        | Injection::CutMajority { node }
         | Injection::FillDisk { node }
         | Injection::Restore { node } => one(id(node)),
+        Injection::CutMajority { nodes } => nodes.iter().map(id).collect(),
         // Whoever may probe or serve meanwhile must pretend as well.
         Injection::ServerDown { .. }
         | Injection::ServerSlow { .. }
@@ -72,28 +72,18 @@ fn asked(through: &Through, view: &View<'_>) -> Option<VipName> {
     found.map(|(name, _)| name.clone())
 }
 
-/// Whether a node that is hit so can lead no more, nor say that it was hit.
-pub(super) fn silences(injection: &Injection) -> bool {
-    match injection {
-        Injection::Crash { .. }
-        | Injection::Pause { .. }
-        | Injection::Isolate { .. }
-        | Injection::CutMajority { .. } => true,
-        Injection::MoveVip { .. }
-        | Injection::LoseGateway { .. }
-        | Injection::ServerDown { .. }
-        | Injection::ServerSlow { .. }
-        | Injection::ParentDown { .. }
-        | Injection::Page { .. }
-        | Injection::FillDisk { .. }
-        | Injection::Restore { .. } => false,
-    }
-}
-
 /// Whether the one who leads must not be the one who is hit.
 pub(super) fn takes_the_leader(plan: &Plan, places: &Places, me: NodeId) -> bool {
     let takes = plan.kind.takes_a_node() || plan.kind == DrillKind::QuorumLoss;
     takes && places.targets.contains(&me)
+}
+
+/// Who leads instead: only one that is not hit outlives the loss of the majority.
+pub(super) fn successor(plan: &Plan, places: &Places) -> Option<NodeId> {
+    match plan.kind == DrillKind::QuorumLoss {
+        true => places.client,
+        false => None,
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +115,7 @@ mod tests {
             assert_eq!(places.client, Some(NodeId(3)), "{kind}");
             assert_eq!(places.targets, BTreeSet::from([me]), "{kind}");
             assert_eq!(places.vip, "front".parse().ok());
-            assert!(silences(&plan.injection));
+            assert!(plan.injection.silences());
             // Nothing is injected while a run is young.
             assert!(super::super::slate::YOUNG * 2 <= plan.steady);
             assert!(takes_the_leader(&plan, &places, me));
@@ -140,6 +130,6 @@ mod tests {
     fn everybody_pretends_that_a_server_is_down() {
         let (plan, places) = at(DrillKind::ServerDown);
         assert_eq!(places.targets, [1, 2, 3].map(NodeId).into());
-        assert!(!silences(&plan.injection));
+        assert!(!plan.injection.silences());
     }
 }

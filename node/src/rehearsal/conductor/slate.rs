@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use farmux_raft::id::NodeName;
+use farmux_raft::id::{NodeName, UnixMillis};
 use farmux_raft::state::drill::Running;
 
-use crate::drill::PageCount;
+use crate::drill::{DrillKind, PageCount};
 
 /// What is agreed on, as one node knows it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,13 +68,21 @@ pub(super) enum Known {
     For(Duration),
 }
 
-/// What this node does about a run that it does not conduct yet.
-pub(super) fn duty(lead: Lead, known: Option<Known>) -> Duty {
+/// What this node does about a run that it does not conduct yet; `outlives`: whoever conducts it may
+/// do so still, although it leads no more.
+pub(super) fn duty(lead: Lead, known: Option<Known>, outlives: bool) -> Duty {
     match (lead, known) {
         (Lead::Elsewhere | Lead::Nobody, _) | (_, None) => Duty::None,
         (Lead::Here, Some(Known::For(age))) if age < YOUNG => Duty::Conduct,
+        (Lead::Here, Some(Known::For(_) | Known::Before)) if outlives => Duty::None,
         (Lead::Here, Some(Known::For(_) | Known::Before)) => Duty::Rescue,
     }
+}
+
+/// Whether whoever conducts a run may live although it leads no more: its failure takes the
+/// majority from everybody.
+pub(super) fn outlives(running: &Running, now: UnixMillis) -> bool {
+    running.order.kind == DrillKind::QuorumLoss && now < running.order.until
 }
 
 /// Half of the steady state that goes before every injection: a run that has been known for less
@@ -99,7 +107,12 @@ mod tests {
             (Lead::Nobody, s(9), Duty::None),
         ];
         for (lead, known, wanted) in table {
-            assert_eq!(duty(lead, known), wanted, "{lead:?} {known:?}");
+            assert_eq!(duty(lead, known, false), wanted, "{lead:?} {known:?}");
+            let waits = match wanted {
+                Duty::Rescue => Duty::None,
+                other @ (Duty::None | Duty::Conduct) => other,
+            };
+            assert_eq!(duty(lead, known, true), waits, "{lead:?} {known:?}");
         }
     }
 }

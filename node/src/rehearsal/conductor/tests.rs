@@ -2,6 +2,7 @@
 
 mod runs;
 mod tasks;
+mod tethers;
 mod world;
 
 use std::collections::BTreeSet;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use farmux_raft::state::drill::Drills;
 
 use crate::drill::{Injection, RunId};
+use crate::rehearsal::Tether;
 use crate::rehearsal::room::{failed, older};
 use crate::rehearsal::word::Answer;
 
@@ -28,6 +29,8 @@ pub(super) struct Present {
     standing: Standing,
     /// When it ends by itself, on the clock that goes on while the machine sleeps.
     ends_ns: u64,
+    /// How it is ended by whoever is not heard any more.
+    tether: Option<Tether>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +174,9 @@ impl Book {
         match &self.present {
             Some(present) if present.run == run => {
                 return Step::Answer(match &present.standing {
-                    Standing::Injecting => Answer::Injecting,
+                    Standing::Injecting => Answer::Injecting {
+                        tether: present.tether,
+                    },
                     Standing::Injected => Answer::Injected,
                     Standing::Failed(why) => failed(why),
                     Standing::Undoing | Standing::Undone => failed("its time is over"),
@@ -188,7 +193,7 @@ impl Book {
         }
         match log {
             Log::UnderWay => {}
-            Log::Unheard => return Step::Answer(Answer::Injecting),
+            Log::Unheard => return Step::Answer(Answer::Injecting { tether: None }),
             Log::Over(why) => return Step::Answer(failed(why)),
         }
         let timer = u64::try_from(timer.as_nanos()).unwrap_or(u64::MAX);
@@ -197,6 +202,7 @@ impl Book {
             injection: injection.clone(),
             standing: Standing::Injecting,
             ends_ns: now_ns.saturating_add(timer),
+            tether: None,
         });
         Step::Begin
     }
@@ -215,12 +221,22 @@ impl Book {
         match present.standing {
             // Whoever makes it sees that it is not wanted any more.
             Standing::Injecting | Standing::Undoing => Step::Answer(Answer::Undoing),
-            Standing::Failed(_) | Standing::Undone => Step::Answer(Answer::Undone),
+            Standing::Undone => Step::Answer(Answer::Undone),
+            // Nothing is left, and nothing was: what was measured proves nothing.
+            Standing::Failed(ref why) => Step::Answer(failed(why)),
             Standing::Injected => {
                 present.standing = Standing::Undoing;
                 Step::End(present.injection.clone())
             }
         }
+    }
+
+    /// It has begun, and can be ended so.
+    pub(super) fn tie(&mut self, run: RunId, tether: Option<Tether>) -> Answer {
+        if let Some(present) = self.present.as_mut().filter(|present| present.run == run) {
+            present.tether = tether;
+        }
+        Answer::Injecting { tether }
     }
 
     /// Whether nobody has ordered its end.
@@ -298,7 +314,10 @@ mod tests {
         let (mut book, run) = (Book::default(), RunId(3));
         assert_eq!(inject(&mut book, 3), Step::Begin);
         assert_eq!(book.ends_ns(run), 30_000_000_005);
-        assert_eq!(inject(&mut book, 3), Step::Answer(Answer::Injecting));
+        assert_eq!(
+            inject(&mut book, 3),
+            Step::Answer(Answer::Injecting { tether: None })
+        );
         assert!(refused(inject(&mut book, 4)), "one at a time");
         assert!(book.made(run));
         assert_eq!(inject(&mut book, 3), Step::Answer(Answer::Injected));
@@ -334,13 +353,17 @@ mod tests {
         let mut book = Book::default();
         let mut order = |log| book.inject(RunId(4), &page(), TIMER, 0, log);
         let unheard = order(Log::Unheard);
-        assert_eq!(unheard, Step::Answer(Answer::Injecting), "it may come");
+        assert_eq!(
+            unheard,
+            Step::Answer(Answer::Injecting { tether: None }),
+            "it may come"
+        );
         assert!(refused(order(Log::Over("locked".to_owned()))));
         assert_eq!(order(Log::UnderWay), Step::Begin);
         let known = order(Log::Over("recorded".to_owned()));
         assert_eq!(
             known,
-            Step::Answer(Answer::Injecting),
+            Step::Answer(Answer::Injecting { tether: None }),
             "it stands as it stands"
         );
 
@@ -377,7 +400,9 @@ mod tests {
         let isolate = Injection::Isolate { node: node() };
         for injection in [
             isolate,
-            Injection::CutMajority { node: node() },
+            Injection::CutMajority {
+                nodes: vec![node()],
+            },
             node_gateway,
         ] {
             let over = |now_ns| has_timed_out(&injection, 7, now_ns);
@@ -412,7 +437,8 @@ mod tests {
         assert_eq!(inject(&mut book, 2), Step::Begin, "nobody said undo");
         book.stands(RunId(2), Standing::Failed("no nft".to_owned()));
         assert_eq!(inject(&mut book, 2), Step::Answer(failed("no nft")));
-        assert_eq!(book.undo(RunId(2)), Step::Answer(Answer::Undone));
+        let never = Step::Answer(failed("no nft"));
+        assert_eq!(book.undo(RunId(2)), never, "nothing was measured");
         assert_eq!(inject(&mut book, 3), Step::Begin);
     }
 }

@@ -29,9 +29,11 @@ use std::time::Duration;
 
 use farmux_netplane::sys::boottime_ns;
 
+use super::tether;
 use super::word::Answer;
 use crate::daemon::Member;
 use crate::drill::{Injection, RunId};
+use crate::rehearsal::Tether;
 
 use book::{Book, Log, Standing, Step, bounded, has_timed_out, of_log};
 
@@ -71,10 +73,18 @@ impl Injections {
         match step {
             Step::Answer(answer) => answer,
             Step::Begin | Step::End(_) => {
+                let tether = draw(&injection);
                 let (place, book) = (Arc::clone(&self.place), Arc::clone(&self.book));
-                let member = Arc::clone(member);
-                tokio::spawn(begin(member, place, book, run, injection, timer));
-                Answer::Injecting
+                let begun = Begun {
+                    member: Arc::clone(member),
+                    run,
+                    injection,
+                    timer,
+                    tether,
+                };
+                let answer = lock(&book).tie(run, tether);
+                tokio::spawn(begin(begun, place, book));
+                answer
             }
         }
     }
@@ -101,21 +111,46 @@ impl Injections {
     }
 }
 
-async fn begin(
+/// A failure that was ordered, and may be made.
+struct Begun {
     member: Arc<Member>,
-    place: Arc<Place>,
-    book: Arc<Mutex<Book>>,
     run: RunId,
     injection: Injection,
     timer: Duration,
-) {
+    tether: Option<Tether>,
+}
+
+/// Nobody can say a word to a node that is silenced: a tether ends that early.
+fn draw(injection: &Injection) -> Option<Tether> {
+    if !injection.silences() {
+        return None;
+    }
+    match Tether::draw() {
+        Ok(tether) => Some(tether),
+        Err(error) => {
+            tracing::warn!(%error, "nobody can end the drill's failure before its timer");
+            None
+        }
+    }
+}
+
+async fn begin(begun: Begun, place: Arc<Place>, book: Arc<Mutex<Book>>) {
+    let Begun {
+        member,
+        run,
+        injection,
+        timer,
+        tether,
+    } = begun;
     tracing::warn!(run = run.0, "a drill begins on this node: {injection}");
     let wanted = || {
         let under_way = of_log(&member.state().drills, run) == Log::UnderWay;
         under_way && lock(&book).is_wanted(run)
     };
-    let made = place.inject(&member, run, &injection, timer, &wanted).await;
-    let wanted = match made {
+    // Before anything is severed.
+    let held = held_here(&injection, tether);
+    let made = place.inject(&member, run, &injection, timer, tether, &wanted);
+    let wanted = match made.await {
         Ok(()) => lock(&book).made(run),
         Err(why) => {
             tracing::warn!(run = run.0, why, "the drill's failure was not made");
@@ -130,12 +165,29 @@ async fn begin(
         while boottime_ns() < ends_ns && of_log(&member.state().drills, run) == Log::UnderWay {
             let left = Duration::from_nanos(ends_ns.saturating_sub(boottime_ns()));
             // A machine that slept has less left than the timer thinks.
-            tokio::time::sleep(left.min(LOOK_EVERY)).await;
+            let turn = left.min(LOOK_EVERY);
+            match (&held, tether) {
+                (Some(held), Some(Tether { token, .. })) => {
+                    if tokio::time::timeout(turn, held.pulled(token)).await.is_ok() {
+                        break;
+                    }
+                }
+                (None, _) | (_, None) => tokio::time::sleep(turn).await,
+            }
         }
     }
     if lock(&book).ends_now(run) {
         end(&member, &place, &book, run, &injection).await;
     }
+}
+
+/// The tether's end, where this process can hold it: one that is killed or stopped cannot.
+fn held_here(injection: &Injection, tether: Option<Tether>) -> Option<tether::End> {
+    let guarded = matches!(injection, Injection::Crash { .. } | Injection::Pause { .. });
+    let port = tether.filter(|_| !guarded)?.port;
+    tether::End::at(port)
+        .inspect_err(|error| tracing::warn!(%error, "nobody can end this before its timer"))
+        .ok()
 }
 
 /// Undoes it until that has succeeded, or the kernel has ended it.

@@ -14,6 +14,7 @@ use super::process::{End, Guard};
 use super::{Wanted, full, overlay, restore, severed, vip};
 use crate::daemon::Member;
 use crate::drill::{Injection, RunId};
+use crate::rehearsal::Tether;
 use crate::settings::Settings;
 
 /// What of this machine a failure may touch.
@@ -86,22 +87,27 @@ impl Place {
         run: RunId,
         injection: &Injection,
         timer: Duration,
+        tether: Option<Tether>,
         wanted: Wanted<'_>,
     ) -> Result<(), String> {
+        let guarded = |end| self.guard.fail(self, run, end, timer, tether, wanted);
         match injection {
             Injection::MoveVip { vip } => vip::give_away(member, run, vip).await,
             Injection::Crash { node } => {
                 self.is_me(node)?;
-                self.guard.fail(self, run, End::Killed, timer, wanted).await
+                guarded(End::Killed).await
             }
             Injection::Pause { node } => {
                 self.is_me(node)?;
-                self.guard
-                    .fail(self, run, End::Stopped, timer, wanted)
-                    .await
+                guarded(End::Stopped).await
             }
-            Injection::Isolate { node } | Injection::CutMajority { node } => {
+            Injection::Isolate { node } => {
                 self.is_me(node)?;
+                severed::from_peers(self, member, timer, wanted).await
+            }
+            Injection::CutMajority { nodes } => {
+                let me = nodes.iter().find(|node| **node == self.name);
+                self.is_me(me.or(nodes.first()).ok_or("it hits nobody")?)?;
                 severed::from_peers(self, member, timer, wanted).await
             }
             Injection::LoseGateway { node, gateway } => {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   fail ─start─▶ guard ─r─▶ it is there, and holds this process
-//!     └─ 100 ms, for the answer to get out ─ g ─▶ SIGKILL, or SIGSTOP and s
+//!     └─ 100 ms, for the answer to get out ─ g, token ─▶ SIGKILL, or SIGSTOP and s
 //!                                                 timer: starts this daemon again, or SIGCONT
 //!   dismiss ─u─▶ the same at once, or nothing where nothing happened yet
 //! ```
@@ -33,7 +33,9 @@ use tokio::time::timeout;
 
 use super::{CALLED_OFF, Place, Wanted, mark};
 use crate::drill::RunId;
+use crate::rehearsal::Tether;
 use crate::rehearsal::guard::{DONE, GO, HERE, UNDO};
+use crate::rehearsal::tether::TOKEN_BYTES;
 
 pub(super) use crate::rehearsal::guard::End;
 
@@ -51,6 +53,7 @@ impl Guard {
         run: RunId,
         end: End,
         timer: Duration,
+        tether: Option<Tether>,
         wanted: Wanted<'_>,
     ) -> Result<(), String> {
         if std::process::id() == 1 {
@@ -59,10 +62,15 @@ impl Guard {
         if end == End::Killed && Around::look().ends_with_us() {
             return Err(ENDS_WITH_US.to_owned());
         }
-        let mut said = self.start(place, end, timer)?;
+        let mut said = self.start(place, end, timer, tether)?;
         hear(&mut said, HERE, STARTS_WITHIN).await?;
         tokio::time::sleep(ANSWERED_WITHIN).await;
-        self.go(place, run, wanted)?;
+        // Should the guard be killed, too, the kernel has this process go on.
+        let rouser = (end == End::Stopped).then(|| sys::Rouser::after(timer + ROUSED_AFTER));
+        let _rouser = rouser
+            .transpose()
+            .map_err(|error| format!("no timer: {error}"))?;
+        self.go(place, run, tether, wanted)?;
         match hear(&mut said, DONE, DONE_WITHIN).await {
             Ok(()) => Ok(()),
             // This process has slept: what it waited for came while its own clock stood still.
@@ -72,11 +80,19 @@ impl Guard {
 
     /// Gives the word, if it is still wanted; whoever calls it off later finds the guard, and the
     /// process after this one the mark.
-    fn go(&self, place: &Place, run: RunId, wanted: Wanted<'_>) -> Result<(), String> {
+    fn go(
+        &self,
+        place: &Place,
+        run: RunId,
+        tether: Option<Tether>,
+        wanted: Wanted<'_>,
+    ) -> Result<(), String> {
         mark::set(place, run)?;
+        let token = tether.map_or([0; TOKEN_BYTES], |tether| tether.token.0);
+        let words = [&[GO], token.as_slice()].concat();
         let mut guard = self.lock();
         let told = match wanted() {
-            true => tell(&mut guard, GO).map_err(|error| format!("the guard is gone: {error}")),
+            true => tell(&mut guard, &words).map_err(|error| format!("the guard is gone: {error}")),
             false => Err(CALLED_OFF.to_owned()),
         };
         if told.is_err() {
@@ -89,11 +105,17 @@ impl Guard {
     pub(super) fn dismiss(&self) {
         let mut guard = self.lock();
         // One that has done its work is gone.
-        let _ = tell(&mut guard, UNDO);
+        let _ = tell(&mut guard, &[UNDO]);
         *guard = None;
     }
 
-    fn start(&self, place: &Place, end: End, timer: Duration) -> Result<ChildStdout, String> {
+    fn start(
+        &self,
+        place: &Place,
+        end: End,
+        timer: Duration,
+        tether: Option<Tether>,
+    ) -> Result<ChildStdout, String> {
         let wrong = |error: std::io::Error| format!("the guard does not start: {error}");
         let program = std::env::current_exe().map_err(wrong)?;
         let me = std::process::id();
@@ -110,7 +132,10 @@ impl Guard {
             .arg(timer.as_millis().to_string())
             .arg("--admin")
             .arg(&place.socket);
-        if end == End::Killed && is_supervised() {
+        if let Some(tether) = tether {
+            command.arg("--tether-port").arg(tether.port.to_string());
+        }
+        if is_supervised() {
             command.arg("--supervised");
         }
         // What it may have to start again, as it was started.
@@ -134,10 +159,10 @@ impl Guard {
     }
 }
 
-/// A byte fits into the pipe.
-fn tell(guard: &mut Option<File>, word: u8) -> std::io::Result<()> {
+/// A few bytes fit into the pipe.
+fn tell(guard: &mut Option<File>, words: &[u8]) -> std::io::Result<()> {
     match guard {
-        Some(guard) => guard.write_all(&[word]),
+        Some(guard) => guard.write_all(words),
         None => Err(std::io::ErrorKind::NotFound.into()),
     }
 }
@@ -205,6 +230,9 @@ const FIRST_PROCESS: &str = "farmux is the first process of its container, which
 /// takes.
 pub(super) const ANSWERED_WITHIN: Duration = Duration::from_millis(100);
 
+/// The guard's own timer is first, wherever the guard lives.
+const ROUSED_AFTER: Duration = Duration::from_secs(1);
+
 /// A program of a few MiB that is in memory already.
 const STARTS_WITHIN: Duration = Duration::from_secs(2);
 
@@ -217,6 +245,7 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     use super::*;
+    use crate::rehearsal::tether::Token;
 
     #[test]
     fn nobody_is_killed_with_whom_all_ends() {
@@ -252,11 +281,19 @@ mod tests {
             mouth.read_to_end(&mut said).expect("a pipe");
             said
         };
-        let go = said(&|guard| guard.go(&place, run, &|| true).expect("wanted"));
-        assert_eq!(go, [GO]);
+        let tether = Tether {
+            port: 9,
+            token: Token([7; TOKEN_BYTES]),
+        };
+        let go = said(&|guard| {
+            guard
+                .go(&place, run, Some(tether), &|| true)
+                .expect("wanted")
+        });
+        assert_eq!(go, [&[GO], [7; TOKEN_BYTES].as_slice()].concat());
         assert_eq!(mark::former(&place), Some(run), "for the next process");
         let off = said(&|guard| {
-            let went = guard.go(&place, run, &|| false);
+            let went = guard.go(&place, run, None, &|| false);
             assert_eq!(went, Err(CALLED_OFF.to_owned()));
         });
         assert_eq!(
@@ -266,7 +303,8 @@ mod tests {
         assert_eq!(mark::former(&place), None, "nothing has happened");
         let dismissed = said(&|guard| {
             guard.dismiss();
-            assert!(guard.go(&place, run, &|| true).is_err(), "nobody is there");
+            let went = guard.go(&place, run, None, &|| true);
+            assert!(went.is_err(), "nobody is there");
         });
         assert_eq!(dismissed, [UNDO]);
     }

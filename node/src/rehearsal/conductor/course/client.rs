@@ -105,7 +105,7 @@ impl Client {
                 tracing::debug!(node = %self.node, why, "the client of a drill says nothing");
             }
             Ok(
-                Answer::Injecting
+                Answer::Injecting { .. }
                 | Answer::Injected
                 | Answer::Undoing
                 | Answer::Undone

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use farmux_raft::id::NodeId;
 
-use crate::rehearsal::Word;
+use crate::rehearsal::{Tether, Word};
 
 /// What the conductor does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) enum Deed {
     /// Something is said to a node.
     Say(Say),
+    /// One that hears no words is told by its tether to end its failure.
+    Pull(NodeId, Tether),
     /// Something is written into the log.
     Book(Entry),
     /// It is planned once more: what was true ten seconds ago need not be now.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use farmux_raft::id::NodeId;
 
 use super::deed::{Lane, Say};
-use crate::rehearsal::{Answer, Word};
+use crate::rehearsal::{Answer, Tether, Word};
 
 /// All of them, and what is said to them.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Targets {
     hit: Hit,
     /// Whoever is hit can say nothing more.
     silences: bool,
+    /// Why one of them was silent without having been hit.
+    never_was: Option<String>,
 }
 
 /// One of them.
@@ -33,6 +35,9 @@ struct Target {
     waiting_for_end: bool,
     /// When it said last that it is about to make it.
     began: Option<Duration>,
+    /// How it is told to end it, once it hears no words any more; and when that was tried last.
+    tether: Option<Tether>,
+    pulled: Option<Duration>,
     injected: bool,
     undone: bool,
 }
@@ -54,6 +59,8 @@ pub(super) enum News {
     NotInjected(String),
     /// It is over.
     Undone,
+    /// It is over, and never was, although it seemed to be.
+    NeverWas(String),
 }
 
 impl Targets {
@@ -64,6 +71,7 @@ impl Targets {
             nodes: nodes.iter().map(target).collect(),
             hit: Hit::Nothing,
             silences,
+            never_was: None,
         }
     }
 
@@ -119,6 +127,26 @@ impl Targets {
         says
     }
 
+    /// Whose tethers are to be pulled now.
+    pub(super) fn pulls(&mut self, now: Duration) -> Vec<(NodeId, Tether)> {
+        if !matches!(self.hit, Hit::Undo { .. }) {
+            return vec![];
+        }
+        let due = |pulled: Option<Duration>| {
+            pulled.is_none_or(|pulled| now.saturating_sub(pulled) >= PULL_EVERY)
+        };
+        let mut pulls = Vec::new();
+        for (node, target) in &mut self.nodes {
+            if let Some(tether) = target.tether.filter(|_| !target.undone)
+                && due(target.pulled)
+            {
+                target.pulled = Some(now);
+                pulls.push((*node, tether));
+            }
+        }
+        pulls
+    }
+
     /// A node that said it would silence itself, and is silent, has done it.
     pub(super) fn take_silence(&mut self, now: Duration) -> Option<News> {
         if self.hit != Hit::Inject || !self.silences {
@@ -148,8 +176,9 @@ impl Targets {
             return None;
         }
         match answer {
-            Ok(Answer::Injecting) => {
+            Ok(Answer::Injecting { tether }) => {
                 target.began = Some(now);
+                target.tether = tether;
                 None
             }
             Ok(Answer::Injected) => {
@@ -188,23 +217,33 @@ impl Targets {
         let target = self.nodes.get_mut(&from)?;
         target.waiting_for_end = false;
         target.undone |= is_undone(answer);
+        if let Ok(Answer::Failed { why }) = answer {
+            self.never_was = Some(why.clone());
+        }
         let all = self.nodes.values().all(|target| target.undone);
         let news = all && self.hit != Hit::Nothing;
         news.then(|| {
             self.hit = Hit::Nothing;
-            News::Undone
+            self.never_was.take().map_or(News::Undone, News::NeverWas)
         })
     }
 }
 
-/// Whether nothing of a failure is left; a node that knows nothing of it has nothing of it.
+/// Whether nothing of a failure is left; a node that knows nothing of it has nothing of it, and one
+/// whose failure was not made neither.
 pub(in super::super) fn is_undone(answer: &Result<Answer, String>) -> bool {
-    matches!(answer, Ok(Answer::Undone | Answer::Unknown))
+    matches!(
+        answer,
+        Ok(Answer::Undone | Answer::Failed { .. } | Answer::Unknown)
+    )
 }
 
 /// A failure that is being made is asked for as often: a node that is about to be killed must be
 /// heard before.
 const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// A datagram may be lost, and is small.
+const PULL_EVERY: Duration = Duration::from_millis(100);
 
 /// A node that answers does so within milliseconds; two questions that it does not answer are no
 /// accident.

@@ -62,7 +62,7 @@ fn a_bound_of_one_millisecond_fails() {
 fn a_node_that_silences_itself_was_hit() {
     let mut world = World::new(crash(), &at(&[OWNER]));
     let mut reply = |now: Duration, say: &Say| match word(&say.word) {
-        "inject" if now < ms(10_100) => Ok(Answer::Injecting),
+        "inject" if now < ms(10_100) => Ok(INJECTING),
         "inject" | "undo" if now < s(40) => Err("it is dead".to_owned()),
         "undo" => Ok(Answer::Unknown),
         _ => well(now, say),
@@ -240,7 +240,7 @@ fn everybody_pretends() {
     let all = [1, 2, 3].map(NodeId);
     let mut world = World::new(plan, &at(&all));
     let mut reply = |now: Duration, say: &Say| match (word(&say.word), say.to) {
-        ("inject", NodeId(2)) if now < s(12) => Ok(Answer::Injecting),
+        ("inject", NodeId(2)) if now < s(12) => Ok(INJECTING),
         ("undo", NodeId(3)) if now < s(60) => Ok(Answer::Undoing),
         _ => well(now, say),
     };
@@ -288,7 +288,7 @@ fn without_a_client_nothing_is_injected() {
 fn what_was_called_off_is_not_measured() {
     let mut world = World::new(crash(), &at(&[OWNER]));
     let mut slow = |now: Duration, say: &Say| match word(&say.word) {
-        "inject" => Ok(Answer::Injecting),
+        "inject" => Ok(INJECTING),
         "undo" => Ok(Answer::Undoing),
         _ => well(now, say),
     };
@@ -386,7 +386,7 @@ fn a_restore_may_take_a_minute() {
     };
     let mut world = World::new(plan, &places);
     let mut reply = |now: Duration, say: &Say| match word(&say.word) {
-        "inject" if now < s(50) => Ok(Answer::Injecting),
+        "inject" if now < s(50) => Ok(INJECTING),
         _ => well(now, say),
     };
     assert!(world.until(s(90), &mut reply));

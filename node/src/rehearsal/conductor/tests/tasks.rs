@@ -13,7 +13,7 @@ use super::super::slate::{Lead, Paged, Slate};
 use super::super::{Books, Desk, Entry, Hands, Tracks, conduct};
 use super::*;
 use crate::drill::{Aborted, DrillKind, DrillRecord, Plan, Refusal, RunId, Verdict};
-use crate::rehearsal::{Answer, Word};
+use crate::rehearsal::{Answer, Tether, Word};
 
 /// Nodes that obey at once.
 #[derive(Default)]
@@ -39,6 +39,8 @@ impl Hands for Nodes {
         };
         Box::pin(async move { Ok(answer) })
     }
+
+    fn pull(&self, _: NodeId, _: Tether) {}
 }
 
 /// Takes down what is recorded, and ends the run with it.
@@ -93,7 +95,7 @@ impl Books for Log {
         Box::pin(async { Ok(()) })
     }
 
-    fn hand_over(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn hand_over(&self, _: Option<NodeId>) -> BoxFuture<'_, Result<(), String>> {
         self.handed_over.fetch_add(1, Ordering::SeqCst);
         self.slate.send_modify(|slate| slate.lead = Lead::Elsewhere);
         Box::pin(async { Ok(()) })

@@ -27,6 +27,9 @@ pub(super) struct World {
     pub(super) again: Result<(Plan, Places), Refusal>,
 }
 
+/// A node without a tether makes its failure.
+pub(super) const INJECTING: Answer = Answer::Injecting { tether: None };
+
 /// What it takes an answer to arrive.
 pub(super) const TRIP: Duration = Duration::from_millis(5);
 
@@ -59,6 +62,10 @@ impl World {
                     Deed::Say(say) => say,
                     Deed::Book(entry) => {
                         self.book(entry);
+                        continue;
+                    }
+                    Deed::Pull(node, _) => {
+                        self.said.push((self.now, node, "pull"));
                         continue;
                     }
                     Deed::Plan => {
