@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # usage: tests/drills.sh [all|run|guards|kill [PART]]
-# Runs every drill but quorum-loss, which three voters refuse, on a LAN of this machine. `run`: each
-# with its expected verdict, beside a client of
+# Runs every drill on a LAN of this machine. `run`: each with its expected verdict, beside a client of
 # its own that must see the same outage within 20 ms. `guards`: a bound that is broken fails the
-# drill, a lock ends it within a second, a majority is taken from nobody where the others keep one.
+# drill; a lock ends it within a second, on a node that hears no word, too; a stopped daemon goes on
+# although its guard was killed.
 # `kill`: each drill three times, in the middle of which the operator's command line, the leader's or
 # the target's daemon is killed: what the drill did ends within its timer. PART plays only the drills
 # whose name contains it. Exit 0 only if everything is as promised; all of it takes about half an

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use farmux_node::api::types::{DrillList, DrillPhase, DrillRun};
+use farmux_node::api::types::{DrillList, DrillPhase, DrillPlan, DrillRun};
 
 use super::drill::Drill;
 use super::play::OVER_WITHIN;
@@ -13,7 +13,7 @@ use crate::lab::node::Node;
 use crate::lab::{Host, VIP, wait};
 
 /// Beyond the timer: its grain, a start of the daemon, and a look.
-const SPARE: Duration = Duration::from_secs(10);
+pub(super) const SPARE: Duration = Duration::from_secs(10);
 
 /// Who dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,11 +68,11 @@ impl Undone {
 /// **Errors**: it did not end, no verdict was recorded, or the site did not recover.
 pub fn play(site: &mut Site, row: &Row, victim: Victim) -> Result<Undone> {
     let timer = timer(site, row.kind)?;
-    let hit = hit(site, row)?;
+    let hit = whom(site, row)?;
     let leader = site.cluster.leader()?;
     let from = site.other_than(&[&hit, &leader])?;
     let mut drill = Drill::start(from, row.kind, row.words)?;
-    drill.until(&[DrillPhase::Measuring], OVER_WITHIN)?;
+    until_broken(site, row, &hit, &mut drill)?;
     let begun = Instant::now();
     let run = drill.run().context("the number of the run")?;
     let dead = match victim {
@@ -102,18 +102,34 @@ pub fn play(site: &mut Site, row: &Row, victim: Victim) -> Result<Undone> {
 }
 
 /// Who is hit, as the site stands.
-fn hit(site: &Site, row: &Row) -> Result<String> {
-    let plan = site.cluster.any()?;
-    let words = [&["drill", "plan", row.kind], row.words].concat();
-    let plan: farmux_node::api::types::DrillPlan = plan.report(&words)?;
+fn whom(site: &Site, row: &Row) -> Result<String> {
     match row.hits {
-        Hits::Node => Ok(plan.nodes.first().map_or(plan.target, ToString::to_string)),
+        Hits::Node | Hits::Majority => hit(site, row.kind, row.words),
         // What is pretended is pretended by all; one of them stands for the others.
         Hits::Owner | Hits::None => site.cluster.owner(),
     }
 }
 
-fn timer(site: &Site, kind: &str) -> Result<Duration> {
+/// Waits until the failure is there.
+fn until_broken(site: &Site, row: &Row, hit: &str, drill: &mut Drill) -> Result<()> {
+    if row.hits != Hits::Majority {
+        return drill.until(&[DrillPhase::Measuring], OVER_WITHIN);
+    }
+    drill.until(&[DrillPhase::Steady], OVER_WITHIN)?;
+    let host = site.node(hit)?.host();
+    wait::until_true("its packets are dropped", OVER_WITHIN, || {
+        is_severed(host).is_ok_and(|severed| severed)
+    })
+}
+
+/// The node that a plan names.
+pub(super) fn hit(site: &Site, kind: &str, words: &[&str]) -> Result<String> {
+    let node = site.cluster.any()?;
+    let plan: DrillPlan = node.report(&[&["drill", "plan", kind], words].concat())?;
+    Ok(plan.nodes.first().map_or(plan.target, ToString::to_string))
+}
+
+pub(super) fn timer(site: &Site, kind: &str) -> Result<Duration> {
     let list: DrillList = site.cluster.any()?.report(&["drill", "list"])?;
     let mut drills = list.drills.iter();
     let drill = drills.find(|drill| drill.kind.word() == kind);

@@ -1,5 +1,5 @@
-//! What drills must not do: pass in spite of their bound, go on in spite of a lock, begin where it
-//! is not safe.
+//! What drills must not do: pass in spite of their bound, go on in spite of a lock, last for ever
+//! where their guard is killed.
 
 use std::time::{Duration, Instant};
 
@@ -7,9 +7,10 @@ use anyhow::{Context, Result, ensure};
 use farmux_node::api::types::{DrillPhase, DrillVerdict};
 
 use super::drill::Drill;
+use super::kills::{SPARE, hit, timer};
 use super::play::OVER_WITHIN;
-use super::site::Site;
-use crate::lab::{VIP, wait};
+use super::site::{Site, daemons, is_severed, kill_guard};
+use crate::lab::{Host, wait};
 
 /// **Source**: issue 7: `lock` stops a running one within 1 s.
 const STOPS_WITHIN: Duration = Duration::from_secs(1);
@@ -17,14 +18,24 @@ const STOPS_WITHIN: Duration = Duration::from_secs(1);
 /// A mail comes within seconds; a busy machine gets more.
 const PAGED_WITHIN: Duration = Duration::from_secs(30);
 
+/// One of them.
+pub type Guard = fn(&Site) -> Result<()>;
+
 /// All of them, by name.
-pub fn all(site: &Site) -> Vec<(&'static str, Result<()>)> {
-    vec![
-        ("bound", bound(site)),
-        ("lock", lock(site)),
-        ("quorum-loss-of-three", majority(site)),
-    ]
-}
+pub const GUARDS: [(&str, Guard); 6] = [
+    ("bound", bound),
+    ("lock", lock),
+    ("lock-isolated", |site| {
+        lock_unheard(site, "node-isolate", is_healed)
+    }),
+    ("lock-crashed", |site| {
+        lock_unheard(site, "owner-crash", goes_on)
+    }),
+    ("lock-paused", |site| {
+        lock_unheard(site, "owner-pause", goes_on)
+    }),
+    ("guard-killed", guard_killed),
+];
 
 /// A drill that may cost 1 ms fails: it exits with 7, says why, and is paged.
 ///
@@ -46,7 +57,7 @@ pub fn bound(site: &Site) -> Result<()> {
 }
 
 /// Locked in the middle, a drill stops within a second, its failure with it, and none begins before
-/// it is unlocked. A node that is severed or stopped hears no order: its own timer ends that.
+/// it is unlocked.
 ///
 /// **Errors**: it is not so.
 pub fn lock(site: &Site) -> Result<()> {
@@ -77,15 +88,51 @@ pub fn lock(site: &Site) -> Result<()> {
     site.wait_until_well()
 }
 
-/// Where the other nodes keep a majority, nobody loses it: the drill is another one.
+/// The same of a failure that silences its node, which hears no word of the lock; `is_over`: whether
+/// nothing of it is left there.
 ///
 /// **Errors**: it is not so.
-pub fn majority(site: &Site) -> Result<()> {
-    let node = site.cluster.any()?;
-    let (code, why) = node.refused(&["drill", "run", "quorum-loss", "--yes", "--force", "prod"])?;
-    ensure!(code == 1 && why.contains("node-isolate"), "{code}: {why}");
-    wait::throughout("nobody was cut off", STOPS_WITHIN, || {
-        let nodes = site.cluster.nodes.iter();
-        nodes.filter(|node| node.host().holds(VIP)).count() == 1
-    })
+pub fn lock_unheard(site: &Site, kind: &str, is_over: fn(&Host) -> bool) -> Result<()> {
+    let hit = hit(site, kind, &[])?;
+    let (node, host) = (site.other_than(&[&hit])?, site.node(&hit)?.host());
+    let mut drill = Drill::start(node, kind, &[])?;
+    drill.until(&[DrillPhase::Measuring], OVER_WITHIN)?;
+    ensure!(!is_over(host), "it is measured, and nothing is broken");
+    let locked = Instant::now();
+    node.ask(&["drill", "lock", "-m", "the auditors are here"])?;
+    wait::until_true("the failure is over", OVER_WITHIN, || is_over(host))?;
+    let stopped = locked.elapsed();
+    drill.end(OVER_WITHIN)?;
+    node.ask(&["drill", "unlock"])?;
+    ensure!(
+        stopped <= STOPS_WITHIN,
+        "it was over {stopped:?} after the lock"
+    );
+    site.wait_until_well()
+}
+
+fn is_healed(host: &Host) -> bool {
+    is_severed(host).is_ok_and(|severed| !severed)
+}
+
+fn goes_on(host: &Host) -> bool {
+    let states = daemons(host).unwrap_or_default();
+    states.iter().any(|(_, state)| *state != 'T')
+}
+
+/// A daemon that is stopped goes on by the kernel's timer where its guard is killed, too.
+///
+/// **Errors**: it is not so.
+pub fn guard_killed(site: &Site) -> Result<()> {
+    let kind = "owner-pause";
+    let hit = hit(site, kind, &[])?;
+    let (node, host) = (site.other_than(&[&hit])?, site.node(&hit)?.host());
+    let timer = timer(site, kind)?;
+    let mut drill = Drill::start(node, kind, &[])?;
+    drill.until(&[DrillPhase::Measuring], OVER_WITHIN)?;
+    ensure!(kill_guard(host)?, "there is no guard");
+    ensure!(!goes_on(host), "it was the guard that stopped it");
+    wait::until_true("the daemon goes on", timer + SPARE, || goes_on(host))?;
+    drill.end(OVER_WITHIN)?;
+    site.wait_until_well()
 }

@@ -36,6 +36,8 @@ pub enum Hits {
     Owner,
     /// A node, named as the target.
     Node,
+    /// The owner, and all others but one: most nodes see nothing of the run until it is over.
+    Majority,
     /// No node: the daemons pretend, or nothing is injected.
     None,
 }
@@ -64,14 +66,18 @@ const fn pretends(row: Row, words: &'static [&'static str], pretended: Pretended
 
 const SERVER: &[&str] = &["--target", "shop/s1"];
 
-/// All but `quorum-loss`, which three voters refuse; what moves the VIP leaves it on another node,
-/// which the next one finds.
+/// All of them; what moves the VIP leaves it on another node, which the next one finds.
 pub const ROWS: &[Row] = &[
     row("vip-move", Outage::Partial, Hits::Owner),
     row("owner-crash", Outage::Whole, Hits::Owner),
     row("owner-pause", Outage::Whole, Hits::Owner),
     row("node-isolate", Outage::Whole, Hits::Node),
     row("gateway-loss", Outage::Whole, Hits::Owner),
+    // Its owner holds what it serves: the VIP has a gateway.
+    Row {
+        words: &["--force", "prod"],
+        ..row("quorum-loss", Outage::None, Hits::Majority)
+    },
     pretends(
         row("server-down", Outage::Partial, Hits::None),
         SERVER,

@@ -111,21 +111,23 @@ pub(super) fn is_severed(host: &Host) -> Result<bool> {
 
 /// The daemon's processes on a host: one that was restarted is nobody's child.
 pub(super) fn daemons(host: &Host) -> Result<Vec<(u32, char)>> {
+    let all = processes(host)?.into_iter();
+    Ok(all
+        .filter_map(|pid| Some((pid, daemon_state(pid)?)))
+        .collect())
+}
+
+fn processes(host: &Host) -> Result<Vec<u32>> {
     let mut command = host.command("ip");
     command.args(["netns", "pids", host.namespace()]);
     let pids = run(&mut command)?;
     let pids = pids.lines().filter_map(|line| line.trim().parse().ok());
-    Ok(pids
-        .filter_map(|pid: u32| Some((pid, daemon_state(pid)?)))
-        .collect())
+    Ok(pids.collect())
 }
 
 /// The state of a process (`proc(5)`, stat), if it is a farmux daemon.
 fn daemon_state(pid: u32) -> Option<char> {
-    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let mut words = words.split(|byte| *byte == 0);
-    let is_farmux = words.next()?.ends_with(b"farmux");
-    if !is_farmux || words.next()? != b"run" {
+    if !is_farmux(pid, "run") {
         return None;
     }
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -136,13 +138,37 @@ fn daemon_state(pid: u32) -> Option<char> {
         .filter(|state| *state != 'Z')
 }
 
+/// Whether a process is farmux with this subcommand (`proc(5)`, cmdline).
+fn is_farmux(pid: u32, subcommand: &str) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut words = words.split(|byte| *byte == 0);
+    let is_farmux = words.next().is_some_and(|word| word.ends_with(b"farmux"));
+    is_farmux && words.next() == Some(subcommand.as_bytes())
+}
+
+/// `kill -9` of what guards a daemon in a drill; whether there was something.
+pub(super) fn kill_guard(host: &Host) -> Result<bool> {
+    let guards = processes(host)?.into_iter();
+    let guards: Vec<u32> = guards
+        .filter(|pid| is_farmux(*pid, "drill-guard"))
+        .collect();
+    for pid in &guards {
+        kill(*pid)?;
+    }
+    Ok(!guards.is_empty())
+}
+
 /// `kill -9` of the daemon of a host, whoever started it; its guard, if it has one, lives.
 pub(super) fn kill_daemon(host: &Host) -> Result<()> {
     for (pid, _) in daemons(host)? {
-        let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("a process")?;
-        rustix::process::kill_process(pid, Signal::KILL)?;
+        kill(pid)?;
     }
     Ok(())
+}
+
+fn kill(pid: u32) -> Result<()> {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("a process")?;
+    Ok(rustix::process::kill_process(pid, Signal::KILL)?)
 }
 
 fn configuration() -> String {
