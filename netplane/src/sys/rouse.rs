@@ -5,8 +5,8 @@ use std::mem::zeroed;
 use std::ptr::null_mut;
 use std::time::Duration;
 
-/// Sends this process `SIGCONT` once, when its time is over: whoever stopped it may be dead by then.
-/// Dropped before, it sends nothing.
+/// Sends this process `SIGCONT` once, when its time is over: whoever stopped it may be dead by
+/// then. Dropped before, it sends nothing.
 #[derive(Debug)]
 pub struct Rouser(libc::timer_t);
 

@@ -156,8 +156,8 @@ impl Consensus {
     }
 }
 
-/// PURE. Whether an answer that is read now is still one: where the process was stopped, it may have
-/// lain in the socket for as long.
+/// PURE. Whether an answer that is read now is still one: where the process was stopped, it may
+/// have lain in the socket for as long.
 fn is_fresh(asked: Instant, now: Instant) -> bool {
     now.saturating_duration_since(asked) <= 2 * HEARTBEAT
 }

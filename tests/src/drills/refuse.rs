@@ -88,8 +88,8 @@ pub fn lock(site: &Site) -> Result<()> {
     site.wait_until_well()
 }
 
-/// The same of a failure that silences its node, which hears no word of the lock; `is_over`: whether
-/// nothing of it is left there.
+/// The same of a failure that silences its node, which hears no word of the lock; `is_over`:
+/// whether nothing of it is left there.
 ///
 /// **Errors**: it is not so.
 pub fn lock_unheard(site: &Site, kind: &str, is_over: fn(&Host) -> bool) -> Result<()> {

@@ -76,8 +76,8 @@ const LOSSY: Bounds = Bounds {
     ..MOVES
 };
 
-/// With the owner dead two nodes are the majority, and it is their words that are lost: where nobody
-/// could change anything for seconds, that is told.
+/// With the owner dead two nodes are the majority, and it is their words that are lost: where
+/// nobody could change anything for seconds, that is told.
 const LOSSY_PAIR: Bounds = Bounds {
     pages: &["VIP front: moved", "node lb", "quorum: "],
     ..LATER

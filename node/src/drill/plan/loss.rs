@@ -78,8 +78,8 @@ fn spare(view: &View<'_>, lost: Option<NodeId>) -> Option<u32> {
         .map(|spare| u32::try_from(spare).unwrap_or(u32::MAX))
 }
 
-/// Who must be cut off from all others so that nobody has a majority: every voter but one, the owner
-/// first. Spared is the one who leads, or the first other: it conducts, and measures.
+/// Who must be cut off from all others so that nobody has a majority: every voter but one, the
+/// owner first. Spared is the one who leads, or the first other: it conducts, and measures.
 pub(super) fn cut_from_all(view: &View<'_>, owner: NodeId) -> Vec<NodeName> {
     let voters = view.voters();
     let mut others = voters.iter().copied().filter(|node| *node != owner);

@@ -68,8 +68,8 @@ pub(super) enum Known {
     For(Duration),
 }
 
-/// What this node does about a run that it does not conduct yet; `outlives`: whoever conducts it may
-/// do so still, although it leads no more.
+/// What this node does about a run that it does not conduct yet; `outlives`: whoever conducts it
+/// may do so still, although it leads no more.
 pub(super) fn duty(lead: Lead, known: Option<Known>, outlives: bool) -> Duty {
     match (lead, known) {
         (Lead::Elsewhere | Lead::Nobody, _) | (_, None) => Duty::None,

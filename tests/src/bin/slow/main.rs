@@ -231,8 +231,8 @@ fn attack(stage: &Stage<'_>, front: SocketAddr) -> Result<Process> {
     let mut command = from.command("sh");
     // Each client is a descriptor of its own.
     let files = clients * 2 + 1_000;
-    // It looks at all of them all the time, and takes a whole core for that. Attackers have cores of
-    // their own: here it takes what everybody else leaves.
+    // It looks at all of them all the time, and takes a whole core for that. Attackers have cores
+    // of their own: here it takes what everybody else leaves.
     let run = format!("ulimit -n {files} && exec chrt --idle 0 slowhttptest \"$@\"");
     command.args(["-c", &run, "slowhttptest", "-l", "45", "-p", "5"]);
     command.args(["-c", &clients.to_string(), "-r", "1000"]);
