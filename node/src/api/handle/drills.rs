@@ -102,7 +102,7 @@ pub(crate) async fn abort(
     // A failure that takes the majority can be written off nowhere.
     let here = member(&node)?.drills().call_off(run, who.clone());
     match change(&node, Command::AbortDrill { run, who }).await {
-        Err(_) if here.is_ok() => answer(Done::default()),
+        Err(_) if here.is_ok() => answer(Done { changed: true }),
         changed => answer(changed?),
     }
 }
