@@ -69,7 +69,7 @@ impl Undone {
 pub fn play(site: &mut Site, row: &Row, victim: Victim) -> Result<Undone> {
     let timer = timer(site, row.kind)?;
     let hit = whom(site, row)?;
-    let leader = site.cluster.leader()?;
+    let leader = site.leader()?;
     let from = site.other_than(&[&hit, &leader])?;
     let mut drill = Drill::start(from, row.kind, row.words)?;
     until_broken(site, row, &hit, &mut drill)?;
@@ -81,7 +81,7 @@ pub fn play(site: &mut Site, row: &Row, victim: Victim) -> Result<Undone> {
             None
         }
         // Where the owner crashed, the one who leads may be another by now.
-        Victim::Leader => Some(site.cluster.leader().unwrap_or(leader)),
+        Victim::Leader => Some(site.leader().unwrap_or(leader)),
         Victim::Target => Some(hit.clone()),
     };
     if let Some(dead) = &dead {
@@ -106,7 +106,7 @@ fn whom(site: &Site, row: &Row) -> Result<String> {
     match row.hits {
         Hits::Node | Hits::Majority => hit(site, row.kind, row.words),
         // What is pretended is pretended by all; one of them stands for the others.
-        Hits::Owner | Hits::None => site.cluster.owner(),
+        Hits::Owner | Hits::None => site.owner(),
     }
 }
 
@@ -124,13 +124,13 @@ fn until_broken(site: &Site, row: &Row, hit: &str, drill: &mut Drill) -> Result<
 
 /// The node that a plan names.
 pub(super) fn hit(site: &Site, kind: &str, words: &[&str]) -> Result<String> {
-    let node = site.cluster.any()?;
+    let node = site.any()?;
     let plan: DrillPlan = node.report(&[&["drill", "plan", kind], words].concat())?;
     Ok(plan.nodes.first().map_or(plan.target, ToString::to_string))
 }
 
 pub(super) fn timer(site: &Site, kind: &str) -> Result<Duration> {
-    let list: DrillList = site.cluster.any()?.report(&["drill", "list"])?;
+    let list: DrillList = site.any()?.report(&["drill", "list"])?;
     let mut drills = list.drills.iter();
     let drill = drills.find(|drill| drill.kind.word() == kind);
     Ok(Duration::from_millis(

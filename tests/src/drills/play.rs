@@ -64,11 +64,11 @@ pub fn play(site: &Site, row: &Row) -> Result<Outcome> {
 /// What did not end shall not keep the next one from beginning.
 fn give_up(site: &Site) {
     // It may be over by now.
-    let _ = site.cluster.any().map(|node| node.ask(&["drill", "abort"]));
+    let _ = site.any().map(|node| node.ask(&["drill", "abort"]));
 }
 
 fn run(site: &Site, row: &Row) -> Result<Ended> {
-    let node = site.cluster.any()?;
+    let node = site.any()?;
     let mut drill = Drill::start(node, row.kind, row.words)?;
     if row.kind == "page-test" {
         drill.until(&[DrillPhase::Measuring], OVER_WITHIN)?;
@@ -79,7 +79,7 @@ fn run(site: &Site, row: &Row) -> Result<Ended> {
 
 /// Whoever is on call takes the page of a drill.
 fn acknowledge(site: &Site, run: Option<u64>) -> Result<()> {
-    let node = site.cluster.any()?;
+    let node = site.any()?;
     wait::until_true("the page of the drill is taken", REACHED_WITHIN, || {
         let pages = node.pages().unwrap_or_default();
         let open = |page: &&PageReport| page.drill == run && page.acknowledged_by.is_none();

@@ -41,7 +41,7 @@ pub const GUARDS: [(&str, Guard); 6] = [
 ///
 /// **Errors**: it is not so.
 pub fn bound(site: &Site) -> Result<()> {
-    let drill = Drill::start(site.cluster.any()?, "owner-crash", &["--bound", "1"])?;
+    let drill = Drill::start(site.any()?, "owner-crash", &["--bound", "1"])?;
     let ended = drill.end(OVER_WITHIN)?;
     ensure!(
         ended.exit == Some(7),
@@ -61,7 +61,7 @@ pub fn bound(site: &Site) -> Result<()> {
 ///
 /// **Errors**: it is not so.
 pub fn lock(site: &Site) -> Result<()> {
-    let node = site.cluster.any()?;
+    let node = site.any()?;
     let mut drill = Drill::start(node, "server-slow", &["--target", "shop/s1"])?;
     drill.until(&[DrillPhase::Measuring], OVER_WITHIN)?;
     let locked = Instant::now();

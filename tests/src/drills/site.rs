@@ -20,6 +20,9 @@ const FILES: u8 = 9;
 /// After a drill everything has come to rest: checks rise, and pages are recorded.
 const WELL_WITHIN: Duration = Duration::from_secs(60);
 
+/// An election, or a takeover, on a busy machine.
+const SETTLES_WITHIN: Duration = Duration::from_secs(10);
+
 /// What the drills of servers need beside a shop, and who is told of drills.
 const MORE: &str = r#"
 [[contact]]
@@ -74,6 +77,38 @@ impl Site {
             ensure!(!is_severed(node.host())?, "{}: still severed", node.name());
         }
         Ok(())
+    }
+
+    /// The first node that answers: whoever was started again by a guard is nobody's child.
+    ///
+    /// **Errors**: none does.
+    pub fn any(&self) -> Result<&Node> {
+        let mut nodes = self.cluster.nodes.iter();
+        let answering = nodes.find(|node| node.status().is_ok());
+        answering.context("no node answers")
+    }
+
+    /// The name of the node that owns the VIP; waits until there is one.
+    ///
+    /// **Errors**: there is none for too long.
+    pub fn owner(&self) -> Result<String> {
+        wait::until("somebody owns the VIP", SETTLES_WITHIN, || {
+            let cluster = self.any().ok()?.status().ok()?.cluster?;
+            let owner = cluster.vips.first()?.owner.clone()?.to_string();
+            let holds = self.node(&owner).is_ok_and(|node| node.host().holds(VIP));
+            holds.then_some(owner)
+        })
+    }
+
+    /// The name of the node that leads; waits until there is one that lives.
+    ///
+    /// **Errors**: there is none for too long.
+    pub fn leader(&self) -> Result<String> {
+        wait::until("somebody leads", SETTLES_WITHIN, || {
+            let leader = self.any().ok()?.status().ok()?.cluster?.leader?.to_string();
+            let lives = daemons(self.node(&leader).ok()?.host()).ok()?;
+            (!lives.is_empty()).then_some(leader)
+        })
     }
 
     /// A node with this name.

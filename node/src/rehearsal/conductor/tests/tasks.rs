@@ -49,6 +49,8 @@ struct Log {
     plan: Mutex<Result<(Plan, Places), Refusal>>,
     records: Mutex<Vec<DrillRecord>>,
     handed_over: AtomicU64,
+    /// How often the conductor has looked what is agreed on.
+    looks: AtomicU64,
 }
 
 impl Books for Log {
@@ -57,6 +59,7 @@ impl Books for Log {
     }
 
     fn slate(&self) -> Slate {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         self.slate.borrow().clone()
     }
 
@@ -130,6 +133,7 @@ impl Stage {
             plan: Mutex::new(plan),
             records: Mutex::default(),
             handed_over: AtomicU64::default(),
+            looks: AtomicU64::default(),
         });
         let desk = Arc::new(Desk::new(Tracks::of(data.path())));
         let task = tokio::spawn(conduct(nodes.clone(), log.clone(), desk.clone()));
@@ -148,6 +152,13 @@ impl Stage {
             assert!(Instant::now() < end, "in vain for {what}");
             tokio::time::sleep(ms(2)).await;
         }
+    }
+
+    /// Waits until the conductor has looked so many times more.
+    async fn looked(&self, times: u64) {
+        let looks = |stage: &Stage| stage.log.looks.load(Ordering::SeqCst);
+        let end = looks(self) + times;
+        self.until("a look", |stage| looks(stage) >= end).await;
     }
 
     /// The record, once there is one.
@@ -183,7 +194,7 @@ fn idle() -> Slate {
 #[tokio::test]
 async fn the_leader_conducts_what_was_begun() {
     let stage = Stage::new(idle(), Ok(short()));
-    tokio::time::sleep(ms(20)).await;
+    stage.looked(1).await;
     stage.begin();
     stage
         .until("progress", |stage| stage.desk.progress(RUN).is_some())
@@ -202,7 +213,7 @@ async fn the_leader_conducts_what_was_begun() {
 async fn what_is_refused_by_then_is_not_begun() {
     let why = vec!["s2 is down".to_owned()];
     let stage = Stage::new(idle(), Err(Refusal::NotHealthy(why)));
-    tokio::time::sleep(ms(20)).await;
+    stage.looked(1).await;
     stage.begin();
     let record = stage.record().await;
     let why = "the cluster is not healthy: s2 is down".to_owned();
@@ -215,7 +226,7 @@ async fn whoever_is_hit_itself_has_another_lead() {
     let (plan, mut places) = short();
     places.targets = BTreeSet::from([NodeId(2)]);
     let stage = Stage::new(idle(), Ok((plan, places)));
-    tokio::time::sleep(ms(20)).await;
+    stage.looked(1).await;
     stage.begin();
     stage
         .until("a hand-over", |stage| {
@@ -243,7 +254,7 @@ async fn a_run_of_somebody_who_is_gone_is_undone_everywhere() {
 #[tokio::test]
 async fn whoever_leads_no_more_keeps_out_of_it() {
     let stage = Stage::new(idle(), Ok(short()));
-    tokio::time::sleep(ms(20)).await;
+    stage.looked(1).await;
     stage.begin();
     stage
         .until("progress", |stage| stage.desk.progress(RUN).is_some())
@@ -255,7 +266,7 @@ async fn whoever_leads_no_more_keeps_out_of_it() {
     stage
         .until("its end", |stage| stage.desk.progress(RUN).is_none())
         .await;
-    tokio::time::sleep(ms(600)).await;
+    stage.looked(40).await;
     assert!(stage.log.records.lock().expect("no panic").is_empty());
     assert_eq!(stage.nodes.injected.load(Ordering::SeqCst), 0);
 }
@@ -263,7 +274,7 @@ async fn whoever_leads_no_more_keeps_out_of_it() {
 #[tokio::test]
 async fn without_a_leader_whoever_conducts_goes_on() {
     let stage = Stage::new(idle(), Ok(short()));
-    tokio::time::sleep(ms(20)).await;
+    stage.looked(1).await;
     stage.begin();
     stage
         .until("progress", |stage| stage.desk.progress(RUN).is_some())
