@@ -6,7 +6,7 @@
 # although its guard was killed.
 # `kill`: each drill three times, in the middle of which the operator's command line, the leader's or
 # the target's daemon is killed: what the drill did ends within its timer. PART plays only the drills
-# whose name contains it. Exit 0 only if everything is as promised; all of it takes about half an
+# whose name contains it. Exit 0 only if everything is as promised; all of it takes about an
 # hour. What is missing comes from Debian's packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

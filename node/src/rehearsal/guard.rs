@@ -113,10 +113,12 @@ pub(crate) async fn guard(arguments: &GuardArguments) -> io::Result<()> {
             // Heard when it goes on; who hears it no more is dead.
             let _ = say(DONE);
             wait(end_ns, &mut ears, || held.has_ended().unwrap_or(false)).await;
-            match held.nudge(Nudge::Continue) {
-                // Somebody killed it beside the drill, and waits for it to come back as ordered.
-                Err(_) if held.has_ended()? => bring_back(end_ns, &mut ears, arguments).await,
-                continued => continued,
+            // One that has ended, and waits to be reaped, takes a signal as well.
+            let continued = held.nudge(Nudge::Continue);
+            match held.has_ended()? {
+                // Somebody killed it beside the drill: it comes back as if it had gone on.
+                true => bring_back(end_ns, &mut ears, arguments).await,
+                false => continued,
             }
         }
         End::Killed => {

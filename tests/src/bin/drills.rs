@@ -78,7 +78,13 @@ fn kill(site: &mut Site, part: &str, sum: &mut Sum) {
                     let wrong: Vec<String> = undone.complaint().into_iter().collect();
                     sum.take(&format!("{name} {}", undone.line()), &wrong);
                 }
-                Err(error) => sum.take(&name, &[format!("{error:#}")]),
+                Err(error) => {
+                    let mut wrong = vec![format!("{error:#}")];
+                    // The next row shall find it whole.
+                    let mended = site.revive().and_then(|()| site.wait_until_well()).err();
+                    wrong.extend(mended.map(|error| format!("and then: {error:#}")));
+                    sum.take(&name, &wrong);
+                }
             }
         }
     }

@@ -8,8 +8,7 @@ use farmux_node::api::types::{DrillList, DrillPhase, DrillPlan, DrillRun};
 use super::drill::Drill;
 use super::play::OVER_WITHIN;
 use super::rows::{Hits, Row};
-use super::site::{Site, daemons, is_severed, is_well, kill_daemon};
-use crate::lab::node::Node;
+use super::site::{Site, daemons, is_severed, kill_daemon};
 use crate::lab::{Host, VIP, wait};
 
 /// Beyond the timer: its grain, a start of the daemon, and a look.
@@ -93,9 +92,7 @@ pub fn play(site: &mut Site, row: &Row, victim: Victim) -> Result<Undone> {
     })?;
     let after = begun.elapsed();
     drop(drill);
-    for name in dead.iter().chain([&hit]) {
-        start_again(site.cluster.node(name))?;
-    }
+    site.revive()?;
     let run = recorded(site, run)?;
     site.wait_until_well()?;
     Ok(Undone { after, timer, run })
@@ -158,23 +155,10 @@ fn is_undone(site: &Site, row: &Row, host: &Host, killed: bool) -> bool {
     is_severed(host).is_ok_and(|severed| !severed) && (runs || !awaited)
 }
 
-/// Starts a daemon that runs no more.
-fn start_again(node: &mut Node) -> Result<()> {
-    match daemons(node.host())?.is_empty() {
-        true => node.run(),
-        false => Ok(()),
-    }
-}
-
 /// The record of the run, once somebody has written it.
 fn recorded(site: &Site, run: u64) -> Result<DrillRun> {
     let record = wait::until("the run is recorded", OVER_WITHIN, || {
-        let node = site
-            .cluster
-            .nodes
-            .iter()
-            .find(|node| is_well(node) || node.is_running())?;
-        let past: Vec<DrillRun> = node.report(&["drill", "history"]).ok()?;
+        let past: Vec<DrillRun> = site.any().ok()?.report(&["drill", "history"]).ok()?;
         past.into_iter().find(|one| one.run == run)
     })?;
     ensure!(

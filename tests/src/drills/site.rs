@@ -79,6 +79,18 @@ impl Site {
         Ok(())
     }
 
+    /// Starts again whatever daemon is dead.
+    ///
+    /// **Errors**: one does not start.
+    pub fn revive(&mut self) -> Result<()> {
+        for node in &mut self.cluster.nodes {
+            if daemons(node.host())?.is_empty() {
+                node.run()?;
+            }
+        }
+        Ok(())
+    }
+
     /// The first node that answers: whoever was started again by a guard is nobody's child.
     ///
     /// **Errors**: none does.
