@@ -107,15 +107,23 @@ fn whom(site: &Site, row: &Row) -> Result<String> {
     }
 }
 
-/// Waits until the failure is there.
+/// Waits until the failure is there, and shows.
 fn until_broken(site: &Site, row: &Row, hit: &str, drill: &mut Drill) -> Result<()> {
-    if row.hits != Hits::Majority {
-        return drill.until(&[DrillPhase::Measuring], OVER_WITHIN);
+    if row.hits == Hits::Majority {
+        drill.until(&[DrillPhase::Steady], OVER_WITHIN)?;
+        let host = site.node(hit)?.host();
+        return wait::until_true("its packets are dropped", OVER_WITHIN, || {
+            is_severed(host).is_ok_and(|severed| severed)
+        });
     }
-    drill.until(&[DrillPhase::Steady], OVER_WITHIN)?;
-    let host = site.node(hit)?.host();
-    wait::until_true("its packets are dropped", OVER_WITHIN, || {
-        is_severed(host).is_ok_and(|severed| severed)
+    drill.until(&[DrillPhase::Measuring], OVER_WITHIN)?;
+    let Some((words, well)) = row.pretended else {
+        return Ok(());
+    };
+    wait::until_true("what is pretended shows", OVER_WITHIN, || {
+        let nodes = site.cluster.nodes.iter();
+        let mut said = nodes.filter_map(|node| node.ask(words).ok());
+        said.any(|said| !well(&said))
     })
 }
 
