@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::net::UdpSocket;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -17,6 +18,9 @@ struct Scene {
     ears: Option<File>,
     mouth: File,
 }
+
+/// The word to begin, and the token of the tether.
+const GO: &[u8] = b"g0123456789abcdef";
 
 /// A process reads and writes its guard's pipes by name. `$0` is farmux.
 const DAEMON: &str = r#"
@@ -80,9 +84,9 @@ impl Scene {
         (count == 1).then_some(byte[0])
     }
 
-    fn say(&mut self, word: u8) {
+    fn say(&mut self, words: &[u8]) {
         let ears = self.ears.as_mut().expect("there are ears");
-        ears.write_all(&[word]).expect("the guard is there");
+        ears.write_all(words).expect("the guard is there");
     }
 
     fn guard(&self) -> u32 {
@@ -133,7 +137,7 @@ fn a_stopped_daemon_goes_on_when_the_timer_runs_out() {
     assert_eq!(scene.hears(), Some(b'r'));
     scene.beats_on();
     let begun = Instant::now();
-    scene.say(b'g');
+    scene.say(GO);
     assert_eq!(scene.hears(), Some(b's'));
     until("it stops", || scene.is_stopped());
     // Nothing that a folder held is needed for the end.
@@ -156,11 +160,11 @@ fn it_goes_on_at_once_by_order_and_when_the_guard_is_ended() {
     for by_order in [true, false] {
         let mut scene = Scene::new(&["--end", "stopped", "--timer-ms", "600000"], &[]);
         assert_eq!(scene.hears(), Some(b'r'));
-        scene.say(b'g');
+        scene.say(GO);
         assert_eq!(scene.hears(), Some(b's'));
         until("it stops", || scene.is_stopped());
         if by_order {
-            scene.say(b'u');
+            scene.say(b"u");
         } else {
             let guard = scene.guard().to_string();
             let ended = Command::new("kill").args(["-TERM", &guard]).status();
@@ -173,11 +177,55 @@ fn it_goes_on_at_once_by_order_and_when_the_guard_is_ended() {
 }
 
 #[test]
+fn it_goes_on_at_once_when_its_tether_is_pulled_and_not_for_other_words() {
+    let port = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let port = port.expect("a port").port();
+    let arguments = [
+        "--end",
+        "stopped",
+        "--timer-ms",
+        "600000",
+        "--tether-port",
+        &port.to_string(),
+    ];
+    let mut scene = Scene::new(&arguments, &[]);
+    assert_eq!(scene.hears(), Some(b'r'));
+    scene.say(GO);
+    assert_eq!(scene.hears(), Some(b's'));
+    until("it stops", || scene.is_stopped());
+    let mouth = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let say = |words: &[u8]| mouth.send_to(words, ("127.0.0.1", port));
+    for words in [&GO[..], &GO[2..], b"", &[0; 16]] {
+        say(words).expect("the loopback takes it");
+    }
+    let long_enough = Instant::now() + Duration::from_millis(300);
+    until("they were heard", || Instant::now() > long_enough);
+    assert!(scene.is_stopped(), "whoever does not know the token");
+    say(&GO[1..]).expect("the loopback takes it");
+    until("it goes on", || !scene.is_stopped());
+    until("the guard ends", || scene.guard_is_gone());
+}
+
+/// By somebody who has nothing to do with the drill.
+#[test]
+fn one_that_is_killed_while_it_is_stopped_is_started_again() {
+    let mut scene = Scene::new(&["--end", "stopped", "--timer-ms", "1000"], &[]);
+    assert_eq!(scene.hears(), Some(b'r'));
+    scene.say(GO);
+    assert_eq!(scene.hears(), Some(b's'));
+    until("it stops", || scene.is_stopped());
+    // Not waited for yet: it can be sent signals still.
+    scene.daemon.kill().expect("our child");
+    until("it is started again", || scene.file("again").exists());
+    until("the guard ends", || scene.guard_is_gone());
+}
+
+#[test]
 fn a_killed_daemon_is_started_again_as_it_was() {
     let mut scene = Scene::new(&["--end", "killed", "--timer-ms", "1000"], &[]);
     assert_eq!(scene.hears(), Some(b'r'));
     let begun = Instant::now();
-    scene.say(b'g');
+    scene.say(GO);
     let ended = scene.daemon.wait().expect("our child");
     assert!(!ended.success());
     assert!(!scene.file("again").exists(), "not yet");
@@ -196,7 +244,7 @@ fn who_was_started_again_by_somebody_else_is_left_alone() {
         arguments.extend(supervised.then_some("--supervised"));
         let mut scene = Scene::new(&arguments, &[]);
         assert_eq!(scene.hears(), Some(b'r'));
-        scene.say(b'g');
+        scene.say(GO);
         scene.daemon.wait().expect("our child");
         let listens = || std::os::unix::net::UnixListener::bind(scene.file("admin.sock"));
         let _another = (!supervised).then(|| listens().expect("it is free"));
@@ -212,7 +260,7 @@ fn nothing_happens_before_it_is_told_nor_to_anybody_else() {
         let mut scene = Scene::new(&long, &[]);
         assert_eq!(scene.hears(), Some(b'r'));
         if dismissed {
-            scene.say(b'u');
+            scene.say(b"u");
         } else {
             scene.ears = None;
         }

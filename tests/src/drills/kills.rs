@@ -116,7 +116,12 @@ fn until_broken(site: &Site, row: &Row, hit: &str, drill: &mut Drill) -> Result<
             is_severed(host).is_ok_and(|severed| severed)
         });
     }
-    drill.until(&[DrillPhase::Measuring], OVER_WITHIN)?;
+    // What is restored is there as soon as it is compared: nothing is looked at for a while.
+    let there: &[DrillPhase] = match row.kind == "restore" {
+        true => &[DrillPhase::Injecting, DrillPhase::Verifying],
+        false => &[DrillPhase::Measuring],
+    };
+    drill.until(there, OVER_WITHIN)?;
     let Some((words, well)) = row.pretended else {
         return Ok(());
     };
