@@ -60,7 +60,7 @@ impl Site {
         site.cluster.wait_for_service()?;
         wait::until_true("the file server is up", WELL_WITHIN, || {
             let watches = site.any().and_then(|node| node.ask(&["watch", "list"]));
-            watches.is_ok_and(|watches| watches.contains(" up"))
+            watches.is_ok_and(|watches| watches.contains(": 1 up"))
         })?;
         site.wait_until_well()?;
         Ok(site)
