@@ -44,7 +44,7 @@ pub enum Hits {
 
 const SHOP: Pretended = (&["farm", "list"], |said| said.contains("2 of 2"));
 const FILES: Pretended = (&["watch", "list"], |said| said.contains(": 1 up"));
-const DISKS: Pretended = (&["status"], |said| !said.contains("disk"));
+const DISKS: Pretended = (&["status"], |said| !said.contains("no room is left"));
 
 const fn row(kind: &'static str, outage: Outage, hits: Hits) -> Row {
     Row {
