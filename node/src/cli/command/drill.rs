@@ -195,8 +195,11 @@ impl Shell {
                         }
                     }
                 }
-                Err(fault) if fault.exit == Exit::Refused => return Err(fault),
-                // Who is asked may be the one who is hit, or the leader is another soon.
+                // Who is asked may be the one who is hit, and just begin again; or the leader is
+                // another soon.
+                Err(fault) if fault.exit == Exit::Refused && !is_starting(&fault) => {
+                    return Err(fault);
+                }
                 Err(fault) if heard.elapsed() >= SILENT_MAX => {
                     return Err(lost(run).why(fault.what));
                 }
@@ -277,6 +280,11 @@ fn conclude(run: &DrillRun) -> Result<(), Fault> {
         DrillVerdict::Fail => fault.mend(format!("farmux drill report {}", run.run)),
         DrillVerdict::Pass | DrillVerdict::Aborted => fault,
     })
+}
+
+/// A daemon that was just started again knows its cluster a moment later.
+fn is_starting(fault: &Fault) -> bool {
+    fault.code == Fault::new(Code::NoCluster).code
 }
 
 /// It goes on, and nobody here sees it.
