@@ -195,7 +195,7 @@ fn it_goes_on_at_once_when_its_tether_is_pulled_and_not_for_other_words() {
     until("it stops", || scene.is_stopped());
     let mouth = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let say = |words: &[u8]| mouth.send_to(words, ("127.0.0.1", port));
-    for words in [&GO[..], &GO[2..], b"", &[0; 16]] {
+    for words in [GO, &GO[2..], b"", &[0; 16]] {
         say(words).expect("the loopback takes it");
     }
     let long_enough = Instant::now() + Duration::from_millis(300);
