@@ -8,7 +8,8 @@
 //!                              and it is down                             ──▶ page DOWN
 //! ```
 //! The incident of something that flaps stays open throughout. Majorities do not flap: what they
-//! do is told whatever else happens.
+//! do is told whatever else happens. What a drill breaks is no change either: however often it is
+//! rehearsed, the next real one is told.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -128,6 +129,9 @@ impl State {
         ) {
             return true;
         }
+        if self.is_rehearsed(subject, is_down, event.at) && !self.flaps.is_flapping(subject) {
+            return true;
+        }
         let paging = self.config.paging.clone();
         let flaps = Arc::make_mut(&mut self.flaps.0);
         let flap = flaps.entry(subject.clone()).or_default();
@@ -157,6 +161,15 @@ impl State {
                 false
             }
         }
+    }
+
+    /// Whether a change is a drill's doing: by its time, or because it ends what a drill began.
+    fn is_rehearsed(&self, subject: &Subject, is_down: bool, at: UnixMillis) -> bool {
+        let down = self.incidents.get(subject).filter(|_| !is_down);
+        let ends = down
+            .and_then(|id| self.pages.get(id))
+            .map(|page| page.drill);
+        ends.unwrap_or_else(|| self.drill_of(subject, at)).is_some()
     }
 
     /// Of what flapped and is stable by now: says how it ended. Says whether there was any.

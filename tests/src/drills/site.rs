@@ -226,7 +226,7 @@ fn configuration() -> String {
     let address = server_address(FILES);
     let shop = shop(&[1, 1]).replace(
         "[paging]\n",
-        "[paging]\nflap_changes = 100\ndrill_contacts = [\"rehearsals\"]\n",
+        "[paging]\ndrill_contacts = [\"rehearsals\"]\n",
     );
     let shop = shop.replace(
         "method = \"round-robin\"\n",

@@ -126,6 +126,33 @@ fn its_end_is_marked_too_even_when_the_run_is_over() {
 }
 
 #[test]
+fn however_often_it_is_rehearsed_the_next_real_one_is_no_flapping() {
+    let mut house = broken();
+    let mut config = house.state.config.as_ref().clone();
+    config.paging.flap_changes = NonZeroU32::new(2).expect("not zero");
+    house.configure(config).expect("it is valid");
+    for _ in 0..4 {
+        house.down("s1");
+        house.recover("s1");
+    }
+    house.down("s1");
+    let undone = Command::DrillUndone { run: RunId(1) };
+    house.order(undone).expect("it runs");
+    end(&mut house);
+    house.at += 50_000;
+    house.recover("s1");
+    assert_eq!(newest(&house).drill, Some(RunId(1)), "a late end");
+    for (kind, change) in [
+        (PageKind::Down, House::down as fn(&mut House, &str)),
+        (PageKind::Up, House::recover),
+        (PageKind::Flapping, House::down),
+    ] {
+        change(&mut house, "s1");
+        assert_eq!((newest(&house).kind, newest(&house).drill), (kind, None));
+    }
+}
+
+#[test]
 fn what_began_before_or_after_the_failure_is_real() {
     for (offset, marked) in [(-60_000_i64, false), (0, true), (60_000, false)] {
         let mut house = broken();
