@@ -2,10 +2,13 @@
 # usage: tests/bench.sh slow [headers|body|read [CLIENTS]]
 # CLIENTS (4000) clients of slowhttptest that send their heads (or bodies) drop by drop, or read
 # what they asked for so, at a farmux node in a laboratory; beside them normal clients at a steady
-# pace. Then the same at HAProxy before the same server. Two minutes, most of it waiting for memory.
+# pace. Then the same at HAProxy before the same server. Four minutes, some of it waiting for memory.
 #
-#   …-kept, …-new   waiting times of normal clients before and during, over connections that are
-#                   kept and over new ones; goal: p99 at most doubles, none fails
+#   …-kept, …-new   waiting times of normal clients, over connections that are kept and over new
+#                   ones: at rest; with the same attack elsewhere (on a server, past the balancer),
+#                   which takes this machine's processors as well; and with the attack here.
+#                   ratio: here to elsewhere; goal: p99 at most doubles, none fails. to_rest: here
+#                   to rest, so with what the attackers' own work costs on one machine
 #   …-memory        resident memory of the balancer before, during, and within a minute after; goal:
 #                   at most a tenth above what it was
 #   …-clients       how many were connected at once, and how many still were at the end

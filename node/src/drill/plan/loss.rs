@@ -82,13 +82,10 @@ fn spare(view: &View<'_>, lost: Option<NodeId>) -> Option<u32> {
 /// owner first. Spared is the one who leads, or the first other: it conducts, and measures.
 pub(super) fn cut_from_all(view: &View<'_>, owner: NodeId) -> Vec<NodeName> {
     let voters = view.voters();
-    let mut others = voters.iter().copied().filter(|node| *node != owner);
-    let leads = view
-        .log
-        .leader
-        .filter(|node| others.clone().any(|other| other == *node));
-    let spared = leads.or_else(|| others.clone().find(|node| view.answers(*node)));
-    let cut = others.by_ref().filter(|node| Some(*node) != spared);
+    let others = || voters.iter().copied().filter(|node| *node != owner);
+    let leads = others().find(|node| view.log.leader == Some(*node));
+    let spared = leads.or_else(|| others().find(|node| view.answers(*node)));
+    let cut = others().filter(|node| Some(*node) != spared);
     let cut = std::iter::once(owner).chain(cut);
     cut.filter_map(|node| view.node_name(node)).collect()
 }

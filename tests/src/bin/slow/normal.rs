@@ -9,10 +9,10 @@ use farmux_tests::lab::Host;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
 /// Clients of either kind.
-const CLIENTS: usize = 4;
+const CLIENTS: u32 = 4;
 /// Between two requests of one client: together 400 a second, far below what the machine can do.
 const PACE: Duration = Duration::from_millis(20);
 /// Longer than a SYN that is sent again twice.
@@ -71,7 +71,9 @@ async fn all(to: SocketAddr, span: Duration) -> Both {
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS * 2 {
         let keeps = number % 2 == 0;
-        clients.spawn(async move { (keeps, client(to, keeps, span).await) });
+        // Each in a moment of its own: what holds up one does not hold up all.
+        let first = Instant::now() + PACE * number / (CLIENTS * 2);
+        clients.spawn(async move { (keeps, client(to, keeps, first, span).await) });
     }
     let mut both = Both::default();
     while let Some(Ok((keeps, seen))) = clients.join_next().await {
@@ -83,9 +85,9 @@ async fn all(to: SocketAddr, span: Duration) -> Both {
     both
 }
 
-async fn client(to: SocketAddr, keeps: bool, span: Duration) -> Waits {
-    let (begun, mut seen, mut kept) = (Instant::now(), Waits::default(), None);
-    let mut ticks = interval(PACE);
+async fn client(to: SocketAddr, keeps: bool, begun: Instant, span: Duration) -> Waits {
+    let (mut seen, mut kept) = (Waits::default(), None);
+    let mut ticks = interval_at(begun.into(), PACE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while begun.elapsed() < span {
         ticks.tick().await;
