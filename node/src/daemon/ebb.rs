@@ -35,13 +35,17 @@ pub(super) async fn give_back(serving: Arc<Serving>) {
 #[derive(Debug, Default)]
 struct Tide {
     peak: u64,
+    /// At the last look.
+    last: u64,
 }
 
 impl Tide {
-    /// PURE. Whether most of many have gone.
+    /// PURE. Whether most of many have gone, and no more are going just now: what the last of them
+    /// leave would be too little to give back by itself.
     fn has_ebbed(&mut self, open: u64) -> bool {
         self.peak = self.peak.max(open);
-        self.peak - open >= MANY && open <= self.peak / 2
+        let going = std::mem::replace(&mut self.last, open).saturating_sub(open);
+        self.peak - open >= MANY && open <= self.peak / 2 && going < GOING
     }
 
     /// PURE. From now on; says what the peak was.
@@ -56,6 +60,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const REST: Duration = Duration::from_secs(15);
 /// Fewer leave a few megabytes (some 14 KiB each), which the next ones use.
 const MANY: u64 = 500;
+/// Fewer between two looks are the coming and going of every day.
+const GOING: u64 = 50;
 
 #[cfg(test)]
 mod tests {
@@ -64,14 +70,15 @@ mod tests {
     #[test]
     fn only_after_a_flood() {
         let mut tide = Tide::default();
-        for open in [0, 400, 0, 900, 600, 499, 4_000, 2_001] {
+        for open in [0, 400, 0, 900, 600, 499, 4_000, 2_001, 1_900] {
             assert!(!tide.has_ebbed(open), "{open}");
         }
-        assert!(tide.has_ebbed(2_000));
-        assert_eq!(tide.begin_anew(2_000), 4_000);
-        assert!(!tide.has_ebbed(1_501), "too few");
+        assert!(tide.has_ebbed(1_851), "most, and no more go");
+        assert_eq!(tide.begin_anew(1_851), 4_000);
+        assert!(!tide.has_ebbed(1_352), "too few");
+        assert!(!tide.has_ebbed(0), "they are just going");
         assert!(tide.has_ebbed(0), "the rest of them");
-        assert_eq!(tide.begin_anew(0), 2_000);
+        assert_eq!(tide.begin_anew(0), 1_851);
         assert!(!tide.has_ebbed(0), "once");
     }
 }
