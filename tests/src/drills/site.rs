@@ -209,10 +209,17 @@ pub(super) fn kill_guard(host: &Host) -> Result<bool> {
     Ok(!guards.is_empty())
 }
 
-/// `kill -9` of the daemon of a host, whoever started it; its guard, if it has one, lives.
+/// `kill -9` of the daemon of a host, whoever started it, to its last thread: until then its
+/// sockets answer. Its guard, if it has one, lives.
 pub(super) fn kill_daemon(host: &Host) -> Result<()> {
     for (pid, _) in daemons(host)? {
         kill(pid)?;
+        wait::until_true("its last thread has ended", SETTLES_WITHIN, || {
+            // Nothing to read: it is gone, as a whole.
+            let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+            let more = threads.is_ok_and(|threads| threads.count() > 1);
+            !more && daemon_state(pid).is_none()
+        })?;
     }
     Ok(())
 }
