@@ -181,12 +181,13 @@ fn daemon_state(pid: u32) -> Option<char> {
     if !is_farmux(pid, "run") {
         return None;
     }
+    state(pid).filter(|state| *state != 'Z')
+}
+
+/// The state of a process; its words are gone before its files are closed, this says it after.
+fn state(pid: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?
-        .1
-        .chars()
-        .next()
-        .filter(|state| *state != 'Z')
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// Whether a process is farmux with this subcommand (`proc(5)`, cmdline).
@@ -215,10 +216,9 @@ pub(super) fn kill_daemon(host: &Host) -> Result<()> {
     for (pid, _) in daemons(host)? {
         kill(pid)?;
         wait::until_true("its last thread has ended", SETTLES_WITHIN, || {
-            // Nothing to read: it is gone, as a whole.
             let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
             let more = threads.is_ok_and(|threads| threads.count() > 1);
-            !more && daemon_state(pid).is_none()
+            !more && state(pid).is_none_or(|state| state == 'Z')
         })?;
     }
     Ok(())
