@@ -10,10 +10,13 @@
 //! HAProxy comes second, with the same server and the same clients.
 //!
 //! The normal clients ask at a steady pace, so that their waiting times say how soon they are
-//! served, and not how fast this machine is. Attackers have machines of their own; here they share
-//! the processors with everybody else, who wait longer for that alone. So normal clients are looked
-//! at three times: at *rest*, with the attack *elsewhere* (straight at another server, past the
-//! balancer), and with the attack *here*; what here adds to elsewhere is the balancer's.
+//! served, and not how fast this machine is.
+//!
+//! Attackers have thousands of machines; slowhttptest is one process. It sends a drop for all its
+//! clients in one instant every few seconds, which thousands of machines would not, and spends the
+//! rest of its time going through them. So everything runs on one processor, where slowhttptest is
+//! in the idle class: it sends the next drop as soon as whatever the last one set off is done, and
+//! its own work is in nobody's way.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its rows")]
 
@@ -29,6 +32,7 @@ use farmux_tests::lab::nginx::Nginx;
 use farmux_tests::lab::process::{Process, run};
 use farmux_tests::lab::{Host, server_address};
 use normal::Waits;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// As many as the issue names.
 const CLIENTS: usize = 4_000;
@@ -96,15 +100,11 @@ fn main() -> Result<()> {
     let (Some(way), Ok(clients), ..=2) = (way, clients, words.len()) else {
         bail!("usage: slow [headers|body|read [CLIENTS]]");
     };
+    on_one_processor()?;
     let cluster = Cluster::form(1)?;
-    let (server, other) = (
-        Nginx::start(&cluster.lab, 1)?,
-        Nginx::start(&cluster.lab, 2)?,
-    );
-    for server in [&server, &other] {
-        // Large enough that no socket buffer takes it whole from a client that does not read.
-        std::fs::write(server.folder().join("large"), vec![b'x'; 4 << 20])?;
-    }
+    let server = Nginx::start(&cluster.lab, 1)?;
+    // Large enough that no socket buffer takes it whole from a client that does not read.
+    std::fs::write(server.folder().join("large"), vec![b'x'; 4 << 20])?;
     cluster.nodes[0].apply(&shop(&[1]))?;
     cluster.owner()?;
     cluster.wait_for_service()?;
@@ -115,25 +115,17 @@ fn main() -> Result<()> {
         slow: &slow,
         way,
         clients,
-        elsewhere: Victim {
-            front: (server_address(2), 80).into(),
-            host: other.host(),
-        },
     };
     let farmux = Balancer {
         name: "farmux",
-        victim: Victim {
-            front: cluster.front(),
-            host: cluster.nodes[0].host(),
-        },
+        front: cluster.front(),
+        host: cluster.nodes[0].host(),
         process: cluster.nodes[0].process()?,
     };
     let peer = Balancer {
         name: "haproxy",
-        victim: Victim {
-            front: haproxy.front(),
-            host: haproxy.host(),
-        },
+        front: haproxy.front(),
+        host: haproxy.host(),
         process: haproxy.process(),
     };
     let good = bench(&stage, &farmux)?;
@@ -148,50 +140,45 @@ struct Stage<'a> {
     slow: &'a Host,
     way: Way,
     clients: usize,
-    /// A server that no normal client asks.
-    elsewhere: Victim<'a>,
-}
-
-/// Whom slow clients ask.
-#[derive(Clone, Copy)]
-struct Victim<'a> {
-    front: SocketAddr,
-    host: &'a Host,
 }
 
 /// Who answers.
 struct Balancer<'a> {
     name: &'static str,
-    victim: Victim<'a>,
+    front: SocketAddr,
+    host: &'a Host,
     process: &'a Process,
+}
+
+/// Lets this process, and all that it starts, run on one processor only.
+fn on_one_processor() -> Result<()> {
+    let may = sched_getaffinity(None)?;
+    let one = (0..CpuSet::MAX_CPU).find(|cpu| may.is_set(*cpu));
+    let mut only = CpuSet::new();
+    only.set(one.context("a processor to run on")?);
+    sched_setaffinity(None, &only).context("run on one processor")
 }
 
 /// Measures one balancer; whether the goals hold for it.
 fn bench(stage: &Stage<'_>, balancer: &Balancer<'_>) -> Result<bool> {
-    let &Balancer {
-        victim, process, ..
-    } = balancer;
-    let waits = |span| normal::waits(stage.client, victim.front, span);
+    let &Balancer { front, process, .. } = balancer;
+    let waits = |span| normal::waits(stage.client, front, span);
     waits(WARM_UP)?;
     let rest = waits(SPAN)?;
-    let (elsewhere, _) = attacked(stage, stage.elsewhere, || waits(SPAN))?;
     let memory_before = process.resident_bytes()?;
-    let measure = || {
-        let here = waits(SPAN)?;
-        Ok((here, connections(victim)?, process.resident_bytes()?))
-    };
-    let ((here, held, memory_during), most) = attacked(stage, victim, measure)?;
+    let mut attack = attack(stage, front)?;
+    let most = until_connected(balancer, &attack, stage.clients)?;
+    let attacked = waits(SPAN)?;
+    let (held, memory_during) = (connections(balancer)?, process.resident_bytes()?);
+    attack.kill();
+    stage.slow.crash();
     let ended = Instant::now();
     let memory_after = until_back(process, memory_before)?;
 
     let name = format!("{}-{}", balancer.name, stage.way.word());
     let mut good = true;
-    for (which, three) in [
-        ("kept", [&rest.kept, &elsewhere.kept, &here.kept]),
-        ("new", [&rest.new, &elsewhere.new, &here.new]),
-    ] {
-        good &= row(&name, which, three)?;
-    }
+    good &= row(&format!("{name}-kept"), &rest.kept, &attacked.kept)?;
+    good &= row(&format!("{name}-new"), &rest.new, &attacked.new)?;
     let mb = |bytes: u64| bytes as f64 / 1e6;
     let ratio = memory_after as f64 / memory_before as f64;
     println!(
@@ -210,46 +197,24 @@ fn bench(stage: &Stage<'_>, balancer: &Balancer<'_>) -> Result<bool> {
     Ok(good)
 }
 
-fn row(name: &str, which: &str, [rest, elsewhere, here]: [&Waits; 3]) -> Result<bool> {
-    for quiet in [rest, elsewhere] {
-        let (failed, why) = (quiet.failed, &quiet.why);
-        ensure!(failed == 0, "failed before it began: {why:?}");
-    }
+fn row(name: &str, rest: &Waits, attacked: &Waits) -> Result<bool> {
+    ensure!(rest.failed == 0, "failed before it began: {:?}", rest.why);
     let ms = |waits: &Waits, percent| waits.within(percent).as_secs_f64() * 1e3;
-    let ratio = ms(here, 99) / ms(elsewhere, 99);
+    let ratio = ms(attacked, 99) / ms(rest, 99);
     println!(
-        "{name}-{which} rest_p50_ms={:.2} rest_p99_ms={:.2} elsewhere_p50_ms={:.2} \
-         elsewhere_p99_ms={:.2} here_p50_ms={:.2} here_p99_ms={:.2} to_rest={:.2} \
-         ratio={ratio:.2} requests={} failed={} goal<={WAITS_GOAL}",
+        "{name} rest_p50_ms={:.2} rest_p99_ms={:.2} p50_ms={:.2} p99_ms={:.2} ratio={ratio:.2} \
+         requests={} failed={} goal<={WAITS_GOAL}",
         ms(rest, 50),
         ms(rest, 99),
-        ms(elsewhere, 50),
-        ms(elsewhere, 99),
-        ms(here, 50),
-        ms(here, 99),
-        ms(here, 99) / ms(rest, 99),
-        here.took.len(),
-        here.failed,
+        ms(attacked, 50),
+        ms(attacked, 99),
+        attacked.took.len(),
+        attacked.failed,
     );
-    if let Some(why) = &here.why {
+    if let Some(why) = &attacked.why {
         println!("note: the first that failed: {why}");
     }
-    Ok(ratio <= WAITS_GOAL && here.failed == 0)
-}
-
-/// Does something while a victim is attacked; what that gives, and how many slow clients it had at
-/// most.
-fn attacked<T>(
-    stage: &Stage<'_>,
-    victim: Victim<'_>,
-    measure: impl FnOnce() -> Result<T>,
-) -> Result<(T, usize)> {
-    let mut attack = attack(stage, victim.front)?;
-    let most = until_connected(victim, &attack, stage.clients)?;
-    let measured = measure()?;
-    attack.kill();
-    stage.slow.crash();
-    Ok((measured, most))
+    Ok(ratio <= WAITS_GOAL && attacked.failed == 0)
 }
 
 /// Starts slowhttptest; it ends with its process.
@@ -269,8 +234,6 @@ fn attack(stage: &Stage<'_>, front: SocketAddr) -> Result<Process> {
     let mut command = from.command("sh");
     // Each client is a descriptor of its own.
     let files = clients * 2 + 1_000;
-    // It looks at all of them all the time, and takes a whole core for that. Attackers have cores
-    // of their own: here it takes what everybody else leaves.
     let run = format!("ulimit -n {files} && exec chrt --idle 0 slowhttptest \"$@\"");
     command.args(["-c", &run, "slowhttptest", "-l", "45", "-p", "5"]);
     command.args(["-c", &clients.to_string(), "-r", "1000"]);
@@ -280,7 +243,7 @@ fn attack(stage: &Stage<'_>, front: SocketAddr) -> Result<Process> {
 }
 
 /// Waits until nearly all are connected, or no more come; how many that were.
-fn until_connected(to: Victim<'_>, attack: &Process, clients: usize) -> Result<usize> {
+fn until_connected(to: &Balancer<'_>, attack: &Process, clients: usize) -> Result<usize> {
     let (begun, mut most) = (Instant::now(), 0);
     while most < clients * 95 / 100 && begun.elapsed() < CONNECTED_WITHIN {
         ensure!(attack.is_running(), "slowhttptest ended: {}", attack.log());
@@ -296,7 +259,7 @@ fn until_connected(to: Victim<'_>, attack: &Process, clients: usize) -> Result<u
 }
 
 /// Connections of clients.
-fn connections(to: Victim<'_>) -> Result<usize> {
+fn connections(to: &Balancer<'_>) -> Result<usize> {
     let mut command = to.host.command("ss");
     let front = to.front.to_string();
     command.args(["-Htn", "state", "established", "src", &front]);
