@@ -3,6 +3,7 @@
 //! ```text
 //!   every 5 ms  ──connect, GET /──>  VIP      given up after 100 ms; many are under way at once
 //!   gap: the longest time between the ends of two good answers
+//!   failing: from the first attempt that failed to the last, whatever was answered between them
 //! ```
 //!
 //! Attempts overlap, so that one that hangs hides nothing. A connection alone is no answer: a
@@ -49,6 +50,8 @@ pub struct Seen {
     pub answered: usize,
     /// Connections that were refused, reset or given up, and answers other than 200.
     pub failed: usize,
+    /// From the first of them to the last, as they were begun; zero where none or one failed.
+    pub failing: Duration,
     /// The longest time between two attempts: beyond 5 ms the client itself had to wait for a CPU,
     /// and `gap` is too long by at most that.
     pub late: Duration,
@@ -93,11 +96,12 @@ async fn ask_until(to: SocketAddr, mut stopped: oneshot::Receiver<()>, tally: &R
             _ = &mut stopped => return,
             _ = ticks.tick() => {}
         }
-        tally.borrow_mut().attempt(Instant::now());
+        let begun = Instant::now();
+        tally.borrow_mut().attempt(begun);
         let tally = tally.clone();
         tokio::task::spawn_local(async move {
             let answered = matches!(timeout(GIVE_UP_AFTER, ask(to)).await, Ok(Ok(true)));
-            tally.borrow_mut().count(answered, Instant::now());
+            tally.borrow_mut().count(answered, begun, Instant::now());
         });
     }
 }
@@ -115,6 +119,8 @@ async fn ask(to: SocketAddr) -> std::io::Result<bool> {
 struct Tally {
     last_answer: Instant,
     last_attempt: Instant,
+    /// When the first that failed was begun, and the last.
+    failing: Option<(Instant, Instant)>,
     seen: Seen,
 }
 
@@ -123,10 +129,12 @@ impl Tally {
         Tally {
             last_answer: start,
             last_attempt: start,
+            failing: None,
             seen: Seen {
                 gap: Duration::ZERO,
                 answered: 0,
                 failed: 0,
+                failing: Duration::ZERO,
                 late: Duration::ZERO,
             },
         }
@@ -137,12 +145,17 @@ impl Tally {
         self.last_attempt = now;
     }
 
-    fn count(&mut self, answered: bool, now: Instant) {
+    fn count(&mut self, answered: bool, begun: Instant, now: Instant) {
         if answered {
             self.seen.answered += 1;
             self.answered(now);
         } else {
             self.seen.failed += 1;
+            // They end in another order.
+            let (first, last) = self.failing.unwrap_or((begun, begun));
+            let (first, last) = (first.min(begun), last.max(begun));
+            self.failing = Some((first, last));
+            self.seen.failing = last.duration_since(first);
         }
     }
 
@@ -168,16 +181,35 @@ mod tests {
         let mut tally = Tally::new(start);
         for (ms, answered) in [(5, true), (10, true), (60, false), (150, true), (155, true)] {
             tally.attempt(at(ms));
-            tally.count(answered, at(ms));
+            tally.count(answered, at(ms), at(ms));
         }
         let seen = tally.close(at(160));
         let expected = Seen {
             gap: Duration::from_millis(140),
             answered: 4,
             failed: 1,
+            failing: Duration::ZERO,
             late: Duration::from_millis(90),
         };
         assert_eq!(seen, expected);
         assert_eq!(tally.close(at(400)).gap, Duration::from_millis(240));
+    }
+
+    #[test]
+    fn what_fails_here_and_there_failed_from_the_first_begun_to_the_last() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut tally = Tally::new(start);
+        for (begun, ended, answered) in [
+            (20, 30, false),
+            (25, 26, true),
+            // Given up late, and begun before all others.
+            (10, 110, false),
+            (50, 60, false),
+            (200, 201, true),
+        ] {
+            tally.count(answered, at(begun), at(ended));
+        }
+        assert_eq!(tally.close(at(210)).failing, Duration::from_millis(40));
     }
 }
