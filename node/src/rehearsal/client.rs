@@ -57,6 +57,7 @@ struct Reading {
     requests: u64,
     failed: u64,
     silent_ms: u64,
+    longest_silent_ms: u64,
     failed_permille: u64,
 }
 
@@ -139,10 +140,13 @@ impl Seen {
 
 impl Reading {
     fn of(tally: &Tally, now: Duration) -> Reading {
+        let silent = tally.silent_for(now);
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Reading {
             requests: tally.requests(),
             failed: tally.failed(),
-            silent_ms: u64::try_from(tally.silent_for(now).as_millis()).unwrap_or(u64::MAX),
+            silent_ms: ms(silent),
+            longest_silent_ms: ms(silent.max(tally.longest_gap())),
             failed_permille: failed_permille(tally.series().buckets(), LAST_REQUESTS),
         }
     }
@@ -152,6 +156,7 @@ impl Reading {
             requests: self.requests,
             failed: self.failed,
             silent_ms: self.silent_ms,
+            longest_silent_ms: self.longest_silent_ms,
             failed_permille: self.failed_permille,
         }
     }
@@ -262,6 +267,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+    use crate::measure::tally::End;
 
     #[test]
     fn the_last_thousand_are_those_of_the_last_buckets() {
@@ -280,6 +286,22 @@ mod tests {
         assert_eq!(of(&[(999, 1), (0, 0), (999, 0)], 1_000), 1, "rounded up");
         assert_eq!(of(&[(0, 7)], 1_000), 1_000);
         assert_eq!(of(&[(u32::MAX, u32::MAX); 3], 1_000), 500);
+    }
+
+    #[test]
+    fn a_silence_that_was_over_before_anybody_looked_is_told() {
+        let ms = Duration::from_millis;
+        let mut tally = Tally::new();
+        for at in [10, 20, 171, 180] {
+            let number = tally.asked(ms(at));
+            tally.ended(number, ms(at), End::Good);
+        }
+        let silences = |at| {
+            let reading = Reading::of(&tally, ms(at));
+            (reading.silent_ms, reading.longest_silent_ms)
+        };
+        assert_eq!(silences(183), (3, 151));
+        assert_eq!(silences(400), (220, 220), "it lasts");
     }
 
     const MINUTE: Duration = Duration::from_secs(60);

@@ -70,6 +70,9 @@ pub(crate) enum Answer {
         failed: u64,
         /// Since when there was no good answer, in milliseconds.
         silent_ms: u64,
+        /// The longest such silence so far, this one included.
+        #[serde(default)]
+        longest_silent_ms: u64,
         /// Of the last thousand requests, so many failed.
         failed_permille: u64,
     },

@@ -220,7 +220,7 @@ pub struct DrillProgress {
     pub failed: u64,
     /// Since when there was no good answer, in milliseconds.
     pub silent_ms: u64,
-    /// The longest of these silences so far, as seen five times a second.
+    /// The longest of these silences so far, this one included.
     pub longest_silent_ms: u64,
     /// Its pages so far.
     pub pages: u64,

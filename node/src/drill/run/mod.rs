@@ -98,6 +98,8 @@ pub struct Reading {
     pub failed: u64,
     /// Since when there was no good answer.
     pub silent: Duration,
+    /// The longest such silence so far, this one included.
+    pub longest_silent: Duration,
     /// Of the last thousand requests, so many failed.
     pub failed_permille: u64,
 }

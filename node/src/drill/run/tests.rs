@@ -46,6 +46,7 @@ fn failing(failed: u64, silent: Duration) -> Event {
         requests: 1_000,
         failed,
         silent,
+        longest_silent: silent,
         failed_permille: 0,
     })
 }
@@ -227,10 +228,12 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => Just(Event::Tick),
         4 => (0_u64..50, 0_u64..6_000, 0_u64..700).prop_map(|(failed, silent, permille)| {
+            let silent = Duration::from_millis(silent);
             Event::Reading(Reading {
                 requests: 1_000,
                 failed,
-                silent: Duration::from_millis(silent),
+                silent,
+                longest_silent: silent,
                 failed_permille: permille,
             })
         }),

@@ -53,7 +53,6 @@ pub(super) struct Course {
     replans: bool,
     places: Places,
     reading: Reading,
-    longest_silent: Duration,
     phase_since: Duration,
     ending: Option<Duration>,
 }
@@ -81,7 +80,6 @@ impl Course {
             replans: false,
             places: places.clone(),
             reading: Reading::default(),
-            longest_silent: Duration::ZERO,
             phase_since: Duration::ZERO,
             ending: None,
         };
@@ -190,7 +188,6 @@ impl Course {
                 let client = self.client.as_mut();
                 if let Some(reading) = client.and_then(|client| client.heard(answer)) {
                     self.reading = reading;
-                    self.longest_silent = self.longest_silent.max(reading.silent);
                     self.take(Event::Reading(reading), now);
                 }
             }
@@ -374,7 +371,7 @@ impl Course {
             requests: self.reading.requests,
             failed: self.reading.failed,
             silent_ms: millis(self.reading.silent),
-            longest_silent_ms: millis(self.longest_silent),
+            longest_silent_ms: millis(self.reading.longest_silent),
             pages: self.seen.paged.count.sent,
         }
     }

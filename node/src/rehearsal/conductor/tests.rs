@@ -101,6 +101,7 @@ fn reading(failed: u64, silent_ms: u64) -> Answer {
         requests: 1_000,
         failed,
         silent_ms,
+        longest_silent_ms: silent_ms,
         failed_permille: 0,
     }
 }

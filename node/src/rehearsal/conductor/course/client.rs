@@ -79,6 +79,7 @@ impl Client {
                 requests,
                 failed,
                 silent_ms,
+                longest_silent_ms,
                 failed_permille,
             }) => {
                 if matches!(self.state, State::Begins) {
@@ -88,6 +89,7 @@ impl Client {
                     requests,
                     failed,
                     silent: Duration::from_millis(silent_ms),
+                    longest_silent: Duration::from_millis(longest_silent_ms),
                     failed_permille,
                 });
             }
