@@ -102,10 +102,8 @@ pub enum Output {
     /// For programs; the shapes are documented and stable
     Json,
     /// For a wiki: `drill report` only
-    #[value(hide = true)]
     Md,
     /// For a browser: `drill report` only
-    #[value(hide = true)]
     Html,
 }
 

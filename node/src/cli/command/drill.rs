@@ -96,9 +96,18 @@ impl Shell {
     }
 
     async fn plan_drill(&mut self, what: DrillArguments) -> Result<(), Fault> {
-        let request = request(what);
-        let plan: DrillPlan = self.client.post("/v1/drills/plan", &request).await?;
+        let (_, plan) = self.planned(request(what)).await?;
         self.terminal.show(&plan, |plan, _| show::drill_plan(plan))
+    }
+
+    /// What it would do; as if the cluster's name had been typed, where that is asked for: whoever
+    /// shall type it is shown first what it is for.
+    async fn planned(&self, mut request: DrillRequest) -> Result<(DrillRequest, DrillPlan), Fault> {
+        if request.kind == DrillKind::QuorumLoss {
+            request.typed = Some(self.cluster_name().await?);
+        }
+        let plan = self.client.post("/v1/drills/plan", &request).await?;
+        Ok((request, plan))
     }
 
     async fn report_drill(&mut self, run: u64) -> Result<(), Fault> {
@@ -134,17 +143,12 @@ impl Shell {
 
     /// Shows what it will do, asks, has it begun, and follows it.
     async fn run_drill(&mut self, what: DrillArguments, yes: bool) -> Result<(), Fault> {
-        let mut request = request(what);
-        let forced = request.kind == DrillKind::QuorumLoss;
+        let request = request(what);
         let given = request.typed.clone();
-        if forced {
-            // Whoever shall type it is shown first what it is for.
-            request.typed = Some(self.cluster_name().await?);
-        }
-        let plan: DrillPlan = self.client.post("/v1/drills/plan", &request).await?;
+        let (request, plan) = self.planned(request).await?;
         self.terminal.line(&show::drill_plan(&plan))?;
         match &request.typed {
-            Some(name) if forced => {
+            Some(name) if request.kind == DrillKind::QuorumLoss => {
                 let question = "It takes the majority from what is served.";
                 let named = self
                     .terminal
@@ -172,7 +176,8 @@ impl Shell {
     /// Asks how far it is until it is over.
     async fn follow_drill(&mut self, run: u64, interrupt: &mut Signal) -> Result<DrillRun, Fault> {
         let path = format!("/v1/drills/{run}");
-        let (mut told, mut heard, mut asked) = (None::<DrillPhase>, Instant::now(), false);
+        let (mut told, mut heard) = (None::<DrillPhase>, Instant::now());
+        let mut end = End::Unwanted;
         loop {
             match self.client.get::<Reading<DrillStanding>>(&path).await {
                 Ok(standing) => {
@@ -208,25 +213,39 @@ impl Shell {
             tokio::select! {
                 () = tokio::time::sleep(ASK_EVERY) => {}
                 _ = interrupt.recv() => {
-                    if asked {
+                    if end != End::Unwanted {
                         return Err(lost(run).why("nobody waits for it any more"));
                     }
-                    asked = true;
-                    self.end_drill(run).await?;
+                    end = End::Wanted;
                 }
             }
+            end = self.end_drill(run, end).await?;
         }
     }
 
-    /// Ctrl-C.
-    async fn end_drill(&mut self, run: u64) -> Result<(), Fault> {
-        self.terminal.live(String::new);
+    /// Asks for its end, if that is wanted, until somebody takes it.
+    async fn end_drill(&mut self, run: u64, end: End) -> Result<End, Fault> {
+        if matches!(end, End::Unwanted | End::Taken) {
+            return Ok(end);
+        }
         let path = format!("/v1/drills/{run}/abort");
-        let ended: Result<Done, Fault> = self.client.post(&path, &()).await;
-        self.terminal.line(&match ended {
-            Ok(_) => "it ends; waiting for the undo (Ctrl-C again: do not wait)".to_owned(),
-            Err(fault) => format!("its end cannot be asked for: {}", fault.what),
-        })
+        let asked: Result<Done, Fault> = self.client.post(&path, &()).await;
+        let (news, line) = match asked {
+            Ok(_) => (End::Taken, "it ends; waiting for the undo".to_owned()),
+            Err(fault) => (
+                End::Refused,
+                format!(
+                    "nobody takes its end yet, and it is asked for again: {}",
+                    fault.what
+                ),
+            ),
+        };
+        if news != end {
+            self.terminal.live(String::new);
+            self.terminal
+                .line(&format!("{line}   (Ctrl-C again: do not wait)"))?;
+        }
+        Ok(news)
     }
 
     /// What happens, a line each.
@@ -247,6 +266,16 @@ impl Shell {
         };
         self.terminal.write(&text)
     }
+}
+
+/// Whether whoever looks on wants the end of a run, by Ctrl-C.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Unwanted,
+    Wanted,
+    /// Whoever is asked may be the one who is hit.
+    Refused,
+    Taken,
 }
 
 fn request(what: DrillArguments) -> DrillRequest {

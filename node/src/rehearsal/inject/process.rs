@@ -118,6 +118,9 @@ impl Guard {
     ) -> Result<ChildStdout, String> {
         let wrong = |error: std::io::Error| format!("the guard does not start: {error}");
         let program = std::env::current_exe().map_err(wrong)?;
+        if !program.exists() {
+            return Err(REPLACED.to_owned());
+        }
         let me = std::process::id();
         let mut command = Command::new(&program);
         command
@@ -221,6 +224,10 @@ const MACHINE: u64 = 0xEFFF_FFFC;
 const ENDS_WITH_US: &str = "farmux is all that its container's init runs: the container would end \
                             with it, and nobody in it start it again: rehearse owner-pause, or \
                             run farmux under a supervisor (systemd, s6, runit)";
+
+/// Why no guard can be started after an upgrade, and what can be done.
+const REPLACED: &str = "the program of this daemon was replaced since it started: restart farmux \
+                        on this node, then rehearse what runs";
 
 /// **Source**: `kill(2)`: only signals that the first process has handlers for reach it.
 const FIRST_PROCESS: &str = "farmux is the first process of its container, which nobody in it can \
