@@ -40,7 +40,9 @@ pub(crate) fn run() -> Result<()> {
     script.step("each client meets one favorite", &[], || spread(&scene));
     for death in Death::ALL {
         for machine in &mut machines[..FAVORITES.len()] {
-            one_server(&scene, &mut script, machine, death);
+            scene.breaks(&mut script, (FARM, 4), machine, death, |broken| {
+                others_answer(&scene, broken)
+            });
         }
     }
     reserves(&scene, &mut script, &mut machines);
@@ -82,32 +84,16 @@ fn spread(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-fn one_server(scene: &Scene, script: &mut Script, machine: &mut Machine, death: Death) {
-    let name = machine.host().name().to_owned();
-    let word = death.word();
-    let down = format!("[DOWN] prod {FARM}/{name}: …3 of 4 up");
-    script.step(&format!("{name} {word}"), &[&down], || {
-        machine.die(death)?;
-        scene.until(&format!("{name} is not used"), || {
-            Ok(scene.serves(FARM, &name)? == 0)
-        })?;
-        for from in Scene::regulars() {
-            let who = met(scene, from)?;
-            ensure!(
-                FAVORITES.contains(&who.as_str()) && who != name,
-                "{who} answers"
-            );
-        }
-        Ok(())
-    });
-    let up = format!("[UP] prod {FARM}/{name}: …4 of 4 up");
-    script.step(&format!("{name} back ({word})"), &[&up], || {
-        machine.mend(death)?;
-        scene.until(&format!("{name} serves"), || {
-            Ok(scene.serves(FARM, &name)? == 2)
-        })?;
-        Scene::regulars().try_for_each(|from| met(scene, from).map(|_| ()))
-    });
+/// Everybody meets a favorite, and not the one that is broken.
+fn others_answer(scene: &Scene, broken: Option<&str>) -> Result<()> {
+    for from in Scene::regulars() {
+        let who = met(scene, from)?;
+        ensure!(
+            FAVORITES.contains(&who.as_str()) && Some(who.as_str()) != broken,
+            "{who} answers"
+        );
+    }
+    Ok(())
 }
 
 fn reserves(scene: &Scene, script: &mut Script, machines: &mut [Machine]) {

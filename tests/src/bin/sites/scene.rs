@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use farmux_raft::state::Health;
 use farmux_tests::lab::cluster::{AGREES_WITHIN, Cluster};
 use farmux_tests::lab::ftp::Client;
+use farmux_tests::lab::machine::{Death, Machine};
 use farmux_tests::lab::mail::MailServer;
 use farmux_tests::lab::{VIP, http, wait};
 use farmux_tests::script::Script;
@@ -121,6 +122,37 @@ impl Scene {
         let mut servers = shown.servers.iter();
         let server = servers.find(|one| one.name.as_str() == server);
         Ok(server.context("it is listed")?.serves.len())
+    }
+
+    /// A server of a farm, which has so many, breaks and is mended: each time there is a page, and
+    /// clients are served, as `served` sees; it is told whom none of them may meet.
+    pub(crate) fn breaks(
+        &self,
+        script: &mut Script,
+        (farm, servers): (&str, usize),
+        machine: &mut Machine,
+        death: Death,
+        served: impl Fn(Option<&str>) -> Result<()>,
+    ) {
+        let name = machine.host().name().to_owned();
+        let word = death.word();
+        let left = servers - 1;
+        let down = format!("[DOWN] prod {farm}/{name}: …{left} of {servers} up");
+        script.step(&format!("{name} {word}"), &[&down], || {
+            machine.die(death)?;
+            self.until(&format!("{name} is not used"), || {
+                Ok(self.serves(farm, &name)? == 0)
+            })?;
+            served(Some(&name))
+        });
+        let up = format!("[UP] prod {farm}/{name}: …{servers} of {servers} up");
+        script.step(&format!("{name} back ({word})"), &[&up], || {
+            machine.mend(death)?;
+            self.until(&format!("{name} serves"), || {
+                Ok(self.serves(farm, &name)? == 2)
+            })?;
+            served(None)
+        });
     }
 
     /// Kills the owner of the VIP; returns its name.

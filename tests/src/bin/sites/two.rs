@@ -48,7 +48,8 @@ pub(crate) fn run() -> Result<()> {
         served(&scene)
     });
     for (front, death) in fronts.iter_mut().zip(Death::ALL.into_iter().cycle()) {
-        one_front(&scene, &mut script, front, death);
+        let farm = (FARM, FRONTS.len());
+        scene.breaks(&mut script, farm, front, death, |_| served(&scene));
     }
     for death in Death::ALL {
         kept(&scene, &mut script, &mut origin, death);
@@ -71,27 +72,6 @@ fn served(scene: &Scene) -> Result<()> {
         ensure!(files == "fs1", "{from}: {files}");
     }
     Ok(())
-}
-
-fn one_front(scene: &Scene, script: &mut Script, front: &mut Machine, death: Death) {
-    let name = front.host().name().to_owned();
-    let word = death.word();
-    let down = format!("[DOWN] prod {FARM}/{name}: …5 of 6 up");
-    script.step(&format!("{name} {word}"), &[&down], || {
-        front.die(death)?;
-        scene.until(&format!("{name} is not used"), || {
-            Ok(scene.serves(FARM, &name)? == 0)
-        })?;
-        served(scene)
-    });
-    let up = format!("[UP] prod {FARM}/{name}: …6 of 6 up");
-    script.step(&format!("{name} back ({word})"), &[&up], || {
-        front.mend(death)?;
-        scene.until(&format!("{name} serves"), || {
-            Ok(scene.serves(FARM, &name)? == 2)
-        })?;
-        served(scene)
-    });
 }
 
 /// The line of a server in `farm show`, in small letters.

@@ -19,17 +19,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::receiver::Manner;
 use crate::lab::network::Host;
 use crate::lab::wait;
 
 /// How long a change of manner may take until it is so.
 const CHANGES_WITHIN: Duration = Duration::from_secs(5);
-
-/// How a receiver behaves.
-pub(super) trait Manner: Copy + Debug + Eq + Send + Sync + 'static {
-    /// Whether it refuses connections.
-    fn is_dead(self) -> bool;
-}
 
 /// A receiver's switch and book; `S` are the points at which a conversation can be held, `T` what
 /// it records.

@@ -12,6 +12,7 @@
 
 mod desk;
 pub mod pager;
+pub mod receiver;
 pub mod relay;
 pub mod syslog;
 pub mod webhook;

@@ -5,13 +5,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use super::desk::{Desk, Thread, now_ms};
+use super::desk::{Desk, now_ms};
+use super::receiver::Receiver;
 use crate::lab::network::Host;
 
 /// How the terminal behaves.
@@ -47,67 +47,26 @@ pub struct Paged {
 
 type Book = Desk<Manner, Stage, Paged>;
 
-impl super::desk::Manner for Manner {
+impl super::receiver::Manner for Manner {
     fn is_dead(self) -> bool {
         self == Manner::Dead
     }
 }
 
 /// The terminal, running.
-#[derive(Debug)]
-pub struct Pager {
-    desk: Arc<Book>,
-    at: SocketAddr,
-    _thread: Thread,
-}
+pub type Pager = Receiver<Manner, Stage, Paged>;
 
 impl Pager {
     /// Listens at an address of a host, or of this machine.
     ///
     /// **Errors**: it does not listen in time: the address is not there, or taken.
     pub fn start(host: Option<&Host>, at: SocketAddr) -> Result<Pager> {
-        let desk = Desk::new(Manner::Well);
-        let thread = Thread::start(host, Arc::clone(&desk).listen(at, converse));
-        desk.wait_for_listener()?;
-        Ok(Pager {
-            desk,
-            at,
-            _thread: thread,
-        })
-    }
-
-    /// Where it listens.
-    pub fn place(&self) -> SocketAddr {
-        self.at
-    }
-
-    /// Behaves so from now on.
-    ///
-    /// **Errors**: it does not listen in time.
-    pub fn be(&self, manner: Manner) -> Result<()> {
-        self.desk.be(manner)
+        Receiver::listen(host, at, Manner::Well, converse)
     }
 
     /// Every page so far, in the order in which they came.
     pub fn pages(&self) -> Vec<Paged> {
-        self.desk.book().clone()
-    }
-
-    /// Holds every conversation that comes to this point, until [`Self::go_on`].
-    pub fn hold(&self, stage: Stage) {
-        self.desk.hold(stage);
-    }
-
-    /// Waits until a conversation is held.
-    ///
-    /// **Errors**: none is within `limit`.
-    pub fn wait_held(&self, limit: Duration) -> Result<()> {
-        self.desk.wait_held(limit)
-    }
-
-    /// Lets held conversations go on.
-    pub fn go_on(&self) {
-        self.desk.go_on();
+        self.book().clone()
     }
 }
 

@@ -18,7 +18,8 @@ use anyhow::Result;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use super::desk::{Desk, Thread, now_ms};
+use super::desk::{Desk, now_ms};
+use super::receiver::Receiver;
 use crate::lab::network::Host;
 
 /// How the relay behaves.
@@ -97,82 +98,41 @@ pub struct Taken {
 
 type Book = Desk<Manner, Stage, Taken>;
 
-impl super::desk::Manner for Manner {
+impl super::receiver::Manner for Manner {
     fn is_dead(self) -> bool {
         self == Manner::Dead
     }
 }
 
 /// The relay, running.
-#[derive(Debug)]
-pub struct Relay {
-    desk: Arc<Book>,
-    at: SocketAddr,
-    _thread: Thread,
-}
+pub type Relay = Receiver<Manner, Stage, Taken>;
 
 impl Relay {
     /// Listens at an address of a host, or of this machine.
     ///
     /// **Errors**: it does not listen in time: the address is not there, or taken.
     pub fn start(host: Option<&Host>, at: SocketAddr) -> Result<Relay> {
-        let desk = Desk::new(Manner::Well);
-        let thread = Thread::start(host, Arc::clone(&desk).listen(at, converse));
-        desk.wait_for_listener()?;
-        Ok(Relay {
-            desk,
-            at,
-            _thread: thread,
-        })
-    }
-
-    /// Where it listens.
-    pub fn place(&self) -> SocketAddr {
-        self.at
-    }
-
-    /// Behaves so from now on.
-    ///
-    /// **Errors**: it does not listen in time.
-    pub fn be(&self, manner: Manner) -> Result<()> {
-        self.desk.be(manner)
+        Receiver::listen(host, at, Manner::Well, converse)
     }
 
     /// Every mail that was taken so far, in the order in which they came.
     pub fn taken(&self) -> Vec<Taken> {
-        self.desk.book().clone()
+        self.book().clone()
     }
 
     /// Those after the first `known`.
     pub fn taken_after(&self, known: usize) -> Vec<Taken> {
-        self.desk.book().iter().skip(known).cloned().collect()
+        self.book().iter().skip(known).cloned().collect()
     }
 
     /// What the sender of each knows by now.
     pub fn replies(&self) -> Vec<Reply> {
-        self.desk.book().iter().map(|taken| taken.reply).collect()
+        self.book().iter().map(|taken| taken.reply).collect()
     }
 
     /// How many were taken so far.
     pub fn count(&self) -> usize {
-        self.desk.book().len()
-    }
-
-    /// Holds every conversation that comes to this point, until [`Self::go_on`].
-    pub fn hold(&self, stage: Stage) {
-        self.desk.hold(stage);
-    }
-
-    /// Waits until a conversation is held.
-    ///
-    /// **Errors**: none is within `limit`.
-    pub fn wait_held(&self, limit: Duration) -> Result<()> {
-        self.desk.wait_held(limit)
-    }
-
-    /// Lets held conversations go on.
-    pub fn go_on(&self) {
-        self.desk.go_on();
+        self.book().len()
     }
 }
 

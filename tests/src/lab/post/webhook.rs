@@ -9,7 +9,8 @@ use anyhow::Result;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use super::desk::{Desk, Thread, now_ms};
+use super::desk::{Desk, now_ms};
+use super::receiver::Receiver;
 use crate::lab::network::Host;
 
 /// How the receiver behaves.
@@ -72,67 +73,26 @@ impl Request {
 
 type Book = Desk<Manner, Stage, Request>;
 
-impl super::desk::Manner for Manner {
+impl super::receiver::Manner for Manner {
     fn is_dead(self) -> bool {
         self == Manner::Dead
     }
 }
 
 /// The receiver, running.
-#[derive(Debug)]
-pub struct Webhook {
-    desk: Arc<Book>,
-    at: SocketAddr,
-    _thread: Thread,
-}
+pub type Webhook = Receiver<Manner, Stage, Request>;
 
 impl Webhook {
     /// Listens at an address of a host, or of this machine.
     ///
     /// **Errors**: it does not listen in time: the address is not there, or taken.
     pub fn start(host: Option<&Host>, at: SocketAddr) -> Result<Webhook> {
-        let desk = Desk::new(Manner::Well);
-        let thread = Thread::start(host, Arc::clone(&desk).listen(at, converse));
-        desk.wait_for_listener()?;
-        Ok(Webhook {
-            desk,
-            at,
-            _thread: thread,
-        })
-    }
-
-    /// Where it listens.
-    pub fn place(&self) -> SocketAddr {
-        self.at
-    }
-
-    /// Behaves so from now on.
-    ///
-    /// **Errors**: it does not listen in time.
-    pub fn be(&self, manner: Manner) -> Result<()> {
-        self.desk.be(manner)
+        Receiver::listen(host, at, Manner::Well, converse)
     }
 
     /// Every request so far, in the order in which they came.
     pub fn requests(&self) -> Vec<Request> {
-        self.desk.book().clone()
-    }
-
-    /// Holds every request that comes to this point, until [`Self::go_on`].
-    pub fn hold(&self, stage: Stage) {
-        self.desk.hold(stage);
-    }
-
-    /// Waits until a request is held.
-    ///
-    /// **Errors**: none is within `limit`.
-    pub fn wait_held(&self, limit: Duration) -> Result<()> {
-        self.desk.wait_held(limit)
-    }
-
-    /// Lets held requests go on.
-    pub fn go_on(&self) {
-        self.desk.go_on();
+        self.book().clone()
     }
 }
 
