@@ -30,6 +30,11 @@ fn begin(house: &mut House, kind: DrillKind) {
     assert_eq!(begun, Ok(Applied::Drill(RunId(1))));
 }
 
+fn undo(house: &mut House) {
+    let undone = Command::DrillUndone { run: RunId(1) };
+    house.order(undone).expect("it runs");
+}
+
 fn end(house: &mut House) {
     let running = house.state.drills.running.clone().expect("it runs");
     let mut record = running.lost(UnixMillis(house.at));
@@ -113,8 +118,7 @@ fn within_the_radius_it_is_marked_and_elsewhere_it_is_real() {
 fn its_end_is_marked_too_even_when_the_run_is_over() {
     let mut house = broken();
     house.down("s1");
-    let undone = Command::DrillUndone { run: RunId(1) };
-    house.order(undone).expect("it runs");
+    undo(&mut house);
     end(&mut house);
     house.at += 600_000;
     house.recover("s1");
@@ -136,8 +140,7 @@ fn however_often_it_is_rehearsed_the_next_real_one_is_no_flapping() {
         house.recover("s1");
     }
     house.down("s1");
-    let undone = Command::DrillUndone { run: RunId(1) };
-    house.order(undone).expect("it runs");
+    undo(&mut house);
     end(&mut house);
     house.at += 50_000;
     house.recover("s1");
@@ -156,8 +159,7 @@ fn however_often_it_is_rehearsed_the_next_real_one_is_no_flapping() {
 fn what_began_before_or_after_the_failure_is_real() {
     for (offset, marked) in [(-60_000_i64, false), (0, true), (60_000, false)] {
         let mut house = broken();
-        let undone = Command::DrillUndone { run: RunId(1) };
-        house.order(undone).expect("it runs");
+        undo(&mut house);
         house.at = house.at.checked_add_signed(offset).expect("far from 0");
         house.down("s1");
         assert_eq!(newest(&house).drill.is_some(), marked, "{offset} ms");

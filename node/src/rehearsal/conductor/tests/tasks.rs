@@ -168,6 +168,22 @@ impl Stage {
         self.log.records.lock().expect("no panic")[0].clone()
     }
 
+    /// A run that is to take less than a second has begun.
+    async fn under_way() -> Stage {
+        let stage = Stage::new(idle(), Ok(short()));
+        stage.looked(1).await;
+        stage.begin();
+        stage
+            .until("progress", |stage| stage.desk.progress(RUN).is_some())
+            .await;
+        stage
+    }
+
+    /// Who leads changes.
+    fn lead(&self, lead: Lead) {
+        self.log.slate.send_modify(|slate| slate.lead = lead);
+    }
+
     fn begin(&self) {
         let running = slate(DrillKind::OwnerCrash).running;
         self.log.slate.send_modify(|slate| slate.running = running);
@@ -193,12 +209,7 @@ fn idle() -> Slate {
 
 #[tokio::test]
 async fn the_leader_conducts_what_was_begun() {
-    let stage = Stage::new(idle(), Ok(short()));
-    stage.looked(1).await;
-    stage.begin();
-    stage
-        .until("progress", |stage| stage.desk.progress(RUN).is_some())
-        .await;
+    let stage = Stage::under_way().await;
     let record = stage.record().await;
     assert_eq!(record.verdict, Verdict::Pass);
     assert_eq!(stage.nodes.injected.load(Ordering::SeqCst), 1);
@@ -236,7 +247,7 @@ async fn whoever_is_hit_itself_has_another_lead() {
     assert!(stage.log.records.lock().expect("no panic").is_empty());
     // It comes back at once, and the run is young still.
     *stage.log.plan.lock().expect("no panic") = Ok(short());
-    stage.log.slate.send_modify(|slate| slate.lead = Lead::Here);
+    stage.lead(Lead::Here);
     assert_eq!(stage.record().await.verdict, Verdict::Pass);
 }
 
@@ -253,16 +264,8 @@ async fn a_run_of_somebody_who_is_gone_is_undone_everywhere() {
 
 #[tokio::test]
 async fn whoever_leads_no_more_keeps_out_of_it() {
-    let stage = Stage::new(idle(), Ok(short()));
-    stage.looked(1).await;
-    stage.begin();
-    stage
-        .until("progress", |stage| stage.desk.progress(RUN).is_some())
-        .await;
-    stage
-        .log
-        .slate
-        .send_modify(|slate| slate.lead = Lead::Elsewhere);
+    let stage = Stage::under_way().await;
+    stage.lead(Lead::Elsewhere);
     stage
         .until("its end", |stage| stage.desk.progress(RUN).is_none())
         .await;
@@ -273,15 +276,7 @@ async fn whoever_leads_no_more_keeps_out_of_it() {
 
 #[tokio::test]
 async fn without_a_leader_whoever_conducts_goes_on() {
-    let stage = Stage::new(idle(), Ok(short()));
-    stage.looked(1).await;
-    stage.begin();
-    stage
-        .until("progress", |stage| stage.desk.progress(RUN).is_some())
-        .await;
-    stage
-        .log
-        .slate
-        .send_modify(|slate| slate.lead = Lead::Nobody);
+    let stage = Stage::under_way().await;
+    stage.lead(Lead::Nobody);
     assert_eq!(stage.record().await.verdict, Verdict::Pass);
 }
