@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use farmux_node::api::types::{DrillEvent, DrillPhase, DrillRun};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::lab::node::{Node, binary};
 
@@ -106,6 +107,11 @@ impl Drill {
     /// `kill -9` of the operator's command line.
     pub(super) fn kill(&mut self) -> Result<()> {
         self.child.kill().context("kill the command line")
+    }
+
+    /// Ctrl-C of its operator.
+    pub(super) fn interrupt(&self) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::INT)?)
     }
 
     /// The next event; `None`: there are no more.

@@ -1,5 +1,5 @@
-//! What drills must not do: pass in spite of their bound, go on in spite of a lock, last for ever
-//! where their guard is killed.
+//! What drills must not do: pass in spite of their bound, go on in spite of a lock or Ctrl-C, last
+//! for ever where their guard is killed.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const PAGED_WITHIN: Duration = Duration::from_secs(30);
 pub type Guard = fn(&Site) -> Result<()>;
 
 /// All of them, by name.
-pub const GUARDS: [(&str, Guard); 6] = [
+pub const GUARDS: [(&str, Guard); 7] = [
     ("bound", bound),
     ("lock", lock),
     ("lock-isolated", |site| {
@@ -35,6 +35,7 @@ pub const GUARDS: [(&str, Guard); 6] = [
         lock_unheard(site, "owner-pause", goes_on)
     }),
     ("guard-killed", guard_killed),
+    ("interrupt", interrupt),
 ];
 
 /// A drill that may cost 1 ms fails: it exits with 7, says why, and is paged.
@@ -118,6 +119,31 @@ fn is_healed(host: &Host) -> bool {
 fn goes_on(host: &Host) -> bool {
     let states = daemons(host).unwrap_or_default();
     states.iter().any(|(_, state)| *state != 'T')
+}
+
+/// Ctrl-C on the very node that is cut off, where nobody can take it, ends the drill as soon as
+/// somebody can: it proves nothing then.
+///
+/// **Errors**: it is not so.
+pub fn interrupt(site: &Site) -> Result<()> {
+    let kind = "node-isolate";
+    let hit = hit(site, kind, &[])?;
+    let host = site.node(&hit)?.host();
+    let drill = Drill::start(site.node(&hit)?, kind, &[])?;
+    wait::until_true("it is cut off", OVER_WITHIN, || {
+        is_severed(host).unwrap_or(false)
+    })?;
+    drill.interrupt()?;
+    let ended = drill.end(OVER_WITHIN)?;
+    ensure!(
+        ended.exit == Some(1),
+        "exit {:?}: {}",
+        ended.exit,
+        ended.said
+    );
+    let run = ended.run.context("a verdict")?;
+    ensure!(run.verdict == DrillVerdict::Aborted, "{run:?}");
+    site.wait_until_well()
 }
 
 /// A daemon that is stopped goes on by the kernel's timer where its guard is killed, too.
