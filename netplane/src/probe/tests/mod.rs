@@ -17,6 +17,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -35,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Server {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -48,7 +50,7 @@ impl Server {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let treat = Arc::new(treat);
-        std::thread::spawn(move || {
+        let accepting = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::SeqCst) {
                     return;
@@ -59,7 +61,11 @@ impl Server {
                 std::thread::spawn(move || treat(stream));
             }
         });
-        Server { address, stop }
+        Server {
+            address,
+            stop,
+            accepting: Some(accepting),
+        }
     }
 
     /// Reads a request, then says this and closes.
@@ -78,6 +84,10 @@ impl Drop for Server {
         self.stop.store(true, Ordering::SeqCst);
         // Wakes the accept; nobody listens any more when it fails.
         let _ = TcpStream::connect(self.address);
+        // Whoever comes after this is refused.
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
     }
 }
 
