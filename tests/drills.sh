@@ -7,8 +7,8 @@
 # was killed; Ctrl-C where nobody can take it is taken later. `kill`: each drill three times, in the
 # middle of which the operator's command line, the leader's or the target's daemon is killed: what
 # the drill did ends within its timer. PART plays only what has it in its name. Exit 0 only if
-# everything is as promised; all of it takes about an hour. What is missing comes from Debian's
-# packages.
+# everything is as promised; all of it takes half an hour, and a build. What is missing comes from
+# Debian's packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=deploy/setup.sh

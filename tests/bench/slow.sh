@@ -2,7 +2,7 @@
 # usage: tests/bench.sh slow [headers|body|read [CLIENTS]]
 # CLIENTS (4000) clients of slowhttptest that send their heads (or bodies) drop by drop, or read
 # what they asked for so, at a farmux node in a laboratory; beside them normal clients at a steady
-# pace. Then the same at HAProxy before the same server. Four minutes, some of it waiting for memory.
+# pace. Then the same at HAProxy before the same server. Three minutes, some of it waiting for memory.
 #
 #   …-kept, …-new   waiting times of normal clients, over connections that are kept and over new
 #                   ones: at rest, and attacked; goal: p99 at most doubles, none fails

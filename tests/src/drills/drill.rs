@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use farmux_node::api::types::{DrillEvent, DrillPhase, DrillRun};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -135,6 +135,19 @@ impl Drill {
             }
             return Ok(Some(event));
         }
+    }
+}
+
+impl Ended {
+    /// Sees to it that the command line ended so.
+    pub(super) fn exits(&self, code: i32) -> Result<()> {
+        ensure!(
+            self.exit == Some(code),
+            "exit {:?}, not {code}: {}",
+            self.exit,
+            self.said
+        );
+        Ok(())
     }
 }
 

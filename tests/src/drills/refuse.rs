@@ -44,12 +44,7 @@ pub const GUARDS: [(&str, Guard); 7] = [
 pub fn bound(site: &Site) -> Result<()> {
     let drill = Drill::start(site.any()?, "owner-crash", &["--bound", "1"])?;
     let ended = drill.end(OVER_WITHIN)?;
-    ensure!(
-        ended.exit == Some(7),
-        "exit {:?}: {}",
-        ended.exit,
-        ended.said
-    );
+    ended.exits(7)?;
     let run = ended.run.context("a verdict")?;
     ensure!(run.verdict == DrillVerdict::Fail, "{run:?}");
     ensure!(!run.reasons.is_empty(), "{run:?}");
@@ -70,12 +65,7 @@ pub fn lock(site: &Site) -> Result<()> {
     drill.until(&[DrillPhase::Undoing, DrillPhase::Verifying], OVER_WITHIN)?;
     let stopped = locked.elapsed();
     let ended = drill.end(OVER_WITHIN)?;
-    ensure!(
-        ended.exit == Some(1),
-        "exit {:?}: {}",
-        ended.exit,
-        ended.said
-    );
+    ended.exits(1)?;
     let (code, why) = node.refused(&["drill", "run", "vip-move", "--yes"])?;
     ensure!(
         code == 1 && why.contains("the auditors are here"),
@@ -135,12 +125,7 @@ pub fn interrupt(site: &Site) -> Result<()> {
     })?;
     drill.interrupt()?;
     let ended = drill.end(OVER_WITHIN)?;
-    ensure!(
-        ended.exit == Some(1),
-        "exit {:?}: {}",
-        ended.exit,
-        ended.said
-    );
+    ended.exits(1)?;
     let run = ended.run.context("a verdict")?;
     ensure!(run.verdict == DrillVerdict::Aborted, "{run:?}");
     site.wait_until_well()
