@@ -106,7 +106,13 @@ impl Nginx {
     }
 
     /// How many requests for `/` it has answered.
+    ///
+    /// It answers first and writes its log then, one request after the other: whoever has had one
+    /// more answer from it finds all earlier ones in the log.
     pub fn requests(&self) -> usize {
+        let one_more = || http::get((self.host.address(), 80).into(), "/health");
+        // A stopped one has written all it had.
+        let _ = self.host.within(one_more);
         let log = fs::read_to_string(self.folder.join("access.log")).unwrap_or_default();
         log.lines().filter(|line| *line == "/").count()
     }
