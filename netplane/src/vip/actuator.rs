@@ -45,10 +45,15 @@ impl Actuator {
             }
             let told = self.world.news.take();
             let links = told.missed || !told.links.is_empty();
-            if links || boottime_ns() >= self.world.renew_at {
+            // What a link took along is put back first, for it is nobody's deed. What was done to
+            // an address is looked for first, for a renewal would hide it.
+            if links {
                 self.renew(&told).await;
             }
             self.mend(&told).await;
+            if boottime_ns() >= self.world.renew_at {
+                self.renew(&told).await;
+            }
             self.world.answer_rivals(&self.leases);
             self.world.announce(&self.leases);
             self.publish();
