@@ -13,6 +13,9 @@ use crate::fault::{Code, Fault};
 /// How often a wait asks: a person does not notice, and the cluster neither.
 const POLL: Duration = Duration::from_millis(500);
 
+/// How often in a row nothing must be left: at the first look the order may be on its way still.
+const IDLE_LOOKS: u32 = 2;
+
 impl Shell {
     pub(super) async fn server(&mut self, action: ServerAction) -> Result<(), Fault> {
         match action {
@@ -68,10 +71,14 @@ impl Shell {
     async fn wait(&mut self, whom: &Addressees, timeout: Duration) -> Result<(), Fault> {
         let path = format!("{}/connections", whom.path());
         let end = Instant::now() + timeout;
-        let mut told = None;
+        let (mut told, mut idle) = (None, 0);
         loop {
             let report: ConnectionsReport = self.client.get(&path).await?;
-            if report.active == 0 && report.owner_answered {
+            idle = match report.active == 0 && report.owner_answered {
+                true => idle + 1,
+                false => 0,
+            };
+            if idle == IDLE_LOOKS {
                 return self.terminal.line(&format!("{whom}: nothing is left"));
             }
             if told.as_ref() != Some(&report) {
