@@ -334,17 +334,23 @@ fn listed(state: &State, now: UnixMillis) -> DrillList {
             began: Moment(running.began),
         }),
         drills: DrillKind::ALL.into_iter().map(entry).collect(),
-        schedules: state.config.drills.iter().map(scheduled).collect(),
+        schedules: state
+            .config
+            .drills
+            .iter()
+            .map(|(name, drill)| scheduled(name, drill, now))
+            .collect(),
     }
 }
 
-fn scheduled((name, drill): (&DrillName, &Drill)) -> DrillScheduleReport {
+fn scheduled(name: &DrillName, drill: &Drill, now: UnixMillis) -> DrillScheduleReport {
     DrillScheduleReport {
         name: name.to_string(),
         kind: drill.kind,
         weekly: drill.weekly.to_string(),
         tz: drill.tz.to_string(),
         target: drill.target.clone(),
+        next: drill.next_due(now).map(Moment),
     }
 }
 

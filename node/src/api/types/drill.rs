@@ -167,6 +167,9 @@ pub struct DrillScheduleReport {
     pub tz: String,
     /// Whom it hits; null: the plan chooses.
     pub target: Option<String>,
+    /// When it is run next; null: this node does not know its time zone.
+    #[serde(default)]
+    pub next: Option<Moment>,
 }
 
 /// `POST /v1/drills/schedules`, answered as a change of the configuration is. One of the same name

@@ -240,7 +240,14 @@ pub fn drill_history(reading: &Reading<Vec<DrillRun>>, paint: Paint) -> String {
 
 /// `farmux drill schedule list`.
 pub fn drill_schedules(reading: &Reading<DrillList>, paint: Paint) -> String {
-    let header = ["SCHEDULE", "DRILL", "WEEKLY", "ZONE", "TARGET"];
+    let header = [
+        "SCHEDULE",
+        "DRILL",
+        "WEEKLY",
+        "ZONE",
+        "NEXT (UTC)",
+        "TARGET",
+    ];
     let mut columns = Columns::new(paint, &header);
     for schedule in &reading.data.schedules {
         columns.row([
@@ -248,6 +255,7 @@ pub fn drill_schedules(reading: &Reading<DrillList>, paint: Paint) -> String {
             Word::from(schedule.kind),
             Word::from(&schedule.weekly),
             Word::from(&schedule.tz),
+            Word::from(schedule.next.map(Moment::to_the_second).unwrap_or_default()),
             Word::from(schedule.target.as_deref().unwrap_or_default()),
         ]);
     }

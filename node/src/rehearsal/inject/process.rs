@@ -22,6 +22,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -117,10 +118,7 @@ impl Guard {
         tether: Option<Tether>,
     ) -> Result<ChildStdout, String> {
         let wrong = |error: std::io::Error| format!("the guard does not start: {error}");
-        let program = std::env::current_exe().map_err(wrong)?;
-        if !program.exists() {
-            return Err(REPLACED.to_owned());
-        }
+        let program = still_there(std::env::current_exe().map_err(wrong)?)?;
         let me = std::process::id();
         let mut command = Command::new(&program);
         command
@@ -214,6 +212,16 @@ impl Around {
     }
 }
 
+/// What an upgrade has replaced is called `PATH (deleted)`.
+///
+/// **Source**: `proc_pid_exe(5)`.
+fn still_there(program: PathBuf) -> Result<PathBuf, String> {
+    match program.exists() {
+        true => Ok(program),
+        false => Err(REPLACED.to_owned()),
+    }
+}
+
 /// The number of the namespace of all processes of a machine.
 ///
 /// **Source**: Linux, `include/uapi/linux/nsfs.h`: `PID_NS_INIT_INO`; `sd_booted(3)` for the folder
@@ -272,6 +280,16 @@ mod tests {
             "a machine outlives its daemons"
         );
         assert!(!around(false, false, true));
+    }
+
+    #[test]
+    fn a_program_that_was_replaced_starts_no_guard() {
+        let folder = tempfile::tempdir().expect("a folder is to be had");
+        let program = folder.path().join("farmux");
+        std::fs::write(&program, "").expect("it is written");
+        assert_eq!(still_there(program.clone()), Ok(program));
+        let gone = folder.path().join("farmux (deleted)");
+        assert_eq!(still_there(gone), Err(REPLACED.to_owned()));
     }
 
     #[test]

@@ -138,6 +138,7 @@ fn golden_schedules_of_drills() {
         weekly: "Tue 03:00".to_owned(),
         tz: "Europe/Berlin".to_owned(),
         target: target.map(str::to_owned),
+        next: Some(Moment(NOW)),
     };
     let two = list(vec![
         schedule(DrillKind::OwnerCrash, None),
