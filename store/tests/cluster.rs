@@ -19,6 +19,15 @@ const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
 const N3: NodeId = NodeId(3);
 
+/// Those of the first three that do not lead.
+fn others(leader: &Consensus) -> [NodeId; 2] {
+    match leader.config().me {
+        N1 => [N2, N3],
+        N2 => [N1, N3],
+        _ => [N1, N2],
+    }
+}
+
 fn voters(node: &Consensus) -> BTreeSet<NodeId> {
     node.membership().borrow().voters()
 }
@@ -67,15 +76,16 @@ async fn a_node_that_was_cut_off_does_not_disturb_the_leader_when_it_returns() {
     let cluster = Cluster::form(3).await;
     let leader = cluster.leader_other_than(None).await;
     let term = leader.standing().borrow().term;
-    cluster.network.unplug(N3);
-    let cut_off = cluster.node(N3);
+    let [away, _] = others(&leader);
+    cluster.network.unplug(away);
+    let cut_off = cluster.node(away);
     wait_for("the silence to be noticed", || {
         cut_off.standing().borrow().leader.is_none()
     })
     .await;
     // Long enough for some rounds of elections: without the question before, its term would rise.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    cluster.network.plug(N3);
+    cluster.network.plug(away);
     wait_for("the leader to be heard again", || {
         cut_off.standing().borrow().leader.is_some()
     })
@@ -90,7 +100,8 @@ async fn a_node_that_was_cut_off_does_not_disturb_the_leader_when_it_returns() {
 async fn a_leader_without_a_majority_says_so_and_does_not_hang() {
     let cluster = Cluster::form(3).await;
     let leader = cluster.leader_other_than(None).await;
-    for id in [N2, N3] {
+    let others = others(&leader);
+    for id in others {
         cluster.network.unplug(id);
     }
     let asked = Instant::now();
@@ -118,13 +129,13 @@ async fn a_leader_without_a_majority_says_so_and_does_not_hang() {
         leader.propose(proposal(token(2))).await,
         Err(ProposeError::NoQuorum)
     );
-    let alone = cluster.node(N2);
+    let alone = cluster.node(others[0]);
     assert_eq!(
         alone.propose(proposal(token(3))).await,
         Err(ProposeError::NoLeader)
     );
 
-    for id in [N2, N3] {
+    for id in others {
         cluster.network.plug(id);
     }
     cluster.leader_other_than(None).await;
@@ -207,7 +218,7 @@ async fn the_leader_steps_aside_before_it_is_removed() {
 async fn leadership_moves_without_a_lost_proposal() {
     let cluster = Cluster::form(3).await;
     let leader = cluster.leader_other_than(None).await;
-    let to = if leader.config().me == N2 { N3 } else { N2 };
+    let [to, _] = others(&leader);
     let term = leader.standing().borrow().term;
     let writer = leader.clone();
     let writes = tokio::spawn(async move { write_many(&writer, 300).await });
@@ -230,22 +241,21 @@ async fn leadership_moves_without_a_lost_proposal() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pair_with_a_witness_survives_one_and_a_pair_survives_none() {
     let cluster = Cluster::form(2).await;
-    cluster.network.unplug(N2);
+    let leader = cluster.leader_other_than(None).await;
+    let [second, witness] = others(&leader);
+    cluster.network.unplug(second);
     wait_for("the loss", || {
         cluster.standings().iter().all(|s| s.leader.is_none())
     })
     .await;
-    assert_eq!(
-        cluster.node(N1).remove(N2).await,
-        Err(ChangeError::NoQuorum)
-    );
-    cluster.network.plug(N2);
+    assert_eq!(leader.remove(second).await, Err(ChangeError::NoQuorum));
+    cluster.network.plug(second);
     let leader = cluster.leader_other_than(None).await;
 
     // A witness is an ordinary voter.
-    cluster.start(N3).await;
-    leader.add_learner(N3).await.expect("it learns");
-    leader.promote(N3).await.expect("it votes");
+    cluster.start(witness).await;
+    leader.add_learner(witness).await.expect("it learns");
+    leader.promote(witness).await.expect("it votes");
     let first = leader.config().me;
     cluster.kill(first).await;
     let next = cluster.leader_other_than(Some(first)).await;
@@ -300,10 +310,8 @@ async fn foreign_questions_are_refused() {
 async fn the_newest_has_all_that_was_decided_before_or_there_is_none() {
     let cluster = Cluster::form(3).await;
     let leader = cluster.leader_other_than(None).await;
-    let follower = match leader.config().me {
-        N3 => cluster.node(N2),
-        _ => cluster.node(N3),
-    };
+    let [_, last] = others(&leader);
+    let follower = cluster.node(last);
     let older = follower.newest().await;
     assert_eq!(
         older,
@@ -338,10 +346,7 @@ async fn the_newest_has_all_that_was_decided_before_or_there_is_none() {
     assert!(has_token(&follower, 21));
 
     // A leader without a majority does not say that it knows.
-    for node in [N1, N2, N3]
-        .into_iter()
-        .filter(|node| *node != leader.config().me)
-    {
+    for node in others(&leader) {
         cluster.network.unplug(node);
     }
     let asked = leader.newest().await;

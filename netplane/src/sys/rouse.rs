@@ -68,8 +68,6 @@ impl Drop for Rouser {
 mod tests {
     use std::time::Instant;
 
-    use rustix::process::{Signal, getpid, kill_process};
-
     use super::*;
 
     /// Without the timer nobody lets this process go on but whoever runs the tests, by ending it.
@@ -78,11 +76,12 @@ mod tests {
         let before = Instant::now();
         let dropped = Rouser::after(Duration::from_millis(1)).expect("one timer is to be had");
         drop(dropped);
-        let span = Duration::from_millis(300);
+        // Much longer than from here to the stop: what comes before it wakes nobody.
+        let span = Duration::from_secs(1);
         let _rouser = Rouser::after(span).expect("one timer is to be had");
-        kill_process(getpid(), Signal::STOP).expect("it is us");
-        // Another thread may take the signal: this one stops within moments.
-        std::thread::sleep(span / 10);
+        // SAFETY: it only sends a signal, and this thread takes it before it goes on; all stop.
+        let stopped = unsafe { libc::raise(libc::SIGSTOP) };
+        assert_eq!(stopped, 0, "it is us");
         assert!(before.elapsed() >= span, "it was stopped until then");
     }
 }

@@ -3,7 +3,7 @@
 //! vsftpd and pyftpdlib come as Debian packages. pure-ftpd and proftpd exclude vsftpd as packages,
 //! so `deploy/setup.sh` unpacks them beside the build instead of installing them.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -11,6 +11,7 @@ use std::time::Instant;
 use farmux_netplane::plan::PortRange;
 
 use crate::harness::PATIENCE;
+use crate::harness::reserved::reserve;
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,14 +36,14 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts a server on 127.0.0.2.
     pub(crate) fn start(kind: Kind) -> Daemon {
-        let address = free_port((Ipv4Addr::new(127, 0, 0, 2), 0).into());
+        let address = reserve(Ipv4Addr::new(127, 0, 0, 2).into());
         Daemon::start_at(kind, address, |_| String::new())
     }
 
     /// Starts vsftpd on this address of 127.0.0.0/8, with TLS, passive ports of its own, and the
     /// word that it is to be found at 127.0.0.1.
     pub(crate) fn start_with_tls(ip: [u8; 4], ports: PortRange) -> Daemon {
-        let address = free_port(SocketAddr::new(Ipv4Addr::from(ip).into(), 0));
+        let address = reserve(ip.into());
         Daemon::start_at(Kind::Vsftpd, address, |home| {
             let key = home.join("key.pem");
             let made = Command::new("/usr/bin/openssl")
@@ -71,7 +72,7 @@ impl Daemon {
 
     /// Starts a server on ::1.
     pub(crate) fn start_on_ipv6(kind: Kind) -> Daemon {
-        let address = free_port((Ipv6Addr::LOCALHOST, 0).into());
+        let address = reserve(Ipv6Addr::LOCALHOST.into());
         Daemon::start_at(kind, address, |_| String::new())
     }
 
@@ -243,11 +244,6 @@ fn unpacked(path: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("../debian")
         .join(path)
-}
-
-fn free_port(at: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind(at).expect("a port is to be had");
-    listener.local_addr().expect("it has an address")
 }
 
 fn open_to_all(path: &Path, mode: u32) {

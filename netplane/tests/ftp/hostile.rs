@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use crate::harness::{CALM, Wire};
-use crate::real::FTP;
+use crate::real::ftp;
 use crate::scripted::{
     Script, ask, connect_from, data_port, log_in, pasv, read_all, reply_227, send_all,
 };
@@ -27,7 +27,7 @@ fn data_comes_from_the_server_whatever_its_227_names() {
     let (script, port) = sends(b"the file", trap.octets());
     let trap = TcpListener::bind((trap, port)).expect("that address has the port free");
     trap.set_nonblocking(true).expect("it can be polled");
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     let data = TcpStream::connect(pasv(&mut client)).expect("the port is open");
     assert_eq!(ask(&mut client, "RETR f"), "150 here it comes\r\n");
@@ -44,7 +44,7 @@ fn data_comes_from_the_server_whatever_its_227_names() {
 #[test]
 fn a_low_port_of_the_server_is_not_connected_to() {
     let script = Script::start(|_| reply_227([127, 0, 0, 1], 25));
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     assert!(ask(&mut client, "PASV").starts_with("425 "));
     assert_eq!(wire.counts().refusals["passive-reply"], 1);
@@ -53,7 +53,7 @@ fn a_low_port_of_the_server_is_not_connected_to() {
 #[test]
 fn another_client_gets_nothing_from_a_data_port() {
     let (script, _) = sends(b"the file", [127, 0, 0, 1]);
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     let port = pasv(&mut client);
     for nth in 1..=3 {
@@ -78,7 +78,7 @@ fn another_client_gets_nothing_from_a_data_port() {
 #[test]
 fn a_new_address_closes_the_port_before() {
     let (script, _) = sends(b"the file", [127, 0, 0, 1]);
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     let first = pasv(&mut client);
     let second = pasv(&mut client);
@@ -90,7 +90,7 @@ fn a_new_address_closes_the_port_before() {
 #[test]
 fn active_data_comes_from_port_20_of_the_vip() {
     let (script, _) = sends(b"the file", [9, 9, 9, 9]);
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is to be had");
     let port = listener.local_addr().expect("it has an address").port();
@@ -132,7 +132,7 @@ fn stalls() -> Script {
 #[test]
 fn a_lost_address_resets_control_and_data() {
     let script = stalls();
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     let data = TcpStream::connect(pasv(&mut client)).expect("the port is open");
     data.set_read_timeout(Some(Duration::from_secs(20)))
@@ -167,7 +167,7 @@ fn a_server_that_dies_cuts_the_data_visibly() {
         call.send("150 here it comes\r\n");
         call.peer.until("\r\n");
     });
-    let wire = Wire::start(FTP, CALM, &[script.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.address]);
     let mut client = log_in(&wire);
     let data = TcpStream::connect(pasv(&mut client)).expect("the port is open");
     assert_eq!(ask(&mut client, "RETR f"), "150 here it comes\r\n");

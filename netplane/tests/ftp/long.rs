@@ -12,7 +12,7 @@ use farmux_netplane::plan::Limits;
 use crate::clients::run;
 use crate::daemons::{Daemon, Kind};
 use crate::harness::{CALM, Wire};
-use crate::real::{FTP, noise};
+use crate::real::{ftp, noise};
 use crate::scripted::{Script, ask, data_port, log_in, pasv, read_all, reply_227};
 
 /// The idle limit that services have by default.
@@ -38,7 +38,7 @@ fn a_control_connection_outlives_a_transfer_of_ten_minutes() {
         _ => "200 ok\r\n".into(),
     });
     let limits = Limits { idle: IDLE, ..CALM };
-    let wire = Wire::start(FTP, limits, &[script.origin.address]);
+    let wire = Wire::start(ftp(), limits, &[script.origin.address]);
     let mut client = log_in(&wire);
     let data = TcpStream::connect(pasv(&mut client)).expect("the port is open");
     assert_eq!(ask(&mut client, "RETR f"), "150 x\r\n");
@@ -54,7 +54,7 @@ fn a_gigabyte_each_way_beside_a_direct_one() {
     const LENGTH: usize = 1_000_000_000;
     const ROUNDS: usize = 5;
     let daemon = Daemon::start(Kind::Vsftpd);
-    let wire = Wire::start(FTP, CALM, &[daemon.address]);
+    let wire = Wire::start(ftp(), CALM, &[daemon.address]);
     let local = tempfile::tempdir().expect("a folder is to be had");
     let whole = noise(LENGTH);
     std::fs::write(local.path().join("whole"), &whole).expect("the file can be written");

@@ -1,21 +1,33 @@
 //! Real clients against real servers: files whole, resumed, listed and renamed.
 
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use farmux_netplane::plan::{FtpPlan, FtpTls, PortRange, ServerPlan, ServiceKind, ServicePlan};
 
 use crate::clients::{Client, Mode, Task};
 use crate::daemons::{Daemon, Kind};
+use crate::harness::reserved::reserve;
 use crate::harness::{CALM, Wire};
 
-pub(crate) const FTP: ServiceKind = ServiceKind::Ftp(FtpPlan {
-    data_ports: PortRange {
-        first: 40_000,
-        last: 40_999,
-    },
-    tls: FtpTls::Refuse,
-});
+/// A service that refuses TLS.
+pub(crate) fn ftp() -> ServiceKind {
+    ServiceKind::Ftp(FtpPlan {
+        data_ports: data_ports(),
+        tls: FtpTls::Refuse,
+    })
+}
+
+/// Ports of this process, below those that Linux gives to whoever asks for any: tests that run
+/// beside each other would find their closed ports open.
+pub(crate) fn data_ports() -> PortRange {
+    let own = u16::try_from(std::process::id() % 60).expect("below 60");
+    let first = 20_000 + own * 200;
+    PortRange {
+        first,
+        last: first + 199,
+    }
+}
 
 /// Bytes that no two places have in common.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
@@ -68,7 +80,7 @@ const SMALL: usize = 3 * 1024 * 1024 + 17;
 /// All clients, passive and active, against one server.
 fn all_clients(kind: Kind) {
     let daemon = Daemon::start(kind);
-    let wire = Wire::start(FTP, CALM, &[daemon.address]);
+    let wire = Wire::start(ftp(), CALM, &[daemon.address]);
     let at = wire.address;
     for mode in [Mode::Passive, Mode::Active] {
         transfer(&daemon, at, mode, LARGE, Client::Curl);
@@ -111,10 +123,6 @@ fn pyftpdlib_with_all_clients() {
 
 #[test]
 fn ipv6_on_both_sides_and_on_either() {
-    let vip = || {
-        let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).expect("a port is to be had");
-        listener.local_addr().expect("it has an address")
-    };
     for (kind, daemon) in [
         (Kind::Vsftpd, Daemon::start_on_ipv6(Kind::Vsftpd)),
         (Kind::Pyftpdlib, Daemon::start_on_ipv6(Kind::Pyftpdlib)),
@@ -122,7 +130,7 @@ fn ipv6_on_both_sides_and_on_either() {
     ] {
         let wire = Wire::of(ServicePlan {
             servers: [("s1".into(), ServerPlan::plain(daemon.address))].into(),
-            ..ServicePlan::plain(vip(), FTP, CALM)
+            ..ServicePlan::plain(reserve(Ipv6Addr::LOCALHOST.into()), ftp(), CALM)
         });
         for mode in [Mode::Passive, Mode::Active] {
             transfer(&daemon, wire.address, mode, SMALL, Client::Curl);

@@ -1,7 +1,7 @@
 //! What is refused: by name, by reply, by counter, and without the server hearing of it.
 
 use crate::harness::{CALM, Wire};
-use crate::real::FTP;
+use crate::real::ftp;
 use crate::scripted::{Script, ask, log_in};
 
 /// Lines that make an end of the session.
@@ -30,7 +30,7 @@ fn what_no_ftp_client_says_ends_the_session() {
     ];
     for (sent, reason) in rows {
         let script = Script::yes();
-        let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+        let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
         let mut client = log_in(&wire);
         client.send(sent);
         let all = client.rest();
@@ -66,7 +66,7 @@ fn what_is_not_done_for_anybody_is_refused_by_name() {
         ("ENC AAAA", "503 ", "protection"),
     ];
     let script = Script::yes();
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     for (line, reply, reason) in rows {
         let before = wire.counts().refusals.get(reason).copied().unwrap_or(0);
@@ -85,7 +85,7 @@ fn features_promise_no_tls() {
     let script = Script::start(|_| {
         "211-Features:\r\n AUTH TLS\r\n EPSV\r\n PBSZ\r\n PROT\r\n211 End\r\n".into()
     });
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     client.send("FEAT\r\n");
     assert_eq!(
@@ -106,7 +106,7 @@ fn replies_that_are_none_end_the_session() {
     ];
     for (reply, reason) in rows {
         let script = Script::start(move |_| reply.clone());
-        let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+        let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
         let mut client = log_in(&wire);
         client.send("STAT /\r\n");
         let all = client.rest();
@@ -132,7 +132,7 @@ fn a_reply_of_64_kilobytes_is_passed_on() {
     assert!(reply.len() > 65_000 && reply.len() <= 65_536);
     let answer = reply.clone();
     let script = Script::start(move |_| answer.clone());
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     client.send("STAT /\r\n");
     assert_eq!(client.until("211 end\r\n"), reply);

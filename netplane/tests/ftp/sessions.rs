@@ -12,7 +12,7 @@ use farmux_netplane::plan::{Admission, Limits};
 use crate::clients::run;
 use crate::daemons::{Daemon, Kind};
 use crate::harness::{CALM, Wire, free_address};
-use crate::real::FTP;
+use crate::real::ftp;
 use crate::scripted::{
     Script, ask, connect_from, data_port, log_in, pasv, read_all, reply_227, send_all,
 };
@@ -20,7 +20,11 @@ use crate::scripted::{
 #[test]
 fn fifty_sessions_at_once() {
     let daemons = [Daemon::start(Kind::Pyftpdlib), Daemon::start(Kind::Proftpd)];
-    let wire = Wire::start(FTP, CALM, &daemons.each_ref().map(|daemon| daemon.address));
+    let wire = Wire::start(
+        ftp(),
+        CALM,
+        &daemons.each_ref().map(|daemon| daemon.address),
+    );
     let script = format!(
         "import ftplib, io, os, threading\n\
          failed = []\n\
@@ -63,7 +67,7 @@ fn fifty_sessions_at_once() {
 #[test]
 fn commands_sent_ahead_are_answered_in_their_order() {
     let script = Script::yes();
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     client.send("USER a\r\nPORT 1,2,3,4,5,6\r\nPASS b\r\nEPSV ALL\r\nSYST\r\nQUIT\r\nNOOP\r\n");
     let all = client.rest();
@@ -86,7 +90,7 @@ fn behind_a_proxy_data_comes_from_the_client_itself() {
         "RETR f" => "150 here it comes\r\n226 that was it\r\n".into(),
         _ => "200 ok\r\n".into(),
     });
-    let mut wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let mut wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     wire.plan.proxy.accept_from = ["127.0.0.9/32".parse().expect("a network")].into();
     let wire = wire.again(1);
     let mut client = wire.connect_from([127, 0, 0, 9].into());
@@ -109,7 +113,7 @@ fn behind_a_proxy_data_comes_from_the_client_itself() {
 #[test]
 fn a_client_that_closes_its_half_is_still_answered() {
     let script = Script::yes();
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     client.send("USER a\r\nPASS b\r\n");
     client.close_half();
@@ -135,7 +139,7 @@ fn the_end_of_a_transfer_waits_for_the_data() {
             "150 here it comes\r\n226 that was it\r\n".into()
         }
     });
-    let wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     let data = TcpStream::connect(pasv(&mut client)).expect("the port is open");
     assert_eq!(ask(&mut client, "RETR f"), "150 here it comes\r\n");
@@ -184,7 +188,7 @@ fn a_transfer_keeps_its_control_connection_alive() {
         idle: Duration::from_millis(500),
         ..CALM
     };
-    let wire = Wire::start(FTP, limits, &[script.origin.address]);
+    let wire = Wire::start(ftp(), limits, &[script.origin.address]);
     let mut client = log_in(&wire);
     let data = TcpStream::connect(pasv(&mut client)).expect("the port is open");
     let began = Instant::now();
@@ -203,7 +207,7 @@ fn a_transfer_keeps_its_control_connection_alive() {
 #[test]
 fn a_drain_ends_idle_sessions_and_waits_for_transfers() {
     let script = endless(|line| (line == "RETR f").then(|| "150 x\r\n226 done\r\n".into()));
-    let mut wire = Wire::start(FTP, CALM, &[script.origin.address]);
+    let mut wire = Wire::start(ftp(), CALM, &[script.origin.address]);
     let mut busy = log_in(&wire);
     let mut idle = log_in(&wire);
     let data = TcpStream::connect(pasv(&mut busy)).expect("the port is open");
@@ -229,7 +233,7 @@ fn a_drain_that_was_called_off_ends_no_session() {
         total: Duration::from_secs(5),
         ..CALM
     };
-    let mut wire = Wire::start(FTP, limits, &[script.origin.address]);
+    let mut wire = Wire::start(ftp(), limits, &[script.origin.address]);
     let mut busy = log_in(&wire);
     let mut idle = log_in(&wire);
     let began = Instant::now();
@@ -258,7 +262,7 @@ fn a_drain_has_an_end_even_for_transfers_that_have_none() {
         total: Duration::from_millis(100),
         ..CALM
     };
-    let mut wire = Wire::start(FTP, limits, &[script.origin.address]);
+    let mut wire = Wire::start(ftp(), limits, &[script.origin.address]);
     let mut client = log_in(&wire);
     let data = TcpStream::connect(pasv(&mut client)).expect("the port is open");
     assert_eq!(ask(&mut client, "RETR f"), "150 x\r\n");
@@ -279,7 +283,7 @@ fn a_drain_has_an_end_even_for_transfers_that_have_none() {
 #[test]
 fn a_failed_connect_is_tried_on_another_server() {
     let script = Script::yes();
-    let wire = Wire::start(FTP, CALM, &[free_address(), script.origin.address]);
+    let wire = Wire::start(ftp(), CALM, &[free_address(), script.origin.address]);
     for _ in 0..2 {
         let mut client = log_in(&wire);
         assert_eq!(ask(&mut client, "NOOP"), "200 NOOP\r\n");
@@ -289,7 +293,7 @@ fn a_failed_connect_is_tried_on_another_server() {
 
 #[test]
 fn without_a_server_the_client_is_told() {
-    let wire = Wire::start(FTP, CALM, &[free_address(), free_address()]);
+    let wire = Wire::start(ftp(), CALM, &[free_address(), free_address()]);
     let said = wire.connect().rest();
     assert_eq!(said, "421 No server is available; try again later.\r\n");
     assert_eq!(wire.counts().failures["no-server"], 1);

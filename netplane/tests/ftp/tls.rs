@@ -12,16 +12,16 @@ use farmux_netplane::plan::{
 use crate::clients::run;
 use crate::daemons::Daemon;
 use crate::harness::{CALM, Origin, PATIENCE, Wire, free_address};
-use crate::real::noise;
+use crate::real::{data_ports, noise};
 use crate::scripted::{Script, ask, connect_from, log_in, read_all, send_all};
 
-const PASS: ServiceKind = ServiceKind::Ftp(FtpPlan {
-    data_ports: PortRange {
-        first: 40_000,
-        last: 40_999,
-    },
-    tls: FtpTls::Pass,
-});
+/// A service that passes TLS through.
+fn passing() -> ServiceKind {
+    ServiceKind::Ftp(FtpPlan {
+        data_ports: data_ports(),
+        tls: FtpTls::Pass,
+    })
+}
 
 /// A service before servers with data ports of their own, which must lie outside of what Linux
 /// gives to connections that go out: a VIP has none of those, but 127.0.0.1 does.
@@ -35,7 +35,7 @@ fn pass(limits: Limits, servers: &[(SocketAddr, PortRange)]) -> Wire {
     });
     let wire = Wire::of(ServicePlan {
         servers: servers.collect(),
-        ..ServicePlan::plain(free_address(), PASS, limits)
+        ..ServicePlan::plain(free_address(), passing(), limits)
     });
     let ports: Vec<u16> = wire
         .plan
@@ -145,7 +145,7 @@ fn echoes(ip: Ipv4Addr) -> Origin {
 #[test]
 fn names_and_data_need_tls_first() {
     let script = Script::yes();
-    let wire = Wire::start(PASS, CALM, &[script.origin.address]);
+    let wire = Wire::start(passing(), CALM, &[script.origin.address]);
     let mut client = log_in(&wire);
     for line in [
         "USER a",
@@ -170,7 +170,7 @@ fn names_and_data_need_tls_first() {
 #[test]
 fn nothing_said_ahead_of_tls_is_used_in_it() {
     let origin = echoes(Ipv4Addr::LOCALHOST);
-    let wire = Wire::start(PASS, CALM, &[origin.address]);
+    let wire = Wire::start(passing(), CALM, &[origin.address]);
     let mut client = log_in(&wire);
     client.send("AUTH TLS\r\nUSER evil\r\n");
     assert_eq!(
@@ -186,7 +186,7 @@ fn nothing_said_ahead_of_tls_is_used_in_it() {
         call.send("234 go on\r\n230 you are in\r\n");
         call.peer.rest();
     });
-    let wire = Wire::start(PASS, CALM, &[origin.address]);
+    let wire = Wire::start(passing(), CALM, &[origin.address]);
     let mut client = log_in(&wire);
     client.send("AUTH TLS\r\n");
     assert_eq!(

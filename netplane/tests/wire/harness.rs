@@ -12,6 +12,9 @@ use farmux_netplane::plan::{Limits, ServerPlan, ServiceKey, ServiceKind, Service
 use farmux_netplane::serve::{ServiceCounts, Serving};
 use socket2::{Domain, Socket, Type};
 
+#[path = "reserved.rs"]
+pub(crate) mod reserved;
+
 /// No step of a test takes longer on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -110,6 +113,28 @@ impl Wire {
         }
     }
 
+    /// Sends requests, one after the other, until the first of two servers has one in hand and the
+    /// second has none; these clients.
+    pub(crate) fn occupy_first(&self) -> Vec<Peer> {
+        let mut clients = Vec::new();
+        self.until("one is busy and the other is not", |counts| {
+            let taken = counts.servers["s1"].taken + counts.servers["s2"].taken;
+            if taken < clients.len() as u64 {
+                return false;
+            }
+            // Counted after the last was taken: from here on they only get fewer.
+            let counts = self.counts();
+            let active = ["s1", "s2"].map(|name| counts.servers[name].active);
+            if active == [0, 0] {
+                let mut client = self.connect();
+                client.send(GET);
+                clients.push(client);
+            }
+            active == [1, 0]
+        });
+        clients
+    }
+
     pub(crate) fn connect(&self) -> Peer {
         Peer::new(TcpStream::connect(self.address).expect("the data path listens"))
     }
@@ -143,10 +168,9 @@ pub(crate) fn connect_from(ip: Ipv4Addr, to: SocketAddr) -> Peer {
     Peer::new(socket.into())
 }
 
-/// An address that nobody listens on.
+/// An address that nobody listens on, and that nobody else is given.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is to be had");
-    listener.local_addr().expect("it has an address")
+    reserved::reserve(Ipv4Addr::LOCALHOST.into())
 }
 
 /// One end of a connection, read byte by byte where it matters.

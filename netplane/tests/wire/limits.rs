@@ -263,28 +263,19 @@ fn a_service_has_a_limit_of_its_own() {
     let servers = [Slow::named("s1"), Slow::named("s2")];
     let mut wire = Wire::http(&servers.each_ref().map(|slow| slow.origin.address));
     wire.plan.max_connections = of(3);
-    wire.apply();
+    let wire = wire.again(1);
     let (answers, heard) = mpsc::channel();
-    wire.until("the limit is there", |_| {
-        ask(&wire, 0, &answers);
-        heard
-            .recv_timeout(Duration::from_millis(50))
-            .is_ok_and(|(_, head, body)| {
-                assert!(
-                    head.starts_with("HTTP/1.1 503 ") && body.contains("queue-full"),
-                    "{head}"
-                );
-                true
-            })
-    });
-    wire.until("three are in hand", |counts| in_hand(counts) >= 3);
+    for name in 0..3 {
+        ask(&wire, name, &answers);
+    }
+    wire.until("three are in hand", |counts| in_hand(counts) == 3);
+    let answer = wire.ask(GET_CLOSE);
     assert!(
-        wire.ask(GET_CLOSE).contains("queue-full"),
-        "nobody may wait here"
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("queue-full"),
+        "nobody may wait here: {answer}"
     );
-    let all = in_hand(&wire.counts());
     servers.iter().for_each(|server| server.release(10));
-    for _ in 0..all {
+    for _ in 0..3 {
         assert!(
             heard
                 .recv_timeout(PATIENCE)

@@ -92,16 +92,7 @@ fn random_of_two_avoids_who_is_busy() {
     let mut wire = Wire::http(&[busy.address, quick.address]);
     wire.plan.method = Method::RandomOfTwo;
     let wire = wire.again(1);
-    let mut sent = Vec::new();
-    wire.until("one is busy and the other is not", |counts| {
-        let active = |name| counts.servers[name].active;
-        if active("s1") == 0 {
-            let mut peer = wire.connect();
-            peer.send(GET);
-            sent.push(peer);
-        }
-        active("s1") > 0 && active("s2") == 0
-    });
+    let _clients = wire.occupy_first();
     let before = wire.counts().servers["s1"].taken;
     for _ in 0..20 {
         assert_eq!(ask(&mut wire.connect()), "s2");

@@ -15,8 +15,9 @@ use crate::plan::{Advice, Health, ProbeKey, ProbeKind, ProbePlan};
 use crate::probe::outcome::{LocalTrouble, Outcome};
 use crate::probe::{ProbeResult, ProbeSettings, Probing, Verdict};
 
-/// How long an answer may take: 1.25 s by design, and what a busy machine may add.
-const ANSWERED_WITHIN: Duration = Duration::from_millis(1500);
+/// How long an answer may take: 1.1 s by design, and what a busy machine may add; a check that was
+/// not asked is silent for much longer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A check that is due once in a long while: what comes soon comes because it was asked.
 struct Bench {
@@ -114,6 +115,8 @@ impl Bench {
 fn who_is_well_says_so_though_nothing_changed() {
     let server = Server::start(drop);
     let mut bench = Bench::new(server.address, Health::Unknown);
+    // An inquiry is one probe then, also where it comes too late to stop a second one.
+    bench.plan.fall = 1;
     bench.begin();
     let first = next(&mut bench.verdicts);
     assert_eq!((first.health, first.answers), (Health::Up, None));
@@ -261,7 +264,9 @@ fn one_success_is_enough() {
     assert_eq!(next(&mut bench.verdicts).health, Health::Up);
     let (verdict, _) = bench.answer();
     assert_eq!((verdict.health, verdict.answers), (Health::Up, Some(1)));
-    assert_eq!(bench.probing.counts().failed, 2);
+    // It need not have heard of those when the third ends.
+    let failed = bench.probing.counts().failed;
+    assert!(failed <= 2, "{failed}");
 }
 
 /// Whoever asks while an inquiry runs hears of one that began later; and is heard, however often.
@@ -316,6 +321,7 @@ fn the_ordinary_schedule_goes_on() {
 fn a_new_check_answers_who_waits_already() {
     let (server, other) = (Server::start(drop), Server::start(drop));
     let mut bench = Bench::new(server.address, Health::Up);
+    bench.plan.fall = 1;
     bench.plan.asked = 7;
     bench.apply();
     let verdict = next(&mut bench.verdicts);
@@ -332,6 +338,7 @@ fn a_new_check_answers_who_waits_already() {
 fn an_answered_question_is_none() {
     let server = Server::start(drop);
     let mut bench = Bench::new(server.address, Health::Unknown);
+    bench.plan.fall = 1;
     bench.plan.asked = 7;
     bench.apply();
     assert_eq!(next(&mut bench.verdicts).answers, Some(7));

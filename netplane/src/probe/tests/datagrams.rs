@@ -7,20 +7,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, Server, TIMEOUT, timeout};
+use super::{PATIENCE, Server, TIMEOUT, refusing, until};
 use crate::origin::Origin;
 use crate::plan::DnsRecord;
 use crate::probe::connect::Budget;
 use crate::probe::dns::Wanted;
-use crate::probe::outcome::Phase;
 use crate::probe::{dns, icmp, udp};
 
 /// What a server answers to the datagram of this number, from 0; each is sent as one.
 type Answers = fn(&[u8], u32) -> Vec<Vec<u8>>;
 
+/// For a probe that sends again: half a second and more apart, so that the answer comes between.
+pub(super) const LOSSY: Duration = Duration::from_secs(4);
+
+/// What a probe of that time says when nothing comes.
+pub(super) const SILENT: &str = "timeout after 4 s while waiting for the answer";
+
 /// A server for datagrams; how many came.
 fn datagrams(answers: Answers) -> (SocketAddr, Arc<AtomicU32>) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    datagrams_on(socket, answers)
+}
+
+fn datagrams_on(socket: UdpSocket, answers: Answers) -> (SocketAddr, Arc<AtomicU32>) {
     let read_timeout = socket.set_read_timeout(Some(PATIENCE));
     read_timeout.expect("a live socket");
     let address = socket.local_addr().expect("bound");
@@ -38,9 +47,15 @@ fn datagrams(answers: Answers) -> (SocketAddr, Arc<AtomicU32>) {
     (address, heard)
 }
 
-async fn udp_says(target: SocketAddr, send: &[u8], expect: &[u8]) -> String {
-    let (origin, budget) = (Origin::default(), Budget::begin(TIMEOUT));
-    let outcome = udp::probe(target, send, expect, &origin, &budget).await;
+/// Waits until so many came; who counts them may be late.
+pub(super) fn until_heard(heard: &AtomicU32, datagrams: u32) {
+    let all = || (heard.load(Ordering::SeqCst) == datagrams).then_some(());
+    until(all, || format!("{heard:?}, not {datagrams}"));
+}
+
+async fn udp_says(limit: Duration, target: SocketAddr, expect: &[u8]) -> String {
+    let (origin, budget) = (Origin::default(), Budget::begin(limit));
+    let outcome = udp::probe(target, b"ping", expect, &origin, &budget).await;
     outcome.to_string()
 }
 
@@ -48,57 +63,51 @@ async fn udp_says(target: SocketAddr, send: &[u8], expect: &[u8]) -> String {
 async fn a_datagram_is_answered() {
     let echo: Answers = |datagram, _| vec![datagram.to_vec()];
     let (address, heard) = datagrams(echo);
-    assert_eq!(udp_says(address, b"ping", b"").await, "answered");
-    assert_eq!(udp_says(address, b"ping", b"pi").await, "answered");
-    assert_eq!(udp_says(address, b"ping", b"ping").await, "answered");
+    assert_eq!(udp_says(PATIENCE, address, b"").await, "answered");
+    assert_eq!(udp_says(PATIENCE, address, b"pi").await, "answered");
+    assert_eq!(udp_says(PATIENCE, address, b"ping").await, "answered");
     assert_eq!(heard.load(Ordering::SeqCst), 3, "nothing is sent twice");
     let wrong = "the answer does not begin as expected";
-    assert_eq!(udp_says(address, b"ping", b"pong").await, wrong);
-    assert_eq!(udp_says(address, b"ping", b"pings").await, wrong);
+    assert_eq!(udp_says(TIMEOUT, address, b"pong").await, wrong);
+    assert_eq!(udp_says(TIMEOUT, address, b"pings").await, wrong);
 
     // Something else comes first; or an empty datagram, which is an answer as well.
     let (address, _) = datagrams(|_, _| vec![b"news".to_vec(), b"pong".to_vec()]);
-    assert_eq!(udp_says(address, b"ping", b"pong").await, "answered");
+    assert_eq!(udp_says(PATIENCE, address, b"pong").await, "answered");
     let (address, _) = datagrams(|_, _| vec![vec![]]);
-    assert_eq!(udp_says(address, b"ping", b"").await, "answered");
+    assert_eq!(udp_says(PATIENCE, address, b"").await, "answered");
 }
 
 #[tokio::test]
 async fn silence_is_a_failure_after_two_sendings() {
     let (address, heard) = datagrams(|_, _| vec![]);
-    let silent = timeout(Phase::Waiting).to_string();
-    assert_eq!(udp_says(address, b"ping", b"").await, silent);
-    assert_eq!(heard.load(Ordering::SeqCst), 2);
+    assert_eq!(udp_says(LOSSY, address, b"").await, SILENT);
+    until_heard(&heard, 2);
 
     let (address, heard) = datagrams(|_, number| match number {
         0 => vec![],
         _ => vec![b"pong".to_vec()],
     });
-    assert_eq!(udp_says(address, b"ping", b"pong").await, "answered");
+    assert_eq!(udp_says(LOSSY, address, b"pong").await, "answered");
     assert_eq!(heard.load(Ordering::SeqCst), 2, "the first one was lost");
-}
-
-/// A port for datagrams at which nobody listens.
-fn deaf() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("bound")
 }
 
 #[tokio::test]
 async fn a_port_that_nobody_listens_at_refuses_at_once() {
     let begun = Instant::now();
-    assert_eq!(udp_says(deaf(), b"ping", b"").await, "connection refused");
-    assert_eq!(dns_says(deaf(), None).await, "connection refused");
-    assert!(begun.elapsed() < TIMEOUT);
+    let refused = "connection refused";
+    assert_eq!(udp_says(PATIENCE, refusing(), b"").await, refused);
+    assert_eq!(dns_says(PATIENCE, refusing(), None).await, refused);
+    assert!(begun.elapsed() < PATIENCE / 4, "nothing is sent twice");
 }
 
-async fn dns_says(target: SocketAddr, value: Option<&str>) -> String {
+async fn dns_says(limit: Duration, target: SocketAddr, value: Option<&str>) -> String {
     let wanted = Wanted {
         name: "www.example",
         record: DnsRecord::A,
         value,
     };
-    let (origin, budget) = (Origin::default(), Budget::begin(TIMEOUT));
+    let (origin, budget) = (Origin::default(), Budget::begin(limit));
     dns::probe(target, wanted, &origin, &budget)
         .await
         .to_string()
@@ -118,10 +127,11 @@ fn resolved(question: &[u8], flags: u8, each: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_name_is_looked_up() {
     let (address, heard) = datagrams(|question, _| vec![resolved(question, 0, &[1, 2])]);
-    assert_eq!(dns_says(address, None).await, "2 A records");
-    assert_eq!(dns_says(address, Some("192.0.2.2")).await, "2 A records");
+    let says = async |value| dns_says(PATIENCE, address, value).await;
+    assert_eq!(says(None).await, "2 A records");
+    assert_eq!(says(Some("192.0.2.2")).await, "2 A records");
     let other = "none of 2 A records is the expected one";
-    assert_eq!(dns_says(address, Some("192.0.2.3")).await, other);
+    assert_eq!(says(Some("192.0.2.3")).await, other);
     assert_eq!(heard.load(Ordering::SeqCst), 3, "nothing is sent twice");
 }
 
@@ -137,20 +147,26 @@ async fn lost_datagrams_are_sent_again_and_strangers_passed_over() {
             vec![stranger, other_name, resolved(question, 0, &[1])]
         }
     });
-    assert_eq!(dns_says(address, Some("192.0.2.1")).await, "1 A record");
+    let says = dns_says(LOSSY, address, Some("192.0.2.1")).await;
+    assert_eq!(says, "1 A record");
     assert_eq!(heard.load(Ordering::SeqCst), 3);
 
     let (address, heard) = datagrams(|_, _| vec![]);
-    let silent = timeout(Phase::Waiting).to_string();
-    assert_eq!(dns_says(address, None).await, silent);
-    assert_eq!(heard.load(Ordering::SeqCst), 4);
+    assert_eq!(dns_says(LOSSY, address, None).await, SILENT);
+    until_heard(&heard, 4);
 }
 
 /// A server for datagrams and connections at one port; over a connection `answer` is said in two
 /// pieces.
 fn both(answer: fn(&[u8]) -> Vec<u8>) -> (SocketAddr, Server) {
-    let (address, _) = datagrams(|question, _| vec![resolved(question, 2, &[])]);
-    let listener = TcpListener::bind(address).expect("the same port for TCP");
+    // A port that was just used for connections may be free for datagrams alone.
+    let pairs = std::iter::repeat_with(|| {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        UdpSocket::bind(listener.local_addr()?).map(|socket| (listener, socket))
+    });
+    let pair = pairs.take(100).flatten().next();
+    let (listener, socket) = pair.expect("a port that is free for both");
+    let (address, _) = datagrams_on(socket, |question, _| vec![resolved(question, 2, &[])]);
     let server = Server::on(listener, move |mut stream| {
         let mut length = [0; 2];
         let _ = stream.read_exact(&mut length);
@@ -177,7 +193,7 @@ async fn what_is_cut_off_comes_over_a_connection() {
     };
     let (address, _server) = both(many);
     assert_eq!(
-        dns_says(address, Some("192.0.2.199")).await,
+        dns_says(PATIENCE, address, Some("192.0.2.199")).await,
         "200 A records"
     );
     type Row = (fn(&[u8]) -> Vec<u8>, &'static str);
@@ -196,7 +212,7 @@ async fn what_is_cut_off_comes_over_a_connection() {
     ];
     for (answer, wanted) in rows {
         let (address, _server) = both(answer);
-        assert_eq!(dns_says(address, None).await, wanted);
+        assert_eq!(dns_says(PATIENCE, address, None).await, wanted);
     }
 }
 

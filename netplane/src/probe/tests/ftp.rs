@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{PATIENCE, Server, TIMEOUT, refusing, reset};
 use crate::origin::Origin;
@@ -109,6 +110,10 @@ pub(super) fn play(
 }
 
 async fn ask(address: SocketAddr, fetch: Option<&str>) -> Outcome {
+    ask_within(PATIENCE, address, fetch).await
+}
+
+async fn ask_within(limit: Duration, address: SocketAddr, fetch: Option<&str>) -> Outcome {
     let errand = Errand {
         user: "probe",
         password: "s3cret",
@@ -119,7 +124,7 @@ async fn ask(address: SocketAddr, fetch: Option<&str>) -> Outcome {
         None,
         errand,
         &Origin::default(),
-        &Budget::begin(TIMEOUT),
+        &Budget::begin(limit),
     )
     .await
 }
@@ -127,6 +132,13 @@ async fn ask(address: SocketAddr, fetch: Option<&str>) -> Outcome {
 async fn told(script: Script, fetch: Option<&str>) -> String {
     let (server, _heard) = server("127.0.0.1:0", script);
     ask(server.address, fetch).await.to_string()
+}
+
+/// The same of a server that has the probe wait in vain.
+async fn stalled(script: Script) -> String {
+    let (server, _heard) = server("127.0.0.1:0", script);
+    let outcome = ask_within(TIMEOUT, server.address, None).await;
+    outcome.to_string()
 }
 
 #[tokio::test]
@@ -238,56 +250,35 @@ async fn every_refusal_is_named() {
             "RESET",
             "connection reset while waiting for the reply to USER",
         ),
-        (
-            "USER",
-            "",
-            "timeout after 400 ms while waiting for the reply to USER",
-        ),
-        (
-            "PASS",
-            "",
-            "timeout after 400 ms while waiting for the reply to PASS",
-        ),
-        (
-            "TYPE",
-            "",
-            "timeout after 400 ms while waiting for the reply to TYPE",
-        ),
-        (
-            "PASV",
-            "",
-            "timeout after 400 ms while waiting for the reply to PASV",
-        ),
-        (
-            "LIST",
-            "",
-            "timeout after 400 ms while waiting for the reply to LIST",
-        ),
     ] {
         let got = told(Script::answering(command, reply), None).await;
         assert_eq!(got, wanted, "{command} {reply:?}");
     }
     let got = told(Script::answering("RETR", "550 no such file\r\n"), Some("x")).await;
     assert_eq!(got, "RETR refused (550)");
+    for command in ["USER", "PASS", "TYPE", "PASV", "LIST"] {
+        let got = stalled(Script::answering(command, "")).await;
+        let wanted = format!("timeout after 400 ms while waiting for the reply to {command}");
+        assert_eq!(got, wanted);
+    }
 }
 
 #[tokio::test]
 async fn a_greeting_must_be_one() {
+    let greets = |greeting| Script {
+        greeting: Some(greeting),
+        ..Script::default()
+    };
     for (greeting, wanted) in [
         ("421 full\r\n", "greeting 421"),
         ("530 go away\r\n", "greeting 530"),
         ("SSH-2.0-OpenSSH_9.2\r\n", "the answer is not FTP"),
-        ("", "timeout after 400 ms while waiting for the greeting"),
-        (
-            "220 no end",
-            "timeout after 400 ms while waiting for the greeting",
-        ),
     ] {
-        let script = Script {
-            greeting: Some(greeting),
-            ..Script::default()
-        };
-        assert_eq!(told(script, None).await, wanted, "{greeting:?}");
+        assert_eq!(told(greets(greeting), None).await, wanted);
+    }
+    for greeting in ["", "220 no end"] {
+        let got = stalled(greets(greeting)).await;
+        assert_eq!(got, "timeout after 400 ms while waiting for the greeting");
     }
     let forever = "120 wait\r\n".repeat(100);
     let patient = Server::start(move |mut stream| {
@@ -322,7 +313,7 @@ async fn the_data_connection_has_failures_of_its_own() {
         ..Script::default()
     };
     assert_eq!(
-        told(held, None).await,
+        stalled(held).await,
         "data connection: timeout after 400 ms while reading the answer"
     );
     let broken = Script {
@@ -335,7 +326,7 @@ async fn the_data_connection_has_failures_of_its_own() {
         ..Script::default()
     };
     assert_eq!(
-        told(silent, None).await,
+        stalled(silent).await,
         "timeout after 400 ms while waiting for the end of the transfer"
     );
 }
@@ -373,7 +364,7 @@ async fn no_data_connection_leaves_from_a_vip() {
         None,
         errand,
         &origin,
-        &Budget::begin(TIMEOUT),
+        &Budget::begin(PATIENCE),
     )
     .await;
     assert_eq!(outcome, Outcome::Pass(Success::Listed { bytes: 0 }));

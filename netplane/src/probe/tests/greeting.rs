@@ -1,7 +1,7 @@
 //! The greeting probes against servers that are silent, close, reset, drip and talk without end.
 
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use super::{PATIENCE, Server, TIMEOUT, refusing, reset};
@@ -21,7 +21,11 @@ const ALL: [Protocol; 7] = [
 ];
 
 async fn told(target: SocketAddr, protocol: Protocol) -> String {
-    let (origin, budget) = (Origin::default(), Budget::begin(TIMEOUT));
+    told_within(PATIENCE, target, protocol).await
+}
+
+async fn told_within(limit: Duration, target: SocketAddr, protocol: Protocol) -> String {
+    let (origin, budget) = (Origin::default(), Budget::begin(limit));
     let outcome = probe(target, None, protocol, &origin, &budget).await;
     outcome.to_string()
 }
@@ -39,16 +43,16 @@ async fn who_says_nothing_is_not_well() {
         drop(stream);
     });
     let closing = Server::start(|mut stream| {
+        let _ = stream.shutdown(Shutdown::Write);
         // What a probe says first must be read, or the close would be a reset.
-        let _ = stream.set_read_timeout(Some(Duration::from_millis(50)));
-        let _ = stream.read(&mut [0; 200]);
+        let _ = stream.read_to_end(&mut Vec::new());
     });
     let resetting = Server::start(reset);
     let refusing = refusing();
     for protocol in ALL {
         let awaited = awaited(protocol);
-        let timeout = format!("timeout after 400 ms while {awaited}");
-        assert_eq!(told(silent.address, protocol).await, timeout);
+        let hung = told_within(TIMEOUT, silent.address, protocol).await;
+        assert_eq!(hung, format!("timeout after 400 ms while {awaited}"));
         let closed = format!("connection closed while {awaited}");
         assert_eq!(told(closing.address, protocol).await, closed);
         // A system may tell of the reset when it is connected to, or when it is spoken to.

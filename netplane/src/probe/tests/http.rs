@@ -14,12 +14,16 @@ use crate::probe::outcome::{Failure, Outcome, Phase, Success};
 use crate::probe::{http, tcp};
 
 async fn ask(address: SocketAddr, text: Option<&str>) -> Outcome {
+    ask_within(PATIENCE, address, text).await
+}
+
+async fn ask_within(limit: Duration, address: SocketAddr, text: Option<&str>) -> Outcome {
     let expected = Expected {
         status: 200,
         text: text.map(Arc::from),
         obey: false,
     };
-    let (origin, budget) = (Origin::default(), Budget::begin(TIMEOUT));
+    let (origin, budget) = (Origin::default(), Budget::begin(limit));
     let errand = http::Errand {
         path: "/health",
         host: "shop.test",
@@ -32,9 +36,9 @@ async fn ask(address: SocketAddr, text: Option<&str>) -> Outcome {
 async fn tcp_connects_or_says_why_not() {
     let origin = Origin::default();
     let server = Server::start(drop);
-    let up = tcp::probe(server.address, None, &origin, &Budget::begin(TIMEOUT)).await;
+    let up = tcp::probe(server.address, None, &origin, &Budget::begin(PATIENCE)).await;
     assert_eq!(up, Outcome::Pass(Success::Connected));
-    let refused = tcp::probe(refusing(), None, &origin, &Budget::begin(TIMEOUT)).await;
+    let refused = tcp::probe(refusing(), None, &origin, &Budget::begin(PATIENCE)).await;
     assert_eq!(refused, Outcome::Fail(Failure::Refused));
     assert_eq!(refused.to_string(), "connection refused");
 }
@@ -123,7 +127,8 @@ async fn http_says_how_far_it_came() {
         std::thread::park_timeout(PATIENCE);
         drop(stream);
     });
-    assert_eq!(ask(silent.address, None).await, timeout(Phase::Waiting));
+    let hung = ask_within(TIMEOUT, silent.address, None).await;
+    assert_eq!(hung, timeout(Phase::Waiting));
 
     let dripping = Server::start(|mut stream| {
         for byte in b"HTTP/1.1 200 OK\r\n"
@@ -136,7 +141,8 @@ async fn http_says_how_far_it_came() {
             std::thread::sleep(Duration::from_millis(10));
         }
     });
-    assert_eq!(ask(dripping.address, None).await, timeout(Phase::Reading));
+    let hung = ask_within(TIMEOUT, dripping.address, None).await;
+    assert_eq!(hung, timeout(Phase::Reading));
 
     let resetting = Server::start(|mut stream| {
         read_request(&mut stream);
@@ -183,7 +189,7 @@ async fn no_probe_leaves_from_a_vip() {
         own: vec![own],
         never: BTreeSet::from([target.ip()]),
     };
-    let outcome = tcp::probe(target, None, &origin, &Budget::begin(TIMEOUT)).await;
+    let outcome = tcp::probe(target, None, &origin, &Budget::begin(PATIENCE)).await;
     assert_eq!(outcome, Outcome::Pass(Success::Connected));
     let (_, peer) = listener.accept().expect("one connection waits");
     assert_eq!(peer.ip(), own);

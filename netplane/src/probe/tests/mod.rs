@@ -13,8 +13,11 @@ mod pretending;
 mod proxy;
 mod runner;
 
+#[path = "../../../tests/wire/reserved.rs"]
+mod reserved;
+
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -26,10 +29,10 @@ use super::Verdict;
 use super::outcome::{Failure, Outcome, Phase};
 use crate::plan::{Advice, Health, ProbeKey, ProbeKind, ProbePlan};
 
-/// Long enough for a busy machine, short enough to wait for.
+/// For probes that run out of it: long enough for what comes before, short enough to wait for.
 const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// No condition in here may take longer.
+/// No condition in here may take longer, nor a probe that ends in another way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server that treats every connection the same way, until it is dropped.
@@ -40,8 +43,9 @@ struct Server {
 }
 
 impl Server {
+    /// On a port that nobody else is given when it is dropped.
     fn start(treat: impl Fn(TcpStream) + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let listener = TcpListener::bind(refusing()).expect("a port of our own");
         Self::on(listener, treat)
     }
 
@@ -118,8 +122,7 @@ fn timeout(during: Phase) -> Outcome {
 
 /// A port where nobody listens.
 fn refusing() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound")
+    reserved::reserve(Ipv4Addr::LOCALHOST.into())
 }
 
 fn key(server: &str) -> ProbeKey {
@@ -136,7 +139,8 @@ fn plan(target: SocketAddr, remembered: Health) -> ProbePlan {
         kind: ProbeKind::Tcp,
         proxy: None,
         interval: Duration::from_millis(100),
-        timeout: Duration::from_millis(100),
+        // Whoever is well answers within it, also on a busy machine.
+        timeout: Duration::from_secs(1),
         fall: 2,
         rise: 2,
         remembered,

@@ -1,10 +1,12 @@
 //! The `nfs` probe against servers of remote procedures that answer by script.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use super::datagrams::{LOSSY, SILENT, until_heard};
 use super::{PATIENCE, Server, TIMEOUT, refusing};
 use crate::origin::Origin;
 use crate::plan::NfsTransport;
@@ -15,12 +17,21 @@ use crate::probe::nfs::{Question, probe};
 type Answers = fn(&[u32]) -> Option<Vec<u32>>;
 
 async fn told(target: SocketAddr, transport: NfsTransport, portmapper: bool) -> String {
+    told_within(PATIENCE, target, transport, portmapper).await
+}
+
+async fn told_within(
+    limit: Duration,
+    target: SocketAddr,
+    transport: NfsTransport,
+    portmapper: bool,
+) -> String {
     let question = Question {
         transport,
         version: 3,
         portmapper,
     };
-    let (origin, budget) = (Origin::default(), Budget::begin(TIMEOUT));
+    let (origin, budget) = (Origin::default(), Budget::begin(limit));
     probe(target, question, &origin, &budget).await.to_string()
 }
 
@@ -107,7 +118,7 @@ async fn a_null_call_is_answered() {
 
 #[tokio::test]
 async fn every_refusal_is_named() {
-    let rows: [(Answers, &str); 8] = [
+    let rows: [(Answers, &str); 7] = [
         (
             |_| Some(vec![1, 0, 0, 0, 1]),
             "program unavailable: NFS does not answer there",
@@ -130,10 +141,6 @@ async fn every_refusal_is_named() {
             "RPC version mismatch: the server speaks 3 to 4",
         ),
         (|_| Some(vec![1, 1, 1, 5]), "authentication error 5"),
-        (
-            |_| None,
-            "timeout after 400 ms while waiting for the answer",
-        ),
     ];
     for (answers, wanted) in rows {
         let server = tcp(answers);
@@ -141,12 +148,15 @@ async fn every_refusal_is_named() {
         let (address, _) = udp(answers, 0);
         assert_eq!(told(address, NfsTransport::Udp, false).await, wanted);
     }
+    let silent = tcp(|_| None);
+    let got = told_within(TIMEOUT, silent.address, NfsTransport::Tcp, false).await;
+    assert_eq!(got, "timeout after 400 ms while waiting for the answer");
 }
 
 #[tokio::test]
 async fn what_is_no_rpc_is_none() {
     let web = Server::says("HTTP/1.1 400 Bad Request\r\n\r\n");
-    let got = told(web.address, NfsTransport::Tcp, false).await;
+    let got = told_within(TIMEOUT, web.address, NfsTransport::Tcp, false).await;
     assert_eq!(got, "timeout after 400 ms while waiting for the answer");
     let web = Server::start(|mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -171,13 +181,13 @@ async fn what_is_no_rpc_is_none() {
 #[tokio::test]
 async fn a_lost_datagram_is_sent_again() {
     let (address, heard) = udp(WELL, 2);
-    let got = told(address, NfsTransport::Udp, false).await;
+    let got = told_within(LOSSY, address, NfsTransport::Udp, false).await;
     assert_eq!(got, "NFS version 3 answers");
     assert_eq!(heard.load(Ordering::SeqCst), 3);
     let (address, heard) = udp(WELL, 99);
-    let got = told(address, NfsTransport::Udp, false).await;
-    assert_eq!(got, "timeout after 400 ms while waiting for the answer");
-    assert_eq!(heard.load(Ordering::SeqCst), 4);
+    let got = told_within(LOSSY, address, NfsTransport::Udp, false).await;
+    assert_eq!(got, SILENT);
+    until_heard(&heard, 4);
 }
 
 /// One port for both: the portmapper says its own, and calls of NFS get what the script says.
@@ -245,9 +255,7 @@ fn serve(transport: NfsTransport, answers: Answers) -> (Option<Server>, SocketAd
 /// The port that the portmapper names is the one that is called.
 #[tokio::test]
 async fn the_named_port_is_called() {
-    let nfs = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = nfs.local_addr().expect("bound").port();
-    let nfs = Server::on(nfs, |mut stream| {
+    let nfs = Server::start(|mut stream| {
         let mut call = [0; 44];
         if stream.read_exact(&mut call).is_ok() {
             let answer = answer(call.get(4..).unwrap_or_default(), WELL).unwrap_or_default();
@@ -255,6 +263,7 @@ async fn the_named_port_is_called() {
             let _ = stream.write_all(&answer);
         }
     });
+    let port = nfs.address.port();
     let portmapper = Server::start(move |mut stream| {
         let mut call = [0; 60];
         if stream.read_exact(&mut call).is_ok() {

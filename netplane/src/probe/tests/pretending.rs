@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Server, key, next, plan};
+use super::{Server, TIMEOUT, key, next, plan};
 use crate::health::HealthOverlay;
 use crate::plan::{Health, ProbeKey, ProbeKind, ProbePlan};
 use crate::pretend::{Pretend, Whom};
@@ -35,9 +35,13 @@ fn what_seems_down_or_slow_goes_down_and_comes_back() {
         Probing::start(Arc::clone(&overlay), ProbeSettings::plain(vec![])).expect("a thread");
     let server = Server::says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let watch = ProbeKey::Watch("fs1".into());
+    let slow = ProbePlan {
+        timeout: TIMEOUT,
+        ..http(plan(server.address, Health::Up))
+    };
     let probes = BTreeMap::from([
         (key("s1"), plan(server.address, Health::Up)),
-        (key("s2"), http(plan(server.address, Health::Up))),
+        (key("s2"), slow),
         (watch.clone(), plan(server.address, Health::Up)),
     ]);
     probing.apply(probes, BTreeSet::new());

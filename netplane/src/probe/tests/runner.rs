@@ -161,7 +161,7 @@ fn a_hanging_target_holds_nobody_up() {
     let counts = probing.counts();
     let mean = counts.lag.sum / u32::try_from(counts.started).expect("few");
     assert!(
-        mean < Duration::from_millis(50),
+        mean < Duration::from_millis(300),
         "late by {mean:?} in the mean"
     );
     assert!(counts.failed > 0, "the silent ones were asked, too");

@@ -31,7 +31,9 @@ fn thread(me: u64, socket: UdpSocket, owners: &Owners) -> LeaseHandle {
         outlook: Box::new(|_, _| Outlook::default()),
         resumable: Box::new(|_| None),
     };
-    spawn(vec![socket], Timing::default(), hooks).expect("a thread")
+    // Long, so that a thread that is late loses no round, and a handover is told from an expiry.
+    let timing = Timing::new(Duration::from_secs(1)).expect("as long as it may be");
+    spawn(vec![socket], timing, hooks).expect("a thread")
 }
 
 /// Three threads, two balancers and a witness.
@@ -77,24 +79,24 @@ fn index(node: u64) -> usize {
     usize::try_from(node - 1).expect("small")
 }
 
-/// The acceptors' silence of 1.1 s, and some for a busy machine.
-const FIRST: Duration = Duration::from_secs(5);
+/// The 3 T for which a proposer is quiet after its start, and some for a busy machine.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// Between the few datagrams of a handover and what is left of a lease that was renewed a fifth
+/// of T ago: 800 ms.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 #[test]
-fn a_silent_owner_is_followed_within_300_ms() {
+fn a_silent_owner_is_followed_when_its_lease_is_over() {
     let (handles, owners) = three();
     let owner = wait_for_owner(&owners, |_| true, FIRST);
+    let start = Instant::now();
     // Without a membership it answers nothing, like the dead; unlike them, it says that it lost.
     handles[index(owner)].set_roster(None);
-    let start = Instant::now();
     let next = wait_for_owner(&owners, |node| node != owner, FIRST);
     let took = start.elapsed();
     assert!(next != owner && next != 3, "a witness never owns");
-    assert!(took < Duration::from_millis(300), "{took:?}");
-    assert!(
-        took > Duration::from_millis(100),
-        "{took:?}: the lease was not waited for"
-    );
+    assert!(took > AT_ONCE, "{took:?}: the lease was not waited for");
 }
 
 #[test]
@@ -104,11 +106,8 @@ fn a_stopped_owner_hands_over_at_once() {
     let start = Instant::now();
     handles.remove(index(owner)).stop();
     wait_for_owner(&owners, |node| node != owner, FIRST);
-    assert!(
-        start.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        start.elapsed()
-    );
+    let took = start.elapsed();
+    assert!(took < AT_ONCE, "{took:?}");
 }
 
 #[test]
@@ -116,14 +115,11 @@ fn a_planned_move_goes_where_it_is_told() {
     let (handles, owners) = three();
     let owner = wait_for_owner(&owners, |_| true, FIRST);
     let to = 3 - owner;
-    handles[index(owner)].release(&front(), Some(NodeId(to)));
     let start = Instant::now();
+    handles[index(owner)].release(&front(), Some(NodeId(to)));
     wait_for_owner(&owners, |node| node == to, FIRST);
-    assert!(
-        start.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        start.elapsed()
-    );
+    let took = start.elapsed();
+    assert!(took < AT_ONCE, "{took:?}");
     let seen = handles[2].seen();
     let deadline = Instant::now() + Duration::from_secs(1);
     while seen.borrow().get(&front()).map(|(node, _)| *node) != Some(NodeId(to)) {
