@@ -35,4 +35,7 @@ pub mod plan;
 pub mod recover;
 mod rehearsal;
 pub mod reporter;
+#[cfg(test)]
+#[path = "../../netplane/tests/wire/reserved.rs"]
+mod reserved;
 pub mod settings;

@@ -99,6 +99,24 @@ impl Scene {
         self.folder.path().join("lb1.sock")
     }
 
+    /// Runs `restore` once all are well; its number, and whoever follows it. A node that was late
+    /// has it refused, and it is run again.
+    async fn begin(&self) -> (u64, Child) {
+        let mut follower: Option<Child> = None;
+        let run = until("it runs", || {
+            let follows = |one: &mut Child| matches!(one.try_wait(), Ok(None));
+            if !follower.as_mut().is_some_and(follows) {
+                let mut run = command(&self.socket(), &RUN);
+                let run = run.stdout(Stdio::piped()).stderr(Stdio::piped());
+                follower = Some(run.spawn().expect("it was built"));
+            }
+            let list = answer(&self.socket(), &["drill", "list"])?;
+            list["data"]["running"]["run"].as_u64()
+        })
+        .await;
+        (run, follower.expect("it was started"))
+    }
+
     /// What a run came to, once it is over.
     async fn record(&self, run: u64) -> Value {
         until("a record", || {
@@ -110,6 +128,19 @@ impl Scene {
     }
 }
 
+/// As an operator types it.
+const RUN: [&str; 4] = ["drill", "run", "restore", "--yes"];
+
+/// How often a run may be spoiled by a machine that is too busy.
+const TRIES: usize = 4;
+
+/// Whether a node or the leader was late, which ends a run and says nothing of it.
+fn was_spoiled(record: &Value) -> bool {
+    let why = record["reasons"][0].as_str().unwrap_or_default();
+    let spoils = ["refused: ", "nothing was injected: ", "the leader that "];
+    spoils.iter().any(|words| why.starts_with(words))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drill_is_run_from_the_command_line_to_its_record() {
     let scene = Scene::new().await;
@@ -118,37 +149,44 @@ async fn a_drill_is_run_from_the_command_line_to_its_record() {
     let plan = until("a healthy cluster", || answer(&socket, &plan)).await;
     assert_eq!(plan["target"], "lb1");
 
-    let refused = farmux(&socket, &["drill", "run", "restore"]);
-    assert_eq!(
-        refused.status.code(),
-        Some(2),
-        "nobody said yes: {refused:?}"
-    );
-    let locked = answer(&socket, &["drill", "lock", "-m", "sale"]);
-    assert_eq!(locked.expect("it is locked")["changed"], true);
-    let run = ["drill", "run", "restore", "--yes"];
-    let refused = farmux(&socket, &run);
-    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("FMX-270"));
-    answer(&socket, &["drill", "unlock"]).expect("it is unlocked");
-
-    // Whoever follows it is killed, and it goes on.
-    let mut follower = command(&socket, &run);
-    let mut follower = follower.stdout(Stdio::null()).spawn().expect("it is there");
-    let running = until("it runs", || {
-        let list = answer(&socket, &["drill", "list"])?;
-        list["data"]["running"]["run"].as_u64()
+    // By one that was late it is refused before anybody is asked.
+    until("nobody said yes", || {
+        let refused = farmux(&socket, &["drill", "run", "restore"]);
+        (refused.status.code() == Some(2)).then_some(())
     })
     .await;
-    let busy = farmux(&socket, &run);
-    assert!(String::from_utf8_lossy(&busy.stderr).contains("FMX-271"));
-    follower.kill().expect("it is ours");
-    follower.wait().expect("it was killed");
-    let record = scene.record(running).await;
+    let locked = answer(&socket, &["drill", "lock", "-m", "sale"]);
+    assert_eq!(locked.expect("it is locked")["changed"], true);
+    until("it is refused while it is locked", || {
+        let refused = farmux(&socket, &RUN);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        said.contains("FMX-270").then_some(())
+    })
+    .await;
+    answer(&socket, &["drill", "unlock"]).expect("it is unlocked");
+
+    let (mut running, mut record, mut said) = (0, Value::Null, String::new());
+    for _ in 0..TRIES {
+        // Whoever follows it is killed, and it goes on.
+        let (run, mut follower) = scene.begin().await;
+        let another = farmux(&socket, &RUN);
+        said = String::from_utf8_lossy(&another.stderr).into_owned();
+        follower.kill().expect("it is ours");
+        follower.wait().expect("it was killed");
+        (running, record) = (run, scene.record(run).await);
+        if said.contains("FMX-271") && !was_spoiled(&record) {
+            break;
+        }
+    }
+    assert!(said.contains("FMX-271"), "{said}");
     assert_eq!(record["verdict"], "pass", "{record}");
     assert_eq!(record["by"], "root via socket");
 
-    let report = farmux(&socket, &["drill", "report", "1", "-o", "html"]);
+    let report = farmux(
+        &socket,
+        &["drill", "report", &running.to_string(), "-o", "html"],
+    );
     assert!(report.status.success(), "{report:?}");
     let html = String::from_utf8_lossy(&report.stdout);
     assert!(html.contains("PASS") && html.contains("<svg"), "{html}");
@@ -157,27 +195,20 @@ async fn a_drill_is_run_from_the_command_line_to_its_record() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_aborted_and_its_follower_hears_of_it() {
     let scene = Scene::new().await;
-    let socket = scene.socket();
-    let plan = ["drill", "plan", "restore"];
-    until("a healthy cluster", || answer(&socket, &plan)).await;
-    let mut follower = command(&socket, &["drill", "run", "restore", "--yes"]);
-    let follower = follower.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let follower = follower.spawn().expect("it is there");
-    let progress = until("it is conducted", || {
-        let list = answer(&socket, &["drill", "list"])?;
-        let run = list["data"]["running"]["run"].as_u64()?;
-        Some(run)
-    })
-    .await;
-    // Ctrl-C.
-    let pid = i32::try_from(follower.id()).expect("a process id");
-    let sent = Command::new("kill")
-        .args(["-INT", &pid.to_string()])
-        .status();
-    assert!(sent.is_ok_and(|sent| sent.success()));
-    let ended = follower.wait_with_output().expect("it ends");
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    let record = scene.record(progress).await;
+    let mut record = Value::Null;
+    for _ in 0..TRIES {
+        let (run, follower) = scene.begin().await;
+        // Ctrl-C.
+        let pid = follower.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(sent.is_ok_and(|sent| sent.success()));
+        let ended = follower.wait_with_output().expect("it ends");
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        record = scene.record(run).await;
+        if !was_spoiled(&record) {
+            break;
+        }
+    }
     assert_eq!(record["verdict"], "aborted", "{record}");
     assert_eq!(record["reasons"][0], "aborted by root via socket");
 }

@@ -1,11 +1,16 @@
 //! `farmux probe` against real servers that are killed, stopped and started again.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use farmux_node::measure::Measured;
+
+#[path = "common/place.rs"]
+mod place;
+
+use place::place;
 
 /// nginx as one process, so that one signal is all of it.
 struct Nginx {
@@ -17,8 +22,8 @@ struct Nginx {
 /// Nothing in here takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a server is made to be out: several times the probe's timeout in there.
-const OUTAGE: Duration = Duration::from_millis(600);
+/// How long a server is made to be out: several times what a busy machine adds.
+const OUTAGE: Duration = Duration::from_millis(1_500);
 
 /// Waits for a condition.
 fn until(what: &str, mut met: impl FnMut() -> bool) {
@@ -33,8 +38,7 @@ impl Nginx {
     /// One that answers `hello`; `more`: what else stands in its server.
     fn new(listen: &str, more: &str) -> Nginx {
         let folder = tempfile::tempdir().expect("a folder");
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-        let address = address.expect("loopback has ports");
+        let address = place();
         let at = folder.path().display();
         let text = format!(
             "daemon off;\nmaster_process off;\npid {at}/pid;\nerror_log {at}/error.log;\n\
@@ -130,9 +134,9 @@ fn measure(line: &str) -> (i32, Measured) {
     told(&start(line).wait_with_output().expect("it ends"))
 }
 
-/// What the client itself was late, and a little of a busy machine.
+/// What the client itself was late, and what a busy machine keeps the server from answering.
 fn tolerance(measured: &Measured) -> u64 {
-    measured.resolution_ms + measured.longest_pause_ms + 50
+    measured.resolution_ms + measured.longest_pause_ms + 300
 }
 
 fn millis(time: Duration) -> u64 {
@@ -144,13 +148,13 @@ fn a_server_that_answers_has_no_outage() {
     let nginx = Nginx::new("", "");
     let url = format!("http://{}/", nginx.address);
     for line in [
-        format!("probe {url} --for 600ms --timeout 10s -o json"),
-        format!("probe {url} --for 600ms --timeout 10s --keep-alive -o json"),
+        format!("probe {url} --for 1s --timeout 10s -o json"),
+        format!("probe {url} --for 1s --timeout 10s --keep-alive -o json"),
         format!(
-            "probe tcp://{} --for 600ms --timeout 10s -o json",
+            "probe tcp://{} --for 1s --timeout 10s -o json",
             nginx.address
         ),
-        format!("probe {url}gone --status 503 --for 300ms --timeout 10s -o json"),
+        format!("probe {url}gone --status 503 --for 1s --timeout 10s -o json"),
     ] {
         let (code, measured) = measure(&line);
         assert_eq!(code, 0, "{line}: {measured:?}");
@@ -166,22 +170,25 @@ fn a_server_that_answers_has_no_outage() {
 fn a_server_that_is_killed_and_started_again_was_out_as_long() {
     let mut nginx = Nginx::new("", "");
     let line = format!(
-        "probe http://{}/ --until-outage --for 20s -o json",
+        "probe http://{}/ --until-outage --for 20s --timeout 5s -o json",
         nginx.address
     );
     let probe = start(&line);
     nginx.is_asked();
-    let killed = Instant::now();
+    let before = Instant::now();
     nginx.kill();
+    let killed = Instant::now();
     std::thread::sleep(OUTAGE);
+    let shortest = millis(killed.elapsed());
     nginx.start();
-    let out = millis(killed.elapsed());
+    let longest = millis(before.elapsed());
     let (code, measured) = told(&probe.wait_with_output().expect("it ends by itself"));
     assert_eq!(code, 7, "{measured:?}");
     assert!(measured.lasted_ms < 20_000, "it ends with the outage");
     assert_eq!(measured.outages, 1, "{measured:?}");
-    let near = measured.outage_ms.abs_diff(out) <= tolerance(&measured);
-    assert!(near, "{out} ms: {measured:?}");
+    let more = tolerance(&measured);
+    let near = shortest.saturating_sub(more)..=longest + more;
+    assert!(near.contains(&measured.outage_ms), "{near:?}: {measured:?}");
     assert!(measured.longest_gap_ms + 1 >= measured.outage_ms);
     let refused =
         |way: &farmux_node::measure::report::FailureCount| way.reason == "connection refused";
@@ -192,7 +199,7 @@ fn a_server_that_is_killed_and_started_again_was_out_as_long() {
 fn a_server_that_hangs_is_out_until_it_goes_on() {
     let nginx = Nginx::new("", "");
     let line = format!(
-        "probe http://{}/ --until-outage --for 20s --timeout 200ms -o json",
+        "probe http://{}/ --until-outage --for 20s --timeout 500ms -o json",
         nginx.address
     );
     let probe = start(&line);
@@ -204,13 +211,13 @@ fn a_server_that_hangs_is_out_until_it_goes_on() {
     let hung = millis(stopped.elapsed());
     let (code, measured) = told(&probe.wait_with_output().expect("it ends by itself"));
     assert_eq!(code, 7, "{measured:?}");
-    // What was asked within the last 200 ms of it was answered after it.
+    // What was asked within the last 500 ms of it was answered after it.
     let longest = hung + tolerance(&measured);
     assert!(
         (hung / 2..=longest).contains(&measured.outage_ms),
         "{hung}: {measured:?}"
     );
-    let late = "no whole answer within 200 ms";
+    let late = "no whole answer within 500 ms";
     assert!(
         measured.failures.iter().any(|way| way.reason == late),
         "{measured:?}"
@@ -289,8 +296,7 @@ fn an_ftp_session_is_a_request() {
     }
     std::fs::write(at.join("root/hello.txt"), "hello\n").expect("a file");
     open(&at.join("root/hello.txt"));
-    let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-    let address = address.expect("loopback has ports");
+    let address = place();
     let text = format!(
         "listen=YES\nlisten_address={}\nlisten_port={}\nbackground=NO\nanonymous_enable=YES\n\
          local_enable=NO\nno_anon_password=YES\nanon_root={}\nsecure_chroot_dir={}\n\

@@ -25,7 +25,7 @@ async fn another_move_and_our_own_have_one_end() {
     let why = ended.await.expect_err("it never ends");
     assert!(why.contains("in time"), "{why}");
     let took = began.elapsed();
-    assert!(took >= SECOND * 2 && took < SECOND * 3, "{took:?}");
+    assert!(took >= SECOND * 2 && took < SECOND * 10, "{took:?}");
     assert!(
         waits[0] > SECOND / 2,
         "all of it is left at first: {waits:?}"

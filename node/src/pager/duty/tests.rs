@@ -220,22 +220,18 @@ async fn what_was_sent_and_not_recorded_comes_again_under_the_same_id() {
 #[tokio::test]
 async fn what_is_gathered_leaves_when_its_window_ends_and_carries_a_link() {
     let mut state = down(1);
-    let storm = Duration::from_millis(700);
+    let storm = Duration::from_secs(3);
     Arc::make_mut(&mut state.config).paging.storm = storm;
-    let now = wall_clock();
+    let (began, now) = (Instant::now(), wall_clock());
     for server in ["s2", "s3", "s4"] {
         let mut report = crate::daemon::proposal(testing::reported(server, Health::Down));
         report.at = now;
         state.apply(TERM, report).expect("a good report");
     }
-    let began = Instant::now();
     let bench = bench(state, leads(), 0, DeliveryOutcome::Delivered);
     bench.until("all delivered", is_over).await;
     assert!(began.elapsed() >= storm - Duration::from_millis(100));
-    assert!(
-        began.elapsed() < storm + Duration::from_millis(500),
-        "nothing waits besides"
-    );
+    assert!(began.elapsed() < 2 * storm, "no second window");
     let carried = bench.post.carried.lock().expect("no panic");
     assert_eq!(carried.len(), 3, "s1; s2; then s3, s4 and their farm");
     for errand in carried.iter() {

@@ -1,11 +1,12 @@
 //! The lines byte by byte, and collectors that are there and that are not.
 
-use std::net::{TcpListener as Listener, UdpSocket as Socket};
+use std::net::{Ipv4Addr, TcpListener as Listener, UdpSocket as Socket};
 
 use farmux_raft::state::{PageKind, Subject};
 
 use super::*;
 use crate::pager::testing;
+use crate::reserved::reserve;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_120);
 
@@ -131,10 +132,7 @@ async fn a_connection_carries_each_line_behind_its_length() {
 
 #[tokio::test]
 async fn that_nobody_listens_is_noticed() {
-    let port = {
-        let socket = Socket::bind("127.0.0.1:0").expect("a free port");
-        socket.local_addr().expect("bound").port()
-    };
+    let port = reserve(Ipv4Addr::LOCALHOST.into()).port();
     let call = testing::test_call();
     for transport in [SyslogTransport::Udp, SyslogTransport::Tcp] {
         let why = sent(&call, &channel(port, transport)).await;
