@@ -48,6 +48,9 @@ pub struct Seen {
     pub answered: usize,
     /// Requests without one.
     pub failed: usize,
+    /// Those of them before whose end the client itself stood still for as long as farmux waits
+    /// for a client.
+    pub starved: usize,
     /// Why the first of them had none.
     pub first_failure: Option<String>,
     /// Connections that were made.
@@ -80,15 +83,67 @@ impl Stream {
     }
 }
 
-type Tally = Rc<RefCell<(Seen, Instant)>>;
+type Tally = Rc<RefCell<Tallied>>;
+
+/// PURE but for its caller's clock.
+struct Tallied {
+    seen: Seen,
+    last_answer: Instant,
+    /// When the client was seen running.
+    ran: Instant,
+    /// How long a client may stand still before it is cut off, and rightly.
+    waited_for: Duration,
+    /// When it last went on after it had stood still for longer.
+    starved: Option<Instant>,
+}
+
+impl Tallied {
+    fn new(now: Instant, waited_for: Duration) -> Tallied {
+        Tallied {
+            seen: Seen::default(),
+            last_answer: now,
+            ran: now,
+            waited_for,
+            starved: None,
+        }
+    }
+
+    fn runs(&mut self, now: Instant) {
+        if now.duration_since(self.ran) >= self.waited_for {
+            self.starved = Some(now);
+        }
+        self.ran = now;
+    }
+
+    fn answers(&mut self, now: Instant) {
+        self.seen.answered += 1;
+        self.seen.gap = self.seen.gap.max(now.duration_since(self.last_answer));
+        self.last_answer = now;
+    }
+
+    /// `since`: when its connection last had all it waited for.
+    fn fails(&mut self, since: Instant, now: Instant, why: &anyhow::Error) {
+        self.runs(now);
+        self.seen.failed += 1;
+        self.seen.starved += usize::from(self.starved.is_some_and(|at| at >= since));
+        let why = || format!("{why:#}");
+        self.seen.first_failure.get_or_insert_with(why);
+    }
+}
 
 fn run(to: SocketAddr, manner: Manner, stopped: watch::Receiver<bool>) -> Result<Seen> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = runtime.context("a runtime for the client")?;
-    let tally: Tally = Rc::new(RefCell::new((Seen::default(), Instant::now())));
+    let waited_for = match manner {
+        Manner::Kept => KEPT_FOR,
+        Manner::NewEach => NEW_WAITED_FOR,
+    };
+    let tally = Tallied::new(Instant::now(), waited_for);
+    let tally: Tally = Rc::new(RefCell::new(tally));
     let tasks = LocalSet::new();
+    tasks.spawn_local(run_all_the_while(stopped.clone(), tally.clone()));
     match manner {
         Manner::Kept => {
             for _ in 0..KEPT {
@@ -100,9 +155,19 @@ fn run(to: SocketAddr, manner: Manner, stopped: watch::Receiver<bool>) -> Result
         }
     }
     runtime.block_on(tasks);
-    let (mut seen, last) = tally.borrow().clone();
-    seen.gap = seen.gap.max(last.elapsed());
+    let tally = tally.borrow();
+    let mut seen = tally.seen.clone();
+    seen.gap = seen.gap.max(tally.last_answer.elapsed());
     Ok(seen)
+}
+
+async fn run_all_the_while(stopped: watch::Receiver<bool>, tally: Tally) {
+    let mut ticks = interval(NEW_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !*stopped.borrow() {
+        ticks.tick().await;
+        tally.borrow_mut().runs(Instant::now());
+    }
 }
 
 async fn ask_anew(to: SocketAddr, stopped: watch::Receiver<bool>, tally: Tally) {
@@ -113,20 +178,20 @@ async fn ask_anew(to: SocketAddr, stopped: watch::Receiver<bool>, tally: Tally) 
     while !*stopped.borrow() {
         ticks.tick().await;
         lateness(&tally, &mut last);
-        let tally = tally.clone();
+        let (tally, begun) = (tally.clone(), Instant::now());
         tokio::task::spawn_local(async move {
             let asked = async {
                 let mut stream = connect(to, &tally).await?;
                 ask(&mut stream, CLOSING).await
             };
-            count(&tally, within(asked).await);
+            count(&tally, begun, within(asked).await);
         });
     }
 }
 
 async fn keep_asking(to: SocketAddr, stopped: watch::Receiver<bool>, tally: Tally) {
     let mut kept = None;
-    let mut last = Instant::now();
+    let (mut last, mut since) = (Instant::now(), Instant::now());
     while !*stopped.borrow() {
         lateness(&tally, &mut last);
         let asked = async {
@@ -138,7 +203,8 @@ async fn keep_asking(to: SocketAddr, stopped: watch::Receiver<bool>, tally: Tall
             kept = (!closes).then_some(stream);
             Ok(closes)
         };
-        count(&tally, within(asked).await);
+        count(&tally, since, within(asked).await);
+        since = Instant::now();
         sleep(PAUSE).await;
     }
 }
@@ -153,10 +219,10 @@ async fn within(asked: impl Future<Output = Result<bool>>) -> Result<bool> {
 async fn connect(to: SocketAddr, tally: &Tally) -> Result<BufReader<TcpStream>> {
     let start = Instant::now();
     let stream = TcpStream::connect(to).await.context("connect")?;
-    let mut tally = tally.borrow_mut();
-    tally.0.connections += 1;
+    let seen = &mut tally.borrow_mut().seen;
+    seen.connections += 1;
     if start.elapsed() >= SYN_AGAIN {
-        tally.0.retried += 1;
+        seen.retried += 1;
     }
     Ok(BufReader::new(stream))
 }
@@ -190,29 +256,26 @@ async fn ask(stream: &mut BufReader<TcpStream>, request: &[u8]) -> Result<bool> 
 fn lateness(tally: &Tally, last: &mut Instant) {
     let late = last.elapsed();
     *last = Instant::now();
-    let mut tally = tally.borrow_mut();
-    tally.0.late = tally.0.late.max(late);
+    let seen = &mut tally.borrow_mut().seen;
+    seen.late = seen.late.max(late);
 }
 
-fn count(tally: &Tally, asked: Result<bool>) {
-    let mut tally = tally.borrow_mut();
+fn count(tally: &Tally, since: Instant, asked: Result<bool>) {
+    let (mut tally, now) = (tally.borrow_mut(), Instant::now());
     match asked {
-        Ok(_) => {
-            tally.0.answered += 1;
-            let gap = tally.1.elapsed();
-            tally.0.gap = tally.0.gap.max(gap);
-            tally.1 = Instant::now();
-        }
-        Err(error) => {
-            tally.0.failed += 1;
-            let why = || format!("{error:#}");
-            tally.0.first_failure.get_or_insert_with(why);
-        }
+        Ok(_) => tally.answers(now),
+        Err(error) => tally.fails(since, now, &error),
     }
 }
 
 /// Clients at work, each with a connection.
 const KEPT: usize = 4;
+
+/// Before its owner hands a VIP over, it waits 200 ms for what a kept connection may still ask.
+const KEPT_FOR: Duration = Duration::from_millis(150);
+
+/// And 20 ms for the request of a new one.
+const NEW_WAITED_FOR: Duration = Duration::from_millis(15);
 
 /// Between two requests of one client.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -228,3 +291,24 @@ const SYN_AGAIN: Duration = Duration::from_millis(800);
 
 const CLOSING: &[u8] = b"GET / HTTP/1.1\r\nHost: farm.test\r\nConnection: close\r\n\r\n";
 const KEEPING: &[u8] = b"GET / HTTP/1.1\r\nHost: farm.test\r\n\r\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_after_the_client_stood_still_is_counted_apart() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let why = anyhow!("reset");
+        let mut tally = Tallied::new(start, Duration::from_millis(15));
+        tally.runs(at(5));
+        tally.fails(at(1), at(10), &why);
+        // It is noticed by whoever runs first.
+        tally.fails(at(8), at(30), &why);
+        tally.runs(at(31));
+        tally.fails(at(20), at(40), &why);
+        tally.fails(at(35), at(44), &why);
+        assert_eq!((tally.seen.failed, tally.seen.starved), (4, 2));
+    }
+}

@@ -59,7 +59,7 @@ fn guards(site: &Site, part: &str, sum: &mut Sum) {
         if !name.contains(part) {
             continue;
         }
-        let wrong: Vec<String> = guard(site)
+        let wrong: Vec<String> = guard(site, refuse::STOPS_WITHIN)
             .err()
             .map(|error| format!("{error:#}"))
             .into_iter()

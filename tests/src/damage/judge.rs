@@ -48,8 +48,9 @@ pub(super) fn judge(node: &Node, twin: &Node, file: &Path, before: usize) -> Res
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut differs = String::new();
     let decided = wait::until("it is one thing or the other", DECIDES_WITHIN, || {
-        let said = said_since(node, before);
-        if !node.is_running() {
+        // In this order: what ends has said why.
+        let (ended, said) = (!node.is_running(), said_since(node, before));
+        if ended {
             return Some(match is_named(&said, file) {
                 true => Verdict::Refused,
                 false => Verdict::Wrong(format!("it ended and named no file: {}", end_of(&said))),

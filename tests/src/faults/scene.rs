@@ -199,7 +199,7 @@ impl Witnesses {
         Witnesses {
             tap: Tap::open(&scene.cluster.lab.bridge(), VIP, Instant::now()),
             asker: Asker::start(client, VIP),
-            watch: Watch::start(client, scene.cluster.front()),
+            watch: Watch::patient(client, scene.cluster.front()),
         }
     }
 
@@ -250,11 +250,11 @@ impl Verdict {
                 self.overlap().as_millis()
             ));
         }
-        let (moves, (least, most)) = (self.ownership.changes(), self.moves);
         if self.ownership.moves.is_empty() {
             wrong.push("nobody was seen to have it: the tap is deaf".to_owned());
         }
-        if !(least..=most).contains(&moves) {
+        if !self.moved_as_said() {
+            let (moves, (least, most)) = (self.ownership.changes(), self.moves);
             wrong.push(format!("moved {moves} times, not {least} to {most}"));
         }
         match (self.closures, self.closures_max) {
@@ -272,6 +272,16 @@ impl Verdict {
             ));
         }
         wrong
+    }
+
+    fn moved_as_said(&self) -> bool {
+        let (least, most) = self.moves;
+        (least..=most).contains(&self.ownership.changes())
+    }
+
+    /// Whether nothing is wrong but how often the VIP moved.
+    pub fn complains_of_moves_alone(&self, silence_max: Duration) -> bool {
+        !self.moved_as_said() && self.complaints(silence_max).len() == 1
     }
 
     /// Whether two machines answered for the VIP longer than its policy allows.

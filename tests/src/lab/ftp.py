@@ -3,10 +3,11 @@
 everything ADDRESS passive|active FOLDER
     puts half of FOLDER/whole into up/ and takes the upload up again, lists, renames, fetches it
     whole, takes a download up again, and asks for what is not there.
-crowd ADDRESS COUNT FILE SHA256 FIRST PACE
+crowd ADDRESS COUNT FILE SHA256 FIRST PACE [PATIENCE]
     COUNT sessions at once, each with a source address of its own (FIRST, FIRST + 1, …), each reads
     64 KiB of FILE and waits for PACE seconds, and so on; whatever breaks, is resumed. Says
-    "under way" when every session has begun, and at the end how often what happened.
+    "under way" when every session has begun, and at the end how often what happened. A reply that
+    takes longer than PATIENCE seconds (4) is a session that broke.
 idle ADDRESS FILE SECONDS
     One transfer that takes SECONDS; meanwhile nothing moves on its control connection.
 """
@@ -74,9 +75,9 @@ def everything(address, mode, folder):
 class Session:
     """One client that wants one file, however often it has to ask."""
 
-    def __init__(self, address, source, file, pace, begun):
+    def __init__(self, address, source, file, pace, patience, begun):
         self.address, self.source, self.file, self.pace = address, source, file, pace
-        self.begun = begun
+        self.patience, self.begun = patience, begun
         self.digest = hashlib.sha256()
         self.offset = self.broken = self.resumed = 0
         self.reasons = []
@@ -93,7 +94,7 @@ class Session:
                 time.sleep(0.1)
 
     def attempt(self):
-        ftp = log_in(self.address, PATIENCE_SECONDS, (self.source, 0))
+        ftp = log_in(self.address, self.patience, (self.source, 0))
         try:
             ftp.voidcmd("TYPE I")
             size = ftp.size(self.file)
@@ -117,12 +118,12 @@ class Session:
                 time.sleep(self.pace)
 
 
-def crowd(address, count, file, expected, first, pace):
+def crowd(address, count, file, expected, first, pace, patience=PATIENCE_SECONDS):
     count, first = int(count), ipaddress.ip_address(first)
     sessions = []
     for number in range(count):
         source = str(first + number)
-        sessions.append(Session(address, source, file, float(pace), threading.Event()))
+        sessions.append(Session(address, source, file, float(pace), float(patience), threading.Event()))
     threads = [threading.Thread(target=session.run) for session in sessions]
     for thread in threads:
         thread.start()

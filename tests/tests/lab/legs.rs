@@ -27,6 +27,25 @@ fn stays(cluster: &Cluster, owner: &str, why: &str) -> Result<()> {
     wait::throughout(why, NOTHING_MOVES_FOR, || holders(cluster) == [owner])
 }
 
+/// Whether the preferred node takes what a dead owner had. It is 8 ms ahead of the others, which a
+/// busy machine may keep it from using for once or twice.
+fn takes(cluster: &mut Cluster, preferred: &str, mut owner: String) -> Result<bool> {
+    for _ in 0..3 {
+        cluster.node(&owner).kill();
+        let taker = wait::until("another node has it", AGREES_WITHIN, || {
+            let mut now = holders(cluster);
+            now.pop().filter(|_| now.is_empty())
+        })?;
+        if taker == preferred {
+            return Ok(true);
+        }
+        cluster.node(&owner).run()?;
+        cluster.wait_for_voters(3)?;
+        owner = taker;
+    }
+    Ok(false)
+}
+
 #[test]
 fn an_owner_without_its_gateway_hands_over_once() -> Result<()> {
     let mut cluster = Cluster::form(3)?;
@@ -58,7 +77,7 @@ fn an_owner_without_its_gateway_hands_over_once() -> Result<()> {
     })?;
     cluster.wait_for_service()?;
     let seen = watch.stop()?;
-    ensure!(seen.gap <= GAP_MAX, "{old} to {new}: {seen:?}");
+    ensure!(seen.own_gap() <= GAP_MAX, "{old} to {new}: {seen:?}");
 
     Cut::mend(&lan)?;
     stays(&cluster, &new, "nothing moves back by itself")?;
@@ -73,10 +92,7 @@ fn an_owner_without_its_gateway_hands_over_once() -> Result<()> {
         "{said}"
     );
     any.ask(&["cluster", "pause"])?;
-    cluster.node(&new).kill();
-    wait::until_true("the preferred node takes it", AGREES_WITHIN, || {
-        holders(&cluster) == [preferred.as_str()]
-    })?;
+    ensure!(takes(&mut cluster, &preferred, new)?, "it never took it");
     let (code, refused) = cluster
         .node(&preferred)
         .refused(&["vip", "prefer", "front", "--node", "nobody"])?;

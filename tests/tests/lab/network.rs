@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use farmux_tests::lab::cluster::AGREES_WITHIN;
 use farmux_tests::lab::ftp::{Client, Mode};
 use farmux_tests::lab::ftpd::{ALL, Kind};
 use farmux_tests::lab::machine::{Death, Machine};
@@ -91,9 +92,9 @@ fn real_ftp_servers_and_clients_understand_each_other() -> anyhow::Result<()> {
             let limit = ["--max-time", "0.5"];
             assert!(client.curl(at, "/whoami", &limit).is_err(), "{death:?}");
             server.mend(death)?;
-            wait::until_true("it answers again", 5 * SECOND, || {
+            wait::until_true("it answers again", AGREES_WITHIN, || {
                 client
-                    .curl(at, "/whoami", &limit)
+                    .curl(at, "/whoami", &["--max-time", "5"])
                     .is_ok_and(|who| who.trim() == name)
             })?;
         }

@@ -63,7 +63,7 @@ fn a_dead_file_server_is_one_page_and_its_return_another() -> Result<()> {
     }
     let shown = cluster.nodes[0].ask(&["farm", "show", "shop"])?;
     ensure!(shown.matches("UNREACHABLE").count() == 3, "{shown}");
-    wait::throughout("one page", NO_SECOND_WITHIN, || mail.mails().len() == 1)?;
+    wait::throughout("one page", NO_SECOND_WITHIN, || mail.steady().len() == 1)?;
 
     fronts[1].die(Death::Killed)?;
     origin.mend(Death::Hung)?;
@@ -76,7 +76,7 @@ fn a_dead_file_server_is_one_page_and_its_return_another() -> Result<()> {
     );
     fronts[1].mend(Death::Killed)?;
     mail.wait_for("[UP] prod shop/s2", AGREES_WITHIN)?;
-    wait::throughout("four pages", NO_SECOND_WITHIN, || mail.mails().len() == 4)
+    wait::throughout("four pages", NO_SECOND_WITHIN, || mail.steady().len() == 4)
 }
 
 /// The reason names the step of the check that failed, in the mail as in the farm.

@@ -147,10 +147,11 @@ fn an_address_goes_when_its_lease_runs_out_unsaid() {
     let lab = Lab::new().expect("a lab needs root and iproute2");
     let host = lab.host("lb1", node_address(1)).expect("a host");
     let machine = Machine::start(host, plan(Some("eth0")));
+    machine.leases.set(NAME, ends_in(LONG));
+    machine.wait_for("the VIP is here", true, SECOND);
     machine
         .leases
         .set(NAME, ends_in(Duration::from_millis(600)));
-    machine.wait_for("the VIP is here", true, SECOND);
     // By its lifetime it would have stayed for one and a half seconds at least.
     machine.wait_for("the VIP goes with its deadline", false, SECOND);
 }

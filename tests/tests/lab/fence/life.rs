@@ -292,13 +292,17 @@ fn drain(socket: &PacketSocket) {
 fn first_heard(socket: &PacketSocket) -> (Duration, Duration) {
     let question = arp(REQUEST, (STRANGER, CLIENT), VIP).bytes;
     let (start, mut announced, mut asked) = (Instant::now(), None, Duration::ZERO);
+    // When nothing had been announced yet: whoever looks late would call it too late.
+    let mut silent = Duration::ZERO;
     let mut buffer = [0; 128];
     while start.elapsed() < 5 * SECOND {
         if start.elapsed() >= asked {
             socket.send(&question).expect("sent");
             asked = start.elapsed() + Duration::from_micros(500);
         }
+        let looked = start.elapsed();
         let Ok(length) = socket.receive(&mut buffer) else {
+            silent = looked;
             continue;
         };
         let frame = &buffer[..length];
@@ -306,7 +310,7 @@ fn first_heard(socket: &PacketSocket) -> (Duration, Duration) {
             continue;
         }
         match frame.get(38..42) == Some(&VIP.octets()[..]) {
-            true => announced = announced.or(Some(start.elapsed())),
+            true => announced = announced.or(Some(silent)),
             false => return (announced.expect("announced before"), start.elapsed()),
         }
     }
