@@ -125,7 +125,10 @@ impl Tallied {
     fn fails(&mut self, since: Instant, now: Instant, why: &anyhow::Error) {
         self.runs(now);
         self.seen.failed += 1;
-        self.seen.starved += usize::from(self.starved.is_some_and(|at| at >= since));
+        // One that was never answered is farmux's fault, whatever the client did meanwhile.
+        let in_time = now.duration_since(since) < PATIENCE;
+        let stood_still = self.starved.is_some_and(|at| at >= since);
+        self.seen.starved += usize::from(in_time && stood_still);
         let why = || format!("{why:#}");
         self.seen.first_failure.get_or_insert_with(why);
     }
@@ -310,5 +313,7 @@ mod tests {
         tally.fails(at(20), at(40), &why);
         tally.fails(at(35), at(44), &why);
         assert_eq!((tally.seen.failed, tally.seen.starved), (4, 2));
+        tally.fails(at(50), at(50) + PATIENCE, &why);
+        assert_eq!((tally.seen.failed, tally.seen.starved), (5, 2));
     }
 }

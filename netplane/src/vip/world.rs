@@ -117,6 +117,7 @@ impl World {
     }
 
     pub(super) async fn show(&mut self, spot: Spot) {
+        let before = boottime_ns();
         if !self.lend(&spot).await {
             return;
         }
@@ -124,7 +125,7 @@ impl World {
         let now = boottime_ns();
         let shown = Shown {
             since: SystemTime::now(),
-            renewed_ns: now,
+            renewed_ns: before,
             fresh_ns: now,
             sent: 0,
             announced: 0,
@@ -138,6 +139,8 @@ impl World {
         let Some(Ok(port)) = self.ports.get(&spot.interface) else {
             return false;
         };
+        // Its time runs from within the call; whoever hears of it late may not think it younger.
+        let before = boottime_ns();
         let result = self
             .netlink
             .lend(port.link.index, spot.address, LIFETIME)
@@ -147,7 +150,7 @@ impl World {
                 self.leftovers.remove(spot);
                 self.refused.remove(spot);
                 if let Some(shown) = self.shown.get_mut(spot) {
-                    shown.renewed_ns = boottime_ns();
+                    shown.renewed_ns = before;
                 }
                 true
             }

@@ -354,6 +354,7 @@ mod tests {
         let of_series: u32 = series.buckets().iter().map(|one| one.answered).sum();
         assert!(of_series > 5);
         // On a machine that stands still for a while, one may be late.
+        assert!(numbers.failed <= 1);
         assert_eq!(u64::from(of_series) + numbers.failed, numbers.requests);
         assert!(requests(&client.look()) > 5, "asked late");
     }

@@ -31,6 +31,9 @@ const HOLDS_AT_MOST: Duration = Duration::from_secs(24);
 /// After everything was mended every page has come; a relay that was gone is tried again within it.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
 
+/// Where no request fails, none is held up by a disk that takes half a second either.
+pub const HELD_UP_MAX: Duration = Duration::from_millis(400);
+
 const DOWN: &str = "[DOWN] prod bell";
 const UP: &str = "[UP] prod bell";
 /// A cable that was loose is told to be steady minutes later, or sooner where the leader's clock
@@ -75,6 +78,8 @@ pub struct Outcome {
     overlap: Duration,
     nobody: Duration,
     gap: Duration,
+    /// The same without what the client itself was late.
+    held_up: Duration,
     failed: usize,
     answered: usize,
     terms: u64,
@@ -107,6 +112,7 @@ pub fn play(scene: &mut Scene, bell: &mut Nginx, row: &Row) -> Result<Outcome> {
         overlap: ownership.overlap,
         nobody: asked.silence,
         gap: seen.gap,
+        held_up: seen.own_gap(),
         failed: seen.failed,
         answered: seen.answered,
         terms: scene.term()?.saturating_sub(term),
@@ -167,6 +173,12 @@ impl Outcome {
         }
         if bounds.failed.is_some_and(|most| self.failed > most) {
             wrong.push(format!("{} requests failed", self.failed));
+        }
+        if bounds.failed == Some(0) && self.held_up > HELD_UP_MAX {
+            wrong.push(format!(
+                "nothing answered for {} ms",
+                self.held_up.as_millis()
+            ));
         }
         if self.terms > bounds.terms {
             wrong.push(format!("{} terms began", self.terms));

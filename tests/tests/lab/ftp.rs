@@ -225,13 +225,18 @@ fn tls_is_refused_unless_it_is_passed_on() -> Result<()> {
         .map(|machine| Ok(machine.ftp()?.root().to_path_buf()))
         .collect();
     let roots = roots?;
-    let mut met = std::collections::BTreeSet::new();
+    let (mut met, mut failed) = (std::collections::BTreeSet::new(), None);
+    let upload = [&secure[..], &["-T", "whole"]].concat();
+    let mut pass = || -> Result<()> {
+        client.curl(VIP, "/up/sent", &upload)?;
+        met.insert(client.curl(VIP, "/whoami", &secure)?);
+        Ok(())
+    };
     wait::until_true("both servers are met", AGREES_WITHIN, || {
-        let upload = [&secure[..], &["-T", "whole"]].concat();
-        let sent = client.curl(VIP, "/up/sent", &upload).is_ok();
-        met.extend(client.curl(VIP, "/whoami", &secure));
-        sent && met.len() == 2 && roots.iter().all(|root| root.join("up/sent").exists())
+        failed = pass().err();
+        failed.is_some() || roots.iter().all(|root| root.join("up/sent").exists())
     })?;
+    failed.map_or(Ok(()), Err)?;
     for machine in &mut machines {
         let sent = std::fs::read(machine.ftp()?.root().join("up/sent"))?;
         ensure!(sent == whole, "what was sent differs");

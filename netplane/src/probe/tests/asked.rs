@@ -264,9 +264,6 @@ fn one_success_is_enough() {
     assert_eq!(next(&mut bench.verdicts).health, Health::Up);
     let (verdict, _) = bench.answer();
     assert_eq!((verdict.health, verdict.answers), (Health::Up, Some(1)));
-    // It need not have heard of those when the third ends.
-    let failed = bench.probing.counts().failed;
-    assert!(failed <= 2, "{failed}");
 }
 
 /// Whoever asks while an inquiry runs hears of one that began later; and is heard, however often.

@@ -81,10 +81,11 @@ impl Shell {
             if idle == IDLE_LOOKS {
                 return self.terminal.line(&format!("{whom}: nothing is left"));
             }
-            if told.as_ref() != Some(&report) {
+            if idle == 0 && told.as_ref() != Some(&report) {
                 self.terminal.line(&in_words(whom, &report))?;
             }
-            if Instant::now() + POLL > end {
+            // One that seems idle is looked at once more, however late it is.
+            if idle == 0 && Instant::now() + POLL > end {
                 let why = in_words(whom, &report);
                 return Err(Fault::new(Code::WaitOver).why(why));
             }
