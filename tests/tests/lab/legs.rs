@@ -27,8 +27,8 @@ fn stays(cluster: &Cluster, owner: &str, why: &str) -> Result<()> {
     wait::throughout(why, NOTHING_MOVES_FOR, || holders(cluster) == [owner])
 }
 
-/// Whether the preferred node takes what a dead owner had, twice in three times. It is 8 ms ahead of
-/// the other, which a busy machine may keep it from using for once.
+/// Whether the preferred node takes what a dead owner had, twice in three times. It is 8 ms ahead
+/// of the other, which a busy machine may keep it from using for once.
 fn takes(cluster: &mut Cluster, preferred: &str, mut owner: String) -> Result<bool> {
     let mut taken = 0;
     for _ in 0..3 {
