@@ -47,8 +47,11 @@ fn takes(cluster: &mut Cluster, preferred: &str, mut owner: String) -> Result<bo
         if taken == 2 {
             return Ok(true);
         }
+        // Whoever has just started is quiet for a while, and refuses.
         let back = ["vip", "move", "front", "--to", &owner, "--yes"];
-        cluster.any()?.ask(&back)?;
+        wait::until_true("it goes back", AGREES_WITHIN, || {
+            cluster.any().and_then(|node| node.ask(&back)).is_ok()
+        })?;
     }
     Ok(false)
 }
