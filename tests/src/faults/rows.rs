@@ -76,9 +76,9 @@ const LOSSY: Bounds = Bounds {
     ..MOVES
 };
 
-/// With the owner dead two nodes are the majority, and it is their words that are lost: where
+/// Two fifths are lost; or a fifth with the owner dead, when two nodes are the majority. Where
 /// nobody could change anything for seconds, that is told.
-const LOSSY_PAIR: Bounds = Bounds {
+const LOSSY_MAJORITY: Bounds = Bounds {
     pages: &["VIP front: moved", "node lb", "quorum: "],
     ..LATER
 };
@@ -147,7 +147,7 @@ pub const ROWS: &[Row] = &[
         "loss-40",
         "40 % of frames between nodes lost",
         |s| loss(s, 40),
-        LATER,
+        LOSSY_MAJORITY,
     ),
     row(
         "log-cut",
@@ -242,7 +242,7 @@ pub const ROWS: &[Row] = &[
         "loss-and-owner",
         "20 % loss and owner killed",
         loss_and_owner,
-        LOSSY_PAIR,
+        LOSSY_MAJORITY,
     ),
 ];
 
