@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use farmux_netplane::sys::{Held, Nudge, boottime_ns, own_session};
+use farmux_netplane::sys::{Held, Nudge, boottime_ns, is_stopped, own_session};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -110,6 +110,11 @@ pub(crate) async fn guard(arguments: &GuardArguments) -> io::Result<()> {
     match arguments.end {
         End::Stopped => {
             held.nudge(Nudge::Stop)?;
+            // A signal takes its time: said before, it would be heard before the stop, and the
+            // timer of the kernel given up.
+            while !is_stopped(arguments.daemon).unwrap_or(true) && boottime_ns() < end_ns {
+                tokio::time::sleep(ENDING_EVERY).await;
+            }
             // Heard when it goes on; who hears it no more is dead.
             let _ = say(DONE);
             wait(end_ns, &mut ears, || held.has_ended().unwrap_or(false)).await;
